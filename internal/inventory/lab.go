@@ -1,0 +1,212 @@
+// Package inventory is the lab file: what a person says about a lab. It parses and validates it, makes its JSON
+// Schema, and resolves the secrets that it names. What is really there is package live.
+//
+// It knows neither Temporal nor any device.
+package inventory
+
+import "nightshift/internal/plan"
+
+// A File is lab.yaml. Every name is unique within its list.
+type File struct {
+	// Lab is the lab's name: lower-case letters, digits and dashes.
+	Lab string `json:"lab"`
+	// Self says where nightshift itself runs, so that a run never switches that off.
+	Self Self `json:"self"`
+	// Sites are the places of the lab. Without the list there is one, named as the lab.
+	Sites    []Site    `json:"sites,omitempty"`
+	VCenters []VCenter `json:"vcenters"`
+	Clusters []Cluster `json:"clusters,omitempty"`
+	Hosts    []Host    `json:"hosts"`
+	Guests   []Guest   `json:"guests,omitempty"`
+	Groups   []Group   `json:"groups,omitempty"`
+	// StorageHosts are reached over SSH.
+	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
+	Tags         Tags          `json:"tags,omitempty"`
+	Policies     Policies      `json:"policies,omitempty"`
+	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc.
+	Limits Limits `json:"limits,omitempty"`
+	// Runbooks holds the settings of runbooks by catalog name: "power-down".
+	Runbooks map[string]Runbook `json:"runbooks,omitempty"`
+}
+
+// Self is the machine that nightshift runs on. Exactly one field is set.
+type Self struct {
+	Guest   string `json:"guest,omitempty"`   // a VM of this lab, by its name in vCenter
+	Host    string `json:"host,omitempty"`    // on a host of this lab (a container or an agent beside it), by its name in this file
+	Outside bool   `json:"outside,omitempty"` // a machine that no host of this lab carries
+}
+
+// A Site is a place with a worker of its own.
+type Site struct {
+	Name string `json:"name"`
+}
+
+// A VCenter is a vCenter Server.
+type VCenter struct {
+	Name     string `json:"name"`
+	Site     string `json:"site,omitempty"`
+	Endpoint `json:",inline"`
+	// Guest is the VM that this vCenter runs in, by its name in vCenter, if it runs in this lab.
+	Guest string `json:"guest,omitempty"`
+}
+
+// An Endpoint is an HTTP service with a login.
+type Endpoint struct {
+	URL      string    `json:"url"` // https://host[:port][/path]
+	User     string    `json:"user,omitempty"`
+	Password SecretRef `json:"password,omitempty"`
+	TLS      TLS       `json:"tls,omitempty"`
+	// Insecure allows http:// in URL, and only that. Every use warns.
+	Insecure bool `json:"insecure,omitempty"`
+}
+
+// TLS says how the certificate of an endpoint is verified. Without either field: by the system's CAs.
+type TLS struct {
+	// Fingerprint is the SHA-256 of the certificate: 64 hex digits, colons allowed.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// CA is a PEM file, relative to the lab file.
+	CA string `json:"ca,omitempty"`
+	// Legacy allows TLS 1.0/1.1 and static-RSA key exchange, as old BMCs need: no forward secrecy, weak ciphers.
+	// Only where it must be; together with a fingerprint.
+	Legacy bool `json:"legacyTLS,omitempty"`
+}
+
+// A Cluster is a vSphere cluster. Listing it is only needed for settings of its own.
+type Cluster struct {
+	Name    string `json:"name"` // in vCenter
+	VCenter string `json:"vcenter,omitempty"`
+	// Keep leaves the cluster and all its hosts and guests alone.
+	Keep bool `json:"keep,omitempty"`
+}
+
+// A Host is a server that runs ESXi. Hosts that are not listed are never touched.
+type Host struct {
+	Name    string `json:"name"`              // as people call it
+	VCenter string `json:"vcenter,omitempty"` // may be left out where there is only one
+	// Address is the host's name in vCenter, if it is another than Name.
+	Address string `json:"address,omitempty"`
+	// Keep leaves the host and its guests alone.
+	Keep bool `json:"keep,omitempty"`
+	BMC  *BMC `json:"bmc,omitempty"`
+	SSH  *SSH `json:"ssh,omitempty"`
+	// Shutdown overrides policies.host for this host.
+	Shutdown *HostPolicy `json:"shutdown,omitempty"`
+}
+
+// A BMC is a server's management controller (iDRAC, iLO, …), reached through Redfish.
+type BMC struct {
+	Endpoint `json:",inline"`
+	// System is the path of the ComputerSystem, where the service has more than one: /redfish/v1/Systems/1
+	System string `json:"system,omitempty"`
+	// Serial is the server's serial number (service tag) as the BMC tells it: recorded by `lab trust`, compared at each use.
+	Serial string `json:"serial,omitempty"`
+}
+
+// SSH is a machine reached over SSH. The host key is pinned.
+type SSH struct {
+	Address  string    `json:"address"` // host[:port]
+	User     string    `json:"user,omitempty"`
+	Password SecretRef `json:"password,omitempty"`
+	// Key is a private key file, relative to the lab file.
+	Key string `json:"key,omitempty"`
+	// HostKey is one line as in known_hosts without the host: "ssh-ed25519 AAAA…"
+	HostKey string `json:"hostKey,omitempty"`
+}
+
+// A StorageHost serves datastores.
+type StorageHost struct {
+	Name string `json:"name"`
+	Site string `json:"site,omitempty"`
+	SSH  SSH    `json:"ssh"`
+}
+
+// A Guest is a VM of which there is something to say. VMs that are not listed follow the policies and tags.
+type Guest struct {
+	Name    string `json:"name"` // in vCenter
+	VCenter string `json:"vcenter,omitempty"`
+	// UUID (instance UUID) tells apart VMs of one name.
+	UUID string `json:"uuid,omitempty"`
+	// Keep leaves it alone.
+	Keep bool `json:"keep,omitempty"`
+	// After names guests, or "group:NAME", that must be up and healthy before this one starts. Down goes in reverse.
+	After []string `json:"after,omitempty"`
+	// Shutdown overrides policies.guest for this guest.
+	Shutdown *GuestPolicy `json:"shutdown,omitempty"`
+	// Health says when the guest is up. Default: the Tools' heartbeat, where Tools run.
+	Health *Health `json:"health,omitempty"`
+}
+
+// A Group is a set of guests: those listed and those that bear the tag.
+type Group struct {
+	Name   string   `json:"name"`
+	Guests []string `json:"guests,omitempty"`
+	Tag    string   `json:"tag,omitempty"`
+	After  []string `json:"after,omitempty"` // as Guest.After, for each of its guests
+}
+
+// Health is when a guest counts as up: all of it.
+type Health struct {
+	Tools   *bool         `json:"tools,omitempty"` // the Tools' heartbeat; default true
+	TCP     []string      `json:"tcp,omitempty"`   // host:port
+	HTTP    []string      `json:"http,omitempty"`  // URL; a status below 400
+	Timeout plan.Duration `json:"timeout,omitempty"`
+}
+
+// Tags are the names of vSphere tags with a meaning.
+type Tags struct {
+	Keep  string `json:"keep,omitempty"`  // leave the VM alone; default "KeepOn"
+	Start string `json:"start,omitempty"` // `power-up` without --tag and without a memory offers these; default "StartUp"
+}
+
+// Policies say what to do in general.
+type Policies struct {
+	Guest GuestPolicy `json:"guest,omitempty"`
+	Host  HostPolicy  `json:"host,omitempty"`
+	// SettleTime is how long a step watches, after a call whose answer was lost, before it says that the call did not arrive. Default 1m.
+	SettleTime plan.Duration `json:"settleTime,omitempty"`
+	// VCLS is how long vCLS VMs may take to go away. Default 10m.
+	VCLS plan.Duration `json:"vcls,omitempty"`
+	// Datastores is how long datastores may take to become accessible after a host connected. Default 10m.
+	Datastores plan.Duration `json:"datastores,omitempty"`
+}
+
+// A GuestPolicy says how a guest goes down.
+type GuestPolicy struct {
+	Method    string        `json:"method,omitempty"`    // shutdown (default) | suspend | powerOff
+	Timeout   plan.Duration `json:"timeout,omitempty"`   // default 5m
+	OnTimeout string        `json:"onTimeout,omitempty"` // leave (default) | powerOff | suspend
+	NoTools   string        `json:"noTools,omitempty"`   // leave (default) | powerOff | suspend
+}
+
+// A HostPolicy says how a host goes down and comes up.
+type HostPolicy struct {
+	Via         string        `json:"via,omitempty"`         // vcenter (default) | graceful: the BMC's GracefulShutdown
+	NoRights    string        `json:"noRights,omitempty"`    // where the vCenter refuses to shut it down: leave (default) | graceful
+	Timeout     plan.Duration `json:"timeout,omitempty"`     // until the BMC says Off; default 15m
+	OnTimeout   string        `json:"onTimeout,omitempty"`   // leave (default) | forceOff
+	Boot        plan.Duration `json:"boot,omitempty"`        // until it is connected in vCenter; default 20m
+	Maintenance plan.Duration `json:"maintenance,omitempty"` // to enter or leave maintenance mode; default 10m
+}
+
+// Limits of concurrency. 0 = the default.
+type Limits struct {
+	VCenter int `json:"vcenter,omitempty"` // default 16
+	Host    int `json:"host,omitempty"`    // default 4
+	BMC     int `json:"bmc,omitempty"`     // default 1
+}
+
+// Runbook holds the settings of one runbook.
+type Runbook struct {
+	OnFailure plan.OnFailure `json:"onFailure,omitempty"` // ask (default) | skip | force | abort
+	// Deadline ends the run in order when it takes longer. Default: none.
+	Deadline plan.Duration `json:"deadline,omitempty"`
+	// BlockedDeadline ends a run in order that waits for an operator for so long. Default 12h.
+	BlockedDeadline plan.Duration `json:"blockedDeadline,omitempty"`
+	// ApprovalDeadline: no answer for so long is a no. Default 1h.
+	ApprovalDeadline plan.Duration `json:"approvalDeadline,omitempty"`
+	// Approval demands an approval of the plan even where --yes is given, and of scheduled runs.
+	Approval bool `json:"approval,omitempty"`
+}
+
+// A SecretRef names a secret: env:NAME, file:/path or exec:command. It is not the secret.
+type SecretRef string

@@ -1,0 +1,172 @@
+// Package live is what was read from the systems of a lab at one moment: plain data that device clients make and
+// planners read. What a person says about the lab is package inventory.
+package live
+
+import (
+	"strings"
+	"time"
+)
+
+// A State is the whole lab.
+type State struct {
+	At       time.Time
+	VCenters []VCenter // those that could be read
+	BMCs     []BMC     // one per host of the lab file that has a BMC
+	// Instance names this nightshift: what it writes as mark.
+	Instance string
+}
+
+// A VCenter is what one vCenter tells.
+type VCenter struct {
+	Name         string // in the lab file
+	InstanceUUID string
+	Version      string // "8.0.3"
+	Build        string
+	APIType      string        // VirtualCenter | HostAgent
+	ClockOffset  time.Duration // its clock less ours
+	Mark         string        // who works on it: the custom attribute; empty: nobody
+	Clusters     []Cluster
+	Hosts        []Host
+	Guests       []Guest
+	Datastores   []Datastore
+	Tasks        []Task // queued or running
+	// Warnings are what could not be read for lack of rights: "tags: no permission".
+	Warnings []string
+}
+
+// A Cluster and the settings that a power-down takes away.
+type Cluster struct {
+	Ref, Name string
+	HA        bool
+	DRS       bool   // enabled
+	DRSLevel  string // fullyAutomated | partiallyAutomated | manual
+	DPM       bool
+	VSAN      bool
+	// VCLS is the value of config.vcls.clusters.<Ref>.enabled; nil: not set.
+	VCLS *string
+}
+
+// Connection states of hosts and guests, as vSphere names them.
+const (
+	Connected     = "connected"
+	Disconnected  = "disconnected"
+	NotResponding = "notResponding"
+)
+
+// Power states of guests, as vSphere names them.
+const (
+	PoweredOn  = "poweredOn"
+	PoweredOff = "poweredOff"
+	Suspended  = "suspended"
+)
+
+// A Host is an ESXi host.
+type Host struct {
+	Ref, Name   string
+	Cluster     string // Ref of its cluster; empty: standalone
+	UUID        string // SMBIOS UUID, lower case
+	Serial      string // service tag, where vCenter knows it
+	Connection  string
+	Power       string // poweredOn | poweredOff | standBy | unknown
+	Maintenance bool
+	Lockdown    string // lockdownDisabled | lockdownNormal | lockdownStrict
+	Version     string
+	Build       string
+	ReadOnly    bool     // its licence allows reading only (the free ESXi)
+	Datastores  []string // Refs
+}
+
+// A Guest is a VM.
+type Guest struct {
+	Ref, Name     string
+	UUID          string // instance UUID, lower case
+	BIOSUUID      string // SMBIOS UUID as the guest sees it, lower case
+	Folder        string // inventory path of its folder
+	Host          string // Ref of the host
+	Cluster       string // Ref of the host's cluster; empty: none
+	Power         string
+	Connection    string // connected | disconnected | inaccessible | invalid | orphaned
+	Tools         bool   // VMware Tools run
+	Heartbeat     string // green | yellow | red | gray
+	Template      bool
+	VCLS          bool // an agent VM of vSphere Cluster Services
+	FT            bool // Fault Tolerance is on
+	Encrypted     bool
+	KeyProvider   string    // id of the key provider, where encrypted
+	NoSuspend     string    // why it cannot be suspended: "multi-writer disk", "passthrough device", "vGPU"
+	Consolidation bool      // disks need consolidation
+	Question      *Question // the VM waits for an answer
+	Tags          []string
+	Datastores    []string // Refs of those that hold its files
+	IP            string   // as the Tools tell it
+}
+
+// A Question is what a VM waits for.
+type Question struct {
+	ID, Text string
+	Choices  []string
+}
+
+// A Datastore is storage that hosts see.
+type Datastore struct {
+	Ref, Name, Type string
+	Accessible      bool
+	Hosts           []string // Refs of the hosts that mount it
+}
+
+// A Task of a vCenter that is queued or running.
+type Task struct {
+	Ref        string
+	Name       string // descriptionId: "VirtualMachine.migrate"
+	Entity     string // Ref
+	EntityName string
+	State      string // queued | running
+	Since      time.Time
+}
+
+// Power states of a BMC's system, as Redfish names them (DSP0266, PowerState).
+const (
+	On          = "On"
+	Off         = "Off"
+	PoweringOn  = "PoweringOn"
+	PoweringOff = "PoweringOff"
+	Paused      = "Paused"
+)
+
+// A BMC is what a management controller tells of its server.
+type BMC struct {
+	Host       string // name in the lab file
+	Power      string
+	ResetTypes []string // AllowableValues of ComputerSystem.Reset
+	UUID       string   // lower case
+	Serial     string
+	Model      string
+	Firmware   string
+	// Err is why it could not be read; then nothing else is set but Host.
+	Err string
+}
+
+// SameUUID compares SMBIOS UUIDs, of which some BMCs and ESXi write the first three fields in the other byte order
+// (SMBIOS 2.6, §7.2.1).
+func SameUUID(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b || swapUUID(a) == b
+}
+
+func swapUUID(s string) string {
+	if len(s) != 36 {
+		return s
+	}
+	h := strings.ReplaceAll(s, "-", "")
+	if len(h) != 32 {
+		return s
+	}
+	swap := func(from, to int) string {
+		var b strings.Builder
+		for i := to - 2; i >= from; i -= 2 {
+			b.WriteString(h[i : i+2])
+		}
+		return b.String()
+	}
+	return swap(0, 8) + "-" + swap(8, 12) + "-" + swap(12, 16) + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,177 @@
+package plan
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// An Action is the name of an activity that does one step. Workflows dispatch by it; activities/ registers under it.
+type Action string
+
+// The actions on a lab, with the type of their Params and what holds when they are done.
+const (
+	// RememberRunning (RememberParams): the guests of the list are in the lab's memory as "ran before".
+	RememberRunning Action = "RememberRunning"
+	// ForgetRunning (RememberParams): they are not any more.
+	ForgetRunning Action = "ForgetRunning"
+	// MarkLab (no params): the vCenter bears the mark that this nightshift works on it.
+	MarkLab Action = "MarkLab"
+	// UnmarkLab (no params): the mark is gone.
+	UnmarkLab Action = "UnmarkLab"
+
+	// SuspendSetting (SettingParams): the cluster's setting is as power-down wants it; what it was is a debt.
+	SuspendSetting Action = "SuspendSetting"
+	// SettleDebt (SettingParams): the setting is as the debt says, and the debt is gone.
+	SettleDebt Action = "SettleDebt"
+
+	// ShutdownGuest (ShutdownGuestParams): the guest is off, or suspended where the policy says so.
+	ShutdownGuest Action = "ShutdownGuest"
+	// PowerOnGuest (no params): the guest is powered on.
+	PowerOnGuest Action = "PowerOnGuest"
+	// CheckGuest (CheckGuestParams): the guest's health checks pass. Read-only.
+	CheckGuest Action = "CheckGuest"
+
+	// EnterMaintenance (HostParams): the host is in maintenance mode.
+	EnterMaintenance Action = "EnterMaintenance"
+	// ExitMaintenance (HostParams): it is not.
+	ExitMaintenance Action = "ExitMaintenance"
+	// ShutdownHost (ShutdownHostParams): the host was told to shut down and the BMC says Off.
+	ShutdownHost Action = "ShutdownHost"
+	// PowerOnHost (PowerOnHostParams): the BMC says On.
+	PowerOnHost Action = "PowerOnHost"
+	// AwaitHost (HostParams): the vCenter says that the host is connected. Read-only.
+	AwaitHost Action = "AwaitHost"
+	// AwaitDatastores (AwaitDatastoresParams): the host sees the datastores. Read-only.
+	AwaitDatastores Action = "AwaitDatastores"
+)
+
+// Actions lists every action, in the order above.
+func Actions() []Action {
+	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, SuspendSetting, SettleDebt, ShutdownGuest, PowerOnGuest,
+		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores}
+}
+
+// RememberParams are for RememberRunning and ForgetRunning.
+type RememberParams struct {
+	Guests []RememberedGuest `json:"guests"`
+}
+
+// A RememberedGuest ran before the first power-down that no power-up has settled. The key is Endpoint and UUID.
+type RememberedGuest struct {
+	Endpoint string    `json:"endpoint"` // the vCenter's name in the lab file
+	UUID     string    `json:"uuid"`     // instance UUID
+	Name     string    `json:"name"`
+	Host     string    `json:"host,omitempty"` // on which it ran
+	Since    time.Time `json:"since,omitzero"` // when it was remembered
+	Run      string    `json:"run,omitempty"`  // by which run
+}
+
+// A Setting of a cluster that a power-down takes away and a power-up gives back.
+type Setting string
+
+const (
+	HA   Setting = "ha"   // dasConfig.enabled: off
+	DRS  Setting = "drs"  // drsConfig.defaultVmBehavior: manual. DRS itself is never disabled: that deletes all resource pools
+	DPM  Setting = "dpm"  // dpmConfigInfo.enabled: off
+	VCLS Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
+)
+
+// Title is the setting in a person's words.
+func (s Setting) Title() string {
+	switch s {
+	case HA:
+		return "vSphere HA"
+	case DRS:
+		return "DRS automation level"
+	case DPM:
+		return "DPM"
+	case VCLS:
+		return "vCLS"
+	}
+	return string(s)
+}
+
+// SettingParams are for SuspendSetting and SettleDebt; the target is the cluster.
+type SettingParams struct {
+	Setting Setting `json:"setting"`
+}
+
+// A Debt is something that was switched off and must be switched on again. It is written down before the act.
+type Debt struct {
+	ID      string    `json:"id"` // DebtID
+	Target  Target    `json:"target"`
+	Setting Setting   `json:"setting"`
+	Was     string    `json:"was"` // the value to give back: "true", "fullyAutomated"; "" = the option was not set
+	Run     string    `json:"run"` // workflow id of the run that owes it
+	Since   time.Time `json:"since"`
+}
+
+// DebtID is the key under which a debt is kept: one per cluster and setting.
+func DebtID(endpoint, clusterRef string, s Setting) string {
+	return endpoint + "/" + clusterRef + "/" + string(s)
+}
+
+// What to do with a guest that cannot be, or was not, shut down by its Tools.
+const (
+	LeaveGuest    = "leave"    // leave it on and block
+	PowerOffGuest = "powerOff" // pull the plug
+	SuspendGuest  = "suspend"  // suspend it to disk
+)
+
+// ShutdownGuestParams are for ShutdownGuest.
+type ShutdownGuestParams struct {
+	Method    string   `json:"method"`    // "shutdown" (through the Tools; default), "suspend", "powerOff"
+	Timeout   Duration `json:"timeout"`   // how long the guest may take to shut down
+	OnTimeout string   `json:"onTimeout"` // leave | powerOff | suspend
+	NoTools   string   `json:"noTools"`   // the same, where no Tools run
+}
+
+// CheckGuestParams are for CheckGuest: all of them must pass.
+type CheckGuestParams struct {
+	Tools bool     `json:"tools,omitempty"` // the Tools' heartbeat is green (or yellow)
+	TCP   []string `json:"tcp,omitempty"`   // host:port that accepts a connection
+	HTTP  []string `json:"http,omitempty"`  // URL that answers with a status below 400
+}
+
+// HostParams are for EnterMaintenance, ExitMaintenance and AwaitHost.
+type HostParams struct {
+	Host string `json:"host"` // the host's name in the lab file
+}
+
+// What to do with a host that the vCenter may not, or did not, shut down.
+const (
+	LeaveHost   = "leave"     // block
+	GracefulBMC = "graceful"  // ask the BMC for a GracefulShutdown (ACPI power button)
+	ForceOffBMC = "forceOff"  // cut its power, only after all its guests were seen off
+	ViaVCenter  = "vcenter"   // ShutdownHost_Task, the default way
+	ViaBMC      = GracefulBMC // GracefulShutdown from the start
+)
+
+// ShutdownHostParams are for ShutdownHost.
+type ShutdownHostParams struct {
+	Host      string   `json:"host"`      // the host's name in the lab file
+	Via       string   `json:"via"`       // vcenter | graceful
+	NoRights  string   `json:"noRights"`  // where the vCenter refuses: leave | graceful
+	Timeout   Duration `json:"timeout"`   // how long the host may take until the BMC says Off
+	OnTimeout string   `json:"onTimeout"` // leave | forceOff
+}
+
+// PowerOnHostParams are for PowerOnHost.
+type PowerOnHostParams struct {
+	Host string `json:"host"`
+}
+
+// AwaitDatastoresParams are for AwaitDatastores.
+type AwaitDatastoresParams struct {
+	Host       string   `json:"host"`
+	Datastores []string `json:"datastores"` // managed object ids
+}
+
+// Encode makes the Params of a step.
+func Encode(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the types above always marshal
+	}
+	return b
+}

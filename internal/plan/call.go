@@ -1,0 +1,57 @@
+package plan
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Call is what the activity of a step gets.
+type Call struct {
+	Run     string          `json:"run"` // workflow id
+	Lab     string          `json:"lab"`
+	Runbook string          `json:"runbook"`
+	Step    string          `json:"step"`
+	Title   string          `json:"title"`
+	Target  Target          `json:"target"`
+	Params  json.RawMessage `json:"params,omitempty"`
+	// Memo is what an earlier attempt left: an attempt with a memo never acts, it observes.
+	Memo *Memo `json:"memo,omitempty"`
+	// Force is set by the policy Force after a failure, or by an operator.
+	Force bool `json:"force,omitempty"`
+	// Decision counts the recorded decisions to act again: 0 at first. By says who took the last one.
+	Decision int    `json:"decision,omitempty"`
+	By       string `json:"by,omitempty"`
+}
+
+// A Memo says that a step has sent, or was about to send, a call that changes the world.
+type Memo struct {
+	Intent string    `json:"intent"`         // what was sent, in a person's words: "ShutdownGuest to web01"
+	Phase  string    `json:"phase"`          // which of the step's calls it was: an action's own word
+	At     time.Time `json:"at"`             // when
+	Task   string    `json:"task,omitempty"` // reference to ask about: a vCenter task's managed object id
+	// Earlier are the phases before this one, oldest first: a step that escalates has sent more than one call.
+	Earlier []string `json:"earlier,omitempty"`
+}
+
+// An Outcome is what the activity of a step returns. At most one of Yield and Unclear is set; none: the step is done.
+type Outcome struct {
+	// Note is what there is to say: "was already off". Evidence is what was read to know it.
+	Note     string `json:"note,omitempty"`
+	Evidence string `json:"evidence,omitempty"`
+	// Acted tells whether this attempt, or one before it, sent a call that changes the world.
+	Acted bool `json:"acted,omitempty"`
+	// Yield says: I wait for something that is under way; call me again with this.
+	Yield *Memo `json:"yield,omitempty"`
+	// Unclear says: something was, or may have been, sent, and what was wanted isn't coming.
+	Unclear *Unclear `json:"unclear,omitempty"`
+}
+
+// Unclear is the end of a step whose call was sent and whose effect doesn't come.
+type Unclear struct {
+	What     string `json:"what"`     // "the shutdown of host esx21 was sent at 23:01:02, but the host is still up"
+	Evidence string `json:"evidence"` // what was read
+	// NeverArrived is set where the evidence proves that the call did not take effect (no task of it, nothing changed),
+	// or where it is harmless to send it twice: then the executor records the decision and acts again, once.
+	NeverArrived bool `json:"neverArrived,omitempty"`
+	Memo         Memo `json:"memo"`
+}

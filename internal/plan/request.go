@@ -1,0 +1,56 @@
+package plan
+
+// The activities around the steps, by name. workflows/ calls them, activities/ implements them.
+const (
+	// MakePlan (Request) inspects the lab, read-only, and answers a Reply.
+	MakePlan = "MakePlan"
+	// TakeLocks (LockRequest) takes the run's locks in the ledger; with Wait it waits for them, for as long as it may run.
+	// A lock that is held fails it with an error of type "Locked".
+	TakeLocks = "TakeLocks"
+	// ReleaseLocks (LockRequest) gives them back; none held is no error.
+	ReleaseLocks = "ReleaseLocks"
+	// ReadLedger (lab name) answers the ledger.State.
+	ReadLedger = "ReadLedger"
+	Nudge      = "Nudge" // local activity: asks the steps of a run in this process to yield at once
+)
+
+// A Request asks for a plan.
+type Request struct {
+	Runbook    string            `json:"runbook"`
+	Lab        string            `json:"lab"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	// Run is the workflow id of the run that asks, to be told apart from others in the ledger; empty for a preview.
+	Run string `json:"run,omitempty"`
+}
+
+// A Reply holds a plan, packed so that it may have 4,500 steps, with what one wants to read in the Temporal UI beside it.
+type Reply struct {
+	Title    string    `json:"title"`
+	Hash     string    `json:"hash"`
+	Steps    int       `json:"steps"`
+	Warnings []Finding `json:"warnings,omitempty"`
+	Blockers []Finding `json:"blockers,omitempty"`
+	// Settings are those of the runbook in the worker's lab file.
+	Settings Settings `json:"settings"`
+	Packed   []byte   `json:"packed"` // Plan.Pack
+}
+
+// Settings of a runbook, resolved: no zero value means "default" any more.
+type Settings struct {
+	OnFailure        OnFailure `json:"onFailure"`
+	Deadline         Duration  `json:"deadline,omitempty"` // 0: none
+	BlockedDeadline  Duration  `json:"blockedDeadline"`
+	ApprovalDeadline Duration  `json:"approvalDeadline"`
+	Approval         bool      `json:"approval,omitempty"`
+}
+
+// A LockRequest names what to lock and for whom.
+type LockRequest struct {
+	Lab      string   `json:"lab"`
+	Scopes   []string `json:"scopes"`
+	Workflow string   `json:"workflow"`
+	FirstRun string   `json:"firstRun"`
+	Runbook  string   `json:"runbook"`
+	By       string   `json:"by"`
+	Wait     bool     `json:"wait,omitempty"`
+}

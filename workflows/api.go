@@ -1,0 +1,157 @@
+package workflows
+
+import (
+	"time"
+
+	"nightshift/internal/plan"
+)
+
+// The workflow types that people see in the Temporal UI, by name.
+const (
+	PowerDownType = "PowerDown" // runbook power-down
+	PowerUpType   = "PowerUp"   // runbook power-up
+	SettleType    = "Settle"    // runbook settle: gives back what open debts owe
+	PlanType      = "Plan"      // a preview: makes a plan and does nothing
+)
+
+// RunID is the workflow id of a run: readable, unique, sorted by time.
+// Scheduled runs get theirs from the schedule: "power-down-home-nightly-2026-11-20T22:00:00Z".
+func RunID(lab, runbook string, at time.Time) string {
+	return runbook + "-" + lab + "-" + at.UTC().Format("20060102-150405")
+}
+
+// Names of queries and updates of a run. Every update takes an Order and answers a Sheet.
+const (
+	SheetQuery = "sheet" // -> Sheet
+	PlanQuery  = "plan"  // -> []byte, the packed plan; nil before there is one
+
+	Approve = "approve"
+	Reject  = "reject"
+	Retry   = "retry"
+	Skip    = "skip"
+	Pause   = "pause"
+	Resume  = "resume"
+	Abort   = "abort"
+)
+
+// Verbs lists the updates.
+func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort} }
+
+// Params start a run.
+type Params struct {
+	Lab        string            `json:"lab"`
+	Runbook    string            `json:"runbook"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	By         string            `json:"by"` // who asks, as claimed: "ann@desk", "schedule nightly"
+	// Approved says that whoever asks has said yes beforehand (--yes, a schedule). Otherwise the run waits for Approve.
+	Approved bool `json:"approved,omitempty"`
+	// PlanHash, where given, is the only plan that may be carried out (--plan FILE): another one is drift and refused.
+	PlanHash string `json:"planHash,omitempty"`
+	// Wait for locks that other runs hold.
+	Wait bool `json:"wait,omitempty"`
+	// Scheduled runs end as skipped while a hold stands.
+	Scheduled bool `json:"scheduled,omitempty"`
+	// Settings override those of the lab file where they are set.
+	OnFailure plan.OnFailure `json:"onFailure,omitempty"`
+	Deadline  plan.Duration  `json:"deadline,omitempty"`
+}
+
+// An Order is what an operator says to a run.
+type Order struct {
+	By     string   `json:"by"` // as claimed
+	Reason string   `json:"reason,omitempty"`
+	Steps  []string `json:"steps,omitempty"` // for Retry and Skip: ids of blocked steps
+	Hash   string   `json:"hash,omitempty"`  // for Approve: the hash of the plan that was read
+	// Params replaces parameters of the (single) step of a Retry: an amendment, recorded with the order.
+	Params map[string]any `json:"params,omitempty"`
+	// Force sets Call.Force in a Retry: the harsher way that the step knows.
+	Force bool `json:"force,omitempty"`
+}
+
+// Phases of a run, in this order.
+const (
+	PhaseLock    = "locking"
+	PhasePlan    = "planning"
+	PhaseApprove = "waiting for approval"
+	PhaseExecute = "executing"
+	PhaseVerify  = "verifying"
+	PhaseEnd     = "ended"
+)
+
+// Outcomes of a run. A run that ended in order is Completed in Temporal, whatever its outcome; it is Failed there only
+// when something is wrong with nightshift or the lab file.
+const (
+	Done     = "done"    // everything that was planned, or nothing was to do
+	Partial  = "partial" // ended with skipped steps, or the end-state check found something left
+	Refused  = "refused" // blockers, drift, a lock, no approval: nothing was touched
+	Skipped  = "skipped" // a scheduled run while a hold stood
+	Aborted  = "aborted" // by an operator, a deadline, a policy or a cancel request
+	InFlight = ""        // not ended yet
+)
+
+// Letters of the steps in Sheet.Steps.
+const (
+	Todo      = '.' // not begun
+	Running   = 'r'
+	StepDone  = 'd'
+	StepSkip  = 's'
+	Untouched = 'u' // not begun when the run was aborted
+	HalfDone  = 'h' // begun, and not seen to its end when the run was aborted
+	Blocked   = 'b' // waits for an operator
+)
+
+// A Sheet is the state of a run: the answer to the query "sheet" and to every order, and the result.
+type Sheet struct {
+	Lab      string    `json:"lab"`
+	Runbook  string    `json:"runbook"`
+	Title    string    `json:"title"`
+	Hash     string    `json:"hash,omitempty"` // of the plan
+	By       string    `json:"by"`
+	Phase    string    `json:"phase"`
+	Outcome  string    `json:"outcome,omitempty"`
+	Why      string    `json:"why,omitempty"` // of a refusal, skip, abort or partial outcome
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Paused   string    `json:"paused,omitempty"`  // by whom and why
+	Aborted  string    `json:"aborted,omitempty"` // the same
+	Waiting  string    `json:"waiting,omitempty"` // what the run waits for, where it is not its steps: a lock, an approval
+	Deadline time.Time `json:"deadline,omitzero"` // when it ends by itself if nobody answers
+
+	Total     int    `json:"total"`
+	Done      int    `json:"done"`
+	Running   int    `json:"running"`
+	Blocked   int    `json:"blocked"`
+	Skipped   int    `json:"skipped"`
+	Untouched int    `json:"untouched"` // half-done ones included
+	Steps     string `json:"steps"`     // one letter for each step of the plan
+
+	// Begun and Finished are when the steps first began and came to their end, in tenths of a second since Started; -1: not yet.
+	Begun    []int64 `json:"begun,omitempty"`
+	Finished []int64 `json:"finished,omitempty"`
+	// Notes say, by step id, why a step is blocked or was skipped, or what was special about it.
+	Notes map[string]string `json:"notes,omitempty"`
+	// Attempts counts, by step id, how often a step was started, where that is more than once.
+	Attempts  map[string]int `json:"attempts,omitempty"`
+	Decisions []Decision     `json:"decisions,omitempty"`
+	Orders    []Record       `json:"orders,omitempty"`
+	Left      []plan.Finding `json:"left,omitempty"` // what the end-state check found
+	Warnings  []plan.Finding `json:"warnings,omitempty"`
+	Blockers  []plan.Finding `json:"blockers,omitempty"`
+	Runs      int            `json:"runs"` // Temporal runs in the chain
+}
+
+// A Decision to act again, or to give up, after an unclear answer.
+type Decision struct {
+	At       time.Time `json:"at"`
+	Step     string    `json:"step"`
+	By       string    `json:"by"`      // an operator, or "nightshift" by rule
+	Verdict  string    `json:"verdict"` // "act again", "skip"
+	Evidence string    `json:"evidence"`
+}
+
+// A Record of an order.
+type Record struct {
+	At   time.Time `json:"at"`
+	Verb string    `json:"verb"`
+	Order
+}
