@@ -1,0 +1,83 @@
+# What there is to run. `make help` lists it. Tools are built from pinned versions into bin/, once.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT  := v2.15.0
+WORKFLOWCHECK  := v0.6.0
+# The newest Compose that builds with the Go of go.mod.
+COMPOSE        := v5.5.1
+
+bin/golangci-lint := bin/golangci-lint-$(GOLANGCI_LINT)
+bin/workflowcheck := bin/workflowcheck-$(WORKFLOWCHECK)
+bin/compose       := bin/docker-compose-$(COMPOSE)
+
+# Packages with workflow code, and the package that registers it.
+WORKFLOW_PACKAGES := ./workflows/... ./worker/...
+FUZZTIME := 10s
+
+.PHONY: help build check fmt vet lint workflowcheck test race e2e fuzz compose clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the command, into bin/nightshift (needs Go only)
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/nightshift ./starter
+
+check: fmt vet lint workflowcheck ## gofmt, go vet, golangci-lint, workflowcheck (builds the last two at first)
+
+fmt: ## gofmt has nothing to say
+	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$files" ]; then echo "not gofmt'ed: gofmt -w" $$files >&2; exit 1; fi
+
+vet: ## go vet, the end-to-end tests included
+	go vet -tags e2e ./...
+
+lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among others
+	$(bin/golangci-lint) run
+
+workflowcheck: $(bin/workflowcheck) ## workflow code is deterministic
+	$(bin/workflowcheck) $(WORKFLOW_PACKAGES)
+
+test: ## go test ./... (needs Go only)
+	go test ./...
+
+race: ## the same with the race detector (needs a C compiler)
+	go test -race ./...
+
+e2e: ## the command against the simulated lab: kill -9, restarts, secrets (needs Go only)
+	go test -tags e2e -count=1 -timeout 30m ./test/e2e/...
+
+fuzz: ## every fuzz test for FUZZTIME (10s) each
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$name"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+		done; \
+	done
+
+# Compose itself, not a parser of its format: it also knows what it does not support. It needs no engine for this.
+compose: $(bin/compose) ## docker-compose.yml is what Compose accepts (builds Compose at first)
+	$(bin/compose) --file docker-compose.yml config --quiet
+
+clean: ## remove bin/
+	rm -rf bin
+
+# -- tools ------------------------------------------------------------------------------------------------------------
+
+$(bin/golangci-lint):
+	@echo "building golangci-lint $(GOLANGCI_LINT) (some minutes, once)"
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv bin/golangci-lint $@
+
+$(bin/workflowcheck):
+	GOBIN=$(CURDIR)/bin go install go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK)
+	mv bin/workflowcheck $@
+
+# Compose's go.mod excludes versions, with which `go install` refuses it: built in the module's own directory instead,
+# with the versions and checksums of its go.sum.
+$(bin/compose):
+	@echo "building Compose $(COMPOSE) (a minute or two, once)"
+	dir=$$(go mod download -json github.com/docker/compose/v5@$(COMPOSE) | sed -nE 's/^\s*"Dir": "(.*)",?$$/\1/p'); \
+	cd "$$dir" && go build -mod=readonly -ldflags="-X github.com/docker/compose/v5/internal.Version=$(COMPOSE)" -o $(CURDIR)/$@ ./cmd
