@@ -21,6 +21,8 @@ type Call struct {
 	// Decision counts the recorded decisions to act again: 0 at first. By says who took the last one.
 	Decision int    `json:"decision,omitempty"`
 	By       string `json:"by,omitempty"`
+	// Before is the memo of the attempt after which it was decided to act again. Evidence only: it forbids nothing.
+	Before *Memo `json:"before,omitempty"`
 }
 
 // A Memo says that a step has sent, or was about to send, a call that changes the world.
@@ -31,7 +33,16 @@ type Memo struct {
 	Task   string    `json:"task,omitempty"` // reference to ask about: a vCenter task's managed object id
 	// Earlier are the phases before this one, oldest first: a step that escalates has sent more than one call.
 	Earlier []string `json:"earlier,omitempty"`
+	// Answered says that the call was answered with yes: it arrived. Without it nobody knows.
+	Answered bool `json:"answered,omitempty"`
+	// Tasks are the tasks that the vCenter knew of the object before the call: one that is not among them came after it.
+	Tasks []string `json:"tasks,omitempty"`
+	// GuestsOff is when all guests of the host were last seen off. Power is never cut without it.
+	GuestsOff time.Time `json:"guestsOff,omitzero"`
 }
+
+// Sent says whether the memo is about a call. A step that only waits leaves one without, for the time when it began.
+func (m *Memo) Sent() bool { return m != nil && m.Phase != "" }
 
 // An Outcome is what the activity of a step returns. At most one of Yield and Unclear is set; none: the step is done.
 type Outcome struct {
