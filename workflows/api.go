@@ -54,6 +54,8 @@ type Params struct {
 	// Settings override those of the lab file where they are set.
 	OnFailure plan.OnFailure `json:"onFailure,omitempty"`
 	Deadline  plan.Duration  `json:"deadline,omitempty"`
+	// HandOverAt is the length of history, in events, at which the run goes on in a fresh one (Continue-As-New). 0: 8,000.
+	HandOverAt int `json:"handOverAt,omitempty"`
 }
 
 // An Order is what an operator says to a run.
@@ -81,12 +83,12 @@ const (
 // Outcomes of a run. A run that ended in order is Completed in Temporal, whatever its outcome; it is Failed there only
 // when something is wrong with nightshift or the lab file.
 const (
-	Done     = "done"    // everything that was planned, or nothing was to do
-	Partial  = "partial" // ended with skipped steps, or the end-state check found something left
-	Refused  = "refused" // blockers, drift, a lock, no approval: nothing was touched
-	Skipped  = "skipped" // a scheduled run while a hold stood
-	Aborted  = "aborted" // by an operator, a deadline, a policy or a cancel request
-	InFlight = ""        // not ended yet
+	Done    = "done"    // everything that was planned, or nothing was to do
+	Partial = "partial" // ended with skipped steps, or the end-state check found something left
+	Refused = "refused" // blockers, drift, a lock, no approval: nothing was touched
+	Skipped = "skipped" // a scheduled run while a hold stood
+	Aborted = "aborted" // by an operator, a deadline, a policy or a cancel request
+	Failed  = "failed"  // no plan could be made: a system unreachable, a login refused, a lab file that does not fit
 )
 
 // Letters of the steps in Sheet.Steps.

@@ -38,9 +38,9 @@ func TestUnknownAndDoubleSteps(t *testing.T) {
 func TestValidateTellsEverything(t *testing.T) {
 	p := Plan{Schema: SchemaVersion, Limits: map[string]int{"vcenter": 0}, Steps: []Step{
 		{ID: "a", Action: "Explode", Timeout: 1}, {ID: "b", Action: MarkLab}, {ID: "c", Action: MarkLab, Timeout: 1, OnFailure: "pray"},
-		{ID: "d", Action: MarkLab, Timeout: 1, Params: []byte("{")}, {Title: "nameless", Action: MarkLab, Timeout: 1}}}
+		{ID: "d", Action: CheckGuest, Timeout: 1, Params: []byte(`{"tools":true,"prayer":1}`)}, {Title: "nameless", Action: MarkLab, Timeout: 1}}}
 	err := p.Validate()
-	for _, want := range []string{`unknown action "Explode"`, `step "b": no time-out`, `onFailure is "pray"`, "not JSON", `no id ("nameless")`, `limit "vcenter" is 0`} {
+	for _, want := range []string{`unknown action "Explode"`, `step "b": no time-out`, `onFailure is "pray"`, `unknown field "prayer"`, `no id ("nameless")`, `limit "vcenter" is 0`} {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorContains(t, Plan{Schema: 99}.Validate(), "schema version 99")

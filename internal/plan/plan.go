@@ -147,3 +147,13 @@ func TaskQueue(lab string) string { return "nightshift-" + lab }
 func SiteQueue(lab, site string) string {
 	return strings.Join([]string{TaskQueue(lab), site}, "-")
 }
+
+// Changes reports whether the step changes a guest, a host or a cluster: not the read-only ones, nor those that only
+// keep nightshift's own books.
+func (s Step) Changes() bool {
+	switch s.Action {
+	case CheckGuest, AwaitHost, AwaitDatastores, RememberRunning, ForgetRunning, MarkLab, UnmarkLab:
+		return false
+	}
+	return true
+}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,8 +25,9 @@ func (p Plan) Validate() error {
 			bad("step %q: no time-out", s.ID)
 		case !s.OnFailure.Valid():
 			bad("step %q: onFailure is %q, allowed are ask, skip, force, abort", s.ID, s.OnFailure)
-		case len(s.Params) > 0 && !json.Valid(s.Params):
-			bad("step %q: its parameters are not JSON", s.ID)
+		}
+		if err := CheckParams(s.Action, s.Params); err != nil {
+			bad("step %q: %w", s.ID, err)
 		}
 	}
 	for key, n := range p.Limits {

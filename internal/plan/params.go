@@ -1,0 +1,87 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// CheckParams says whether raw fits the action: the right fields, nothing unknown.
+func CheckParams(a Action, raw json.RawMessage) error {
+	v := newParams(a)
+	if v == nil {
+		if len(raw) > 0 {
+			return fmt.Errorf("action %s takes no parameters", a)
+		}
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("parameters of action %s: %w", a, err)
+	}
+	return nil
+}
+
+// newParams is where the parameters of an action go; nil where it takes none.
+func newParams(a Action) any {
+	switch a {
+	case RememberRunning, ForgetRunning:
+		return new(RememberParams)
+	case SuspendSetting, SettleDebt:
+		return new(SettingParams)
+	case ShutdownGuest:
+		return new(ShutdownGuestParams)
+	case CheckGuest:
+		return new(CheckGuestParams)
+	case EnterMaintenance, ExitMaintenance, AwaitHost:
+		return new(HostParams)
+	case ShutdownHost:
+		return new(ShutdownHostParams)
+	case PowerOnHost:
+		return new(PowerOnHostParams)
+	case AwaitDatastores:
+		return new(AwaitDatastoresParams)
+	}
+	return nil
+}
+
+// Amend returns raw with the fields of changes replaced.
+func Amend(a Action, raw json.RawMessage, changes map[string]any) (json.RawMessage, error) {
+	fields := map[string]any{}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			return nil, fmt.Errorf("parameters of action %s: %w", a, err)
+		}
+	}
+	known := fieldNames(a)
+	for _, k := range slices.Sorted(maps.Keys(changes)) {
+		if !slices.Contains(known, k) { // encoding/json would take another spelling for the same field
+			return nil, fmt.Errorf("action %s has no parameter %q, it has %s", a, k, strings.Join(known, ", "))
+		}
+		fields[k] = changes[k]
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("parameters of action %s: %w", a, err)
+	}
+	return b, CheckParams(a, b)
+}
+
+// fieldNames are the names of the parameters of an action, as in JSON.
+func fieldNames(a Action) (names []string) {
+	v := newParams(a)
+	if v == nil {
+		return nil
+	}
+	t := reflect.TypeOf(v).Elem()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}

@@ -1,0 +1,135 @@
+// Package worker wires workflows and activities to a Temporal worker. `nightshift serve` and `nightshift worker` use it;
+// it is a package of its own, and not a command, so that both do the same.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/activities"
+	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+	"nightshift/workflows"
+)
+
+// stopTimeout is how long Stop waits for steps to yield. A step that waits yields at once; a call on the wire is
+// finished first, and takes no longer than an HTTP time-out.
+const stopTimeout = time.Minute
+
+// Config says for which lab to work, and where.
+type Config struct {
+	Client   client.Client
+	Lab      *inventory.Lab
+	Instance string // names this nightshift where others can see it: the mark on the lab
+	Logger   *slog.Logger
+	// Site limits the worker to the steps of one site; empty: everything.
+	Site string
+}
+
+// A Worker polls the lab's task queues until it is stopped.
+type Worker struct {
+	workers []worker.Worker
+	acts    *activities.Activities
+}
+
+// Start begins to work. An error says that the server does not answer, or that the search attributes cannot be had.
+func Start(ctx context.Context, c Config) (*Worker, error) {
+	if err := ensureSearchAttributes(ctx, c.Client); err != nil {
+		return nil, err
+	}
+	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger})}
+	for _, queue := range queues(c) {
+		one := worker.New(c.Client, queue, worker.Options{
+			WorkerStopTimeout:                  stopTimeout,
+			StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
+			MaxConcurrentActivityExecutionSize: 1000,
+			DisableRegistrationAliasing:        true,
+		})
+		if queue == plan.TaskQueue(c.Lab.Lab) {
+			registerWorkflows(one)
+		}
+		w.acts.Register(one)
+		if err := one.Start(); err != nil {
+			w.Stop()
+			return nil, fmt.Errorf("start the worker on task queue %s: %w", queue, err)
+		}
+		w.workers = append(w.workers, one)
+	}
+	return w, nil
+}
+
+// Stop takes no new work, lets the steps yield and ends their sessions.
+func (w *Worker) Stop() {
+	for _, one := range w.workers {
+		one.Stop()
+	}
+	w.acts.Close()
+}
+
+// queues are the lab's own, and one for each of several sites.
+func queues(c Config) []string {
+	if c.Site != "" {
+		return []string{plan.SiteQueue(c.Lab.Lab, c.Site)}
+	}
+	all := []string{plan.TaskQueue(c.Lab.Lab)}
+	if len(c.Lab.Sites) > 1 {
+		for _, s := range c.Lab.Sites {
+			all = append(all, plan.SiteQueue(c.Lab.Lab, s.Name))
+		}
+	}
+	return all
+}
+
+func registerWorkflows(r worker.WorkflowRegistry) {
+	for name, w := range map[string]any{
+		workflows.PowerDownType: workflows.PowerDown,
+		workflows.PowerUpType:   workflows.PowerUp,
+		workflows.SettleType:    workflows.Settle,
+		workflows.PlanType:      workflows.Plan,
+		ledger.Workflow:         workflows.Ledger,
+	} {
+		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
+	}
+}
+
+// ensureSearchAttributes makes the namespace know nightshift's search attributes. The embedded engine has them from the
+// start; on another server they are added once.
+func ensureSearchAttributes(ctx context.Context, c client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	ns := c.Namespace()
+	have, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: ns})
+	if denied := new(serviceerror.PermissionDenied); errors.As(err, &denied) {
+		return nil // Temporal Cloud: they are made in its console, and a run says so if they are not
+	}
+	if err != nil {
+		return fmt.Errorf("read the search attributes of namespace %s: %w", ns, err)
+	}
+	missing := map[string]enums.IndexedValueType{}
+	for name, t := range workflows.SearchAttributes() {
+		if got, ok := have.GetCustomAttributes()[name]; !ok {
+			missing[name] = t
+		} else if got != t {
+			return fmt.Errorf("search attribute %s of namespace %s is of type %s, nightshift needs %s: use a namespace of its own", name, ns, got, t)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: ns, SearchAttributes: missing})
+	if err != nil {
+		return fmt.Errorf("add search attributes to namespace %s: %w", ns, err)
+	}
+	return nil
+}

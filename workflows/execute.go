@@ -1,0 +1,353 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+)
+
+// handOver is the length of history at which a run goes on in a fresh one. Temporal warns at 10,240 events; a step
+// costs six of them at a real pace.
+const handOver = 8000
+
+// ownDecisions is how often a run may decide by itself that a step acts again, with proof that its call never arrived.
+const ownDecisions = 2
+
+// A flight is a step whose activity is under way.
+type flight struct {
+	step  int
+	f     workflow.Future
+	ended bool
+}
+
+// load unpacks the plan and puts what earlier runs of the chain did into the graph.
+func (r *run) load() error {
+	p, err := plan.Unpack(r.packed)
+	if err != nil {
+		return err
+	}
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("the plan is not valid: %w", err)
+	}
+	if r.graph, err = plan.NewGraph(p); err != nil {
+		return err
+	}
+	r.prepare(len(p.Steps))
+	if r.steps = []byte(r.Steps); len(r.steps) == 0 {
+		r.steps = []byte(strings.Repeat(string(Todo), len(p.Steps)))
+	}
+	for i, c := range r.steps {
+		if amended, ok := r.Amended[p.Steps[i].ID]; ok {
+			r.graph.Steps[i].Params = amended
+		}
+		r.count[c]++
+		if c == StepDone || c == StepSkip || c == Untouched || c == HalfDone {
+			r.graph.Satisfied(i)
+		}
+	}
+	for i, c := range r.steps {
+		if c == Todo && r.graph.Open(i) == 0 {
+			r.graph.Offer(i)
+		}
+	}
+	r.countGroups()
+	return nil
+}
+
+// execute runs the plan to its end. The error is the hand-over to the next run of the chain.
+func (r *run) execute(ctx workflow.Context) error {
+	r.enter(ctx, PhaseExecute, "")
+	for r.count[Todo]+r.count[Running]+r.count[Blocked] > 0 {
+		r.start(ctx)
+		r.watchClock(ctx)
+		r.show(ctx)
+		limit, n := r.limit(), workflow.GetInfo(ctx).GetCurrentHistoryLength()
+		if n > limit && !r.leaving {
+			r.leave(ctx)
+		}
+		if len(r.flights) == 0 && (r.leaving || n > limit*3/4) {
+			return r.next(ctx)
+		}
+		if rang := r.await(ctx, nil); rang {
+			if at, why := r.deadline(); !at.IsZero() && !workflow.Now(ctx).Before(at) {
+				r.abort(ctx, why)
+			}
+		}
+	}
+	r.alarm.stop()
+	return nil
+}
+
+func (r *run) limit() int {
+	if r.p.HandOverAt > 0 {
+		return r.p.HandOverAt
+	}
+	return handOver
+}
+
+// next hands over to a fresh run.
+func (r *run) next(ctx workflow.Context) error {
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled
+	r.Steps, r.Runs = string(r.steps), r.Runs+1
+	return workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, r.p, r.packed, r.State)
+}
+
+// leave asks the steps in flight to yield: those in this process at once, others with the answer to a heartbeat.
+func (r *run) leave(ctx workflow.Context) {
+	r.leaving = true
+	lctx := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 5 * time.Second,
+		Summary: "ask the running steps to yield", RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
+	_ = workflow.ExecuteLocalActivity(lctx, plan.Nudge, workflow.GetInfo(ctx).WorkflowExecution.RunID).Get(ctx, nil) // losing it costs only time
+	r.yield()
+}
+
+// start starts whatever may start.
+func (r *run) start(ctx workflow.Context) {
+	if r.Paused != "" || r.leaving {
+		return
+	}
+	for i := r.graph.Take(); i >= 0; i = r.graph.Take() {
+		s := r.graph.Steps[i]
+		if r.steps[i] != Todo { // abort came between its offer and now
+			r.graph.Release(i)
+			continue
+		}
+		again := r.Again[s.ID]
+		call := plan.Call{Run: workflow.GetInfo(ctx).WorkflowExecution.ID, Lab: r.p.Lab, Runbook: r.p.Runbook, Step: s.ID, Title: s.Title,
+			Target: s.Target, Params: s.Params, Memo: r.Memos[s.ID], Force: again.Force, Decision: again.Count, By: again.By}
+		if r.BegunAt[i] < 0 {
+			r.BegunAt[i] = r.tenths(ctx)
+		} else if call.Memo == nil {
+			r.Attempts[s.ID] = max(1, r.Attempts[s.ID]) + 1
+		}
+		r.set(i, Running)
+		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s)), string(s.Action), call)
+		r.flights = append(r.flights, &flight{step: i, f: f})
+	}
+}
+
+// await blocks until a step or the future ends, somebody speaks, or the alarm rings, then takes in everything that has come.
+func (r *run) await(ctx workflow.Context, f workflow.Future) (rang bool) {
+	sel := workflow.NewSelector(ctx) // a new one: a Selector never drops the futures that it has seen
+	if f != nil {
+		sel.AddFuture(f, func(workflow.Future) {})
+	}
+	for _, fl := range r.flights {
+		sel.AddFuture(fl.f, func(f workflow.Future) {
+			fl.ended = true
+			r.land(ctx, fl.step, f)
+		})
+	}
+	if r.alarm.timer != nil {
+		sel.AddFuture(r.alarm.timer, func(f workflow.Future) { rang = f.Get(ctx, nil) == nil })
+	}
+	sel.AddReceive(r.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
+	if r.Aborted == "" { // a closed channel is always ready
+		sel.AddReceive(r.cancelled, func(workflow.ReceiveChannel, bool) { r.abort(ctx, "the workflow was cancelled") })
+	}
+	for sel.Select(ctx); sel.HasPending() && r.Aborted == "" && !rang; {
+		sel.Select(ctx)
+	}
+	r.flights = slices.DeleteFunc(r.flights, func(fl *flight) bool { return fl.ended })
+	return rang
+}
+
+// land takes in the end of a step's activity.
+func (r *run) land(ctx workflow.Context, i int, f workflow.Future) {
+	out, lost := plan.Outcome{}, (*temporal.TimeoutError)(nil)
+	err := f.Get(ctx, &out)
+	s := r.graph.Steps[i]
+	r.graph.Release(i)
+	switch {
+	case err == nil && out.Unclear != nil:
+		r.unclear(ctx, i, *out.Unclear)
+	case err == nil && out.Yield == nil:
+		if out.Note != "" {
+			r.Notes[s.ID] = out.Note
+		} else {
+			delete(r.Notes, s.ID)
+		}
+		r.finishStep(ctx, i, StepDone)
+	case err == nil || temporal.IsCanceledError(err): // it yielded; or had not begun, or stood between two attempts
+		r.again(ctx, i, out.Yield)
+	case errors.As(err, &lost) && lost.TimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT && r.acts.Err() != nil: // its worker died while we asked it to yield
+		var memo *plan.Memo
+		if lost.HasLastHeartbeatDetails() && lost.LastHeartbeatDetails(&memo) != nil {
+			memo = nil // what cannot be read is not there: the step reads the live state before it acts
+		}
+		r.again(ctx, i, memo)
+	default:
+		r.fail(ctx, i, cause(err))
+	}
+}
+
+// unclear decides what comes after a call whose effect does not come.
+func (r *run) unclear(ctx workflow.Context, i int, u plan.Unclear) {
+	s := r.graph.Steps[i]
+	why := u.What + " (" + u.Evidence + ")"
+	again := r.Again[s.ID]
+	if !u.NeverArrived || again.Own >= ownDecisions || r.Aborted != "" && !s.Always {
+		r.fail(ctx, i, "unclear: "+why)
+		return
+	}
+	delete(r.Memos, s.ID)
+	again.Own++
+	r.decide(ctx, i, again, "nightshift", "act again", why)
+	r.set(i, Todo)
+}
+
+// decide records that a step may act again.
+func (r *run) decide(ctx workflow.Context, i int, again Again, by, verdict, evidence string) {
+	id := r.graph.Steps[i].ID
+	again.Count, again.By = again.Count+1, by
+	r.Again[id] = again
+	r.Decisions = append(r.Decisions, Decision{At: workflow.Now(ctx).UTC(), Step: id, By: by, Verdict: verdict, Evidence: evidence})
+}
+
+// fail ends a step that failed for good as its policy says.
+func (r *run) fail(ctx workflow.Context, i int, why string) {
+	s := r.graph.Steps[i]
+	r.Notes[s.ID] = why
+	policy := s.OnFailure
+	if policy == "" || r.p.OnFailure != "" && !s.Always {
+		policy = r.Settings.OnFailure
+	}
+	switch {
+	case r.Aborted != "" && !s.Always:
+		r.finishStep(ctx, i, HalfDone)
+	case policy == plan.Skip:
+		r.finishStep(ctx, i, StepSkip)
+	case policy == plan.Force && !r.Again[s.ID].Force:
+		again := r.Again[s.ID]
+		again.Force = true
+		r.decide(ctx, i, again, "policy onFailure: force", "act again, by force", why)
+		delete(r.Memos, s.ID)
+		r.set(i, Todo)
+	case r.Aborted != "": // an Always step: nobody may be there any more, and the run must end
+		r.finishStep(ctx, i, HalfDone)
+	default:
+		r.set(i, Blocked)
+		if policy == plan.Abort {
+			r.abort(ctx, fmt.Sprintf("%s failed: %s", s.Title, why))
+		}
+	}
+}
+
+// again puts a step back that came to no end. After an abort only the Always steps go on.
+func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
+	s := r.graph.Steps[i]
+	if memo != nil {
+		r.Memos[s.ID] = memo
+	}
+	switch memo = r.Memos[s.ID]; {
+	case r.Aborted == "" || s.Always:
+		r.set(i, Todo)
+	case memo != nil:
+		r.Notes[s.ID] = fmt.Sprintf("%s at %s, not seen to its end", memo.Intent, memo.At.UTC().Format(time.RFC3339))
+		r.finishStep(ctx, i, HalfDone)
+	default:
+		r.finishStep(ctx, i, Untouched)
+	}
+}
+
+// finishStep is set for the letters with which a step ends.
+func (r *run) finishStep(ctx workflow.Context, i int, c byte) {
+	r.EndedAt[i] = r.tenths(ctx)
+	r.set(i, c)
+}
+
+// set is the only place where a step changes its letter.
+func (r *run) set(i int, c byte) {
+	r.count[r.steps[i]]--
+	r.count[c]++
+	r.steps[i] = c
+	switch c {
+	case StepDone, StepSkip, Untouched, HalfDone:
+		if c == StepDone || c == StepSkip {
+			r.grouped[r.groupOf[i]].done++
+		}
+		delete(r.Memos, r.graph.Steps[i].ID)
+		for _, j := range r.graph.Satisfied(i) {
+			if r.steps[j] == Todo {
+				r.graph.Offer(j)
+			}
+		}
+	case Todo:
+		if r.graph.Open(i) == 0 {
+			r.graph.Offer(i)
+		}
+	}
+}
+
+func (r *run) tenths(ctx workflow.Context) int64 {
+	return int64(workflow.Now(ctx).Sub(r.Started) / (100 * time.Millisecond))
+}
+
+// abort gives up every step that has not begun, except the Always ones; those run to their end.
+func (r *run) abort(ctx workflow.Context, why string) {
+	if r.Aborted != "" {
+		return
+	}
+	r.Aborted, r.Paused = why, ""
+	r.yield()
+	if !r.leaving { // what starts from now on must not be born cancelled
+		r.acts, r.yield = workflow.WithCancel(ctx)
+	}
+	if r.Phase != PhaseExecute {
+		return
+	}
+	for i, c := range r.steps {
+		always := r.graph.Steps[i].Always
+		switch {
+		case c == Todo && !always && r.Memos[r.graph.Steps[i].ID] != nil: // yielded, and waiting to go on
+			r.again(ctx, i, nil)
+		case c == Todo && !always:
+			r.finishStep(ctx, i, Untouched)
+		case c == Blocked:
+			r.finishStep(ctx, i, HalfDone)
+		}
+	}
+}
+
+// watchClock sets the alarm for the next deadline.
+func (r *run) watchClock(ctx workflow.Context) {
+	if len(r.flights) > 0 || r.leaving {
+		r.Stuck = time.Time{}
+	} else if r.Stuck.IsZero() {
+		r.Stuck = workflow.Now(ctx).UTC()
+	}
+	at, summary := r.deadline()
+	if r.Aborted != "" {
+		at = time.Time{}
+	}
+	r.alarm.set(ctx, at, summary)
+}
+
+// deadline is when the run ends by itself: the runbook's, or that of a run which waits for an operator. Zero: never.
+func (r *run) deadline() (at time.Time, what string) {
+	if d := time.Duration(r.Settings.Deadline); d > 0 {
+		at, what = r.Begun.Add(d), fmt.Sprintf("deadline of the run (%s)", d)
+	}
+	if d := time.Duration(r.Settings.BlockedDeadline); !r.Stuck.IsZero() && d > 0 {
+		if stuck := r.Stuck.Add(d); at.IsZero() || stuck.Before(at) {
+			at, what = stuck, fmt.Sprintf("nobody answered for %s", d)
+		}
+	}
+	return at, what
+}
+
+// cause is the text of an error without Temporal's wrapping.
+func cause(err error) string {
+	if app := new(temporal.ApplicationError); errors.As(err, &app) {
+		return app.Message()
+	}
+	return err.Error()
+}

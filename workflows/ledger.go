@@ -1,0 +1,50 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/ledger"
+)
+
+// LockedError is the type of the error that refuses a change because a lock is taken. Its detail is the ledger.Lock.
+const LockedError = "Locked"
+
+// Ledger keeps the ledger of a lab: one workflow per lab, without end. Changes are updates, the state is a query.
+func Ledger(ctx workflow.Context, st ledger.State) error {
+	if err := workflow.SetQueryHandler(ctx, ledger.StateQuery, func() (ledger.State, error) { return st, nil }); err != nil {
+		return err
+	}
+	change := func(ctx workflow.Context, c ledger.Change) (ledger.State, error) {
+		if err := refuse(&st, c); err != nil { // an earlier change in this task may have come between
+			return st, err
+		}
+		st.Apply(c, workflow.Now(ctx).UTC())
+		return st, nil
+	}
+	check := func(c ledger.Change) error { return refuse(&st, c) }
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, ledger.Update, change, workflow.UpdateHandlerOptions{Validator: check}); err != nil {
+		return err
+	}
+	if err := workflow.Await(ctx, func() bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }); err != nil {
+		return err
+	}
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	return workflow.NewContinueAsNewError(ctx, ledger.Workflow, st)
+}
+
+// refuse says why the change cannot be made, in a form that keeps its kind on the way to the caller.
+func refuse(st *ledger.State, c ledger.Change) error {
+	err := st.Check(c)
+	if conflict := new(ledger.Conflict); errors.As(err, &conflict) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), LockedError, nil, conflict.Lock)
+	}
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), "Refused", nil)
+	}
+	return nil
+}

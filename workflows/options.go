@@ -1,0 +1,78 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+)
+
+const (
+	// heartbeat is how soon a dead worker is noticed. Long enough for a machine that is busy: a false alarm means two live attempts.
+	heartbeat = 15 * time.Second
+	// attempts bounds the retries of what is transient, about a quarter of an hour of them. A killed worker uses up one,
+	// so it must not be small.
+	attempts = 30
+)
+
+func retries() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: attempts}
+}
+
+// stepOptions are those of the activity of a step.
+func stepOptions(s plan.Step) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		ActivityID: s.ID, Summary: s.Title, TaskQueue: s.Queue, WaitForCancellation: true,
+		StartToCloseTimeout: time.Duration(s.Timeout), HeartbeatTimeout: heartbeat, RetryPolicy: retries(),
+	}
+}
+
+// planOptions: it only reads. Few attempts, as people wait for it and read what is wrong.
+func planOptions() workflow.ActivityOptions {
+	o := workflow.ActivityOptions{Summary: "Inspect the lab and make the plan", StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout: time.Minute, RetryPolicy: retries()}
+	o.RetryPolicy.MaximumAttempts = 4
+	return o
+}
+
+func lockOptions(p Params) workflow.ActivityOptions {
+	o := workflow.ActivityOptions{Summary: "Take the lock on lab " + p.Lab, StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout: heartbeat, RetryPolicy: retries()}
+	if p.Wait {
+		o.StartToCloseTimeout = 24 * time.Hour
+	}
+	return o
+}
+
+func ledgerOptions(summary string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{Summary: summary, StartToCloseTimeout: time.Minute, ScheduleToCloseTimeout: time.Hour, RetryPolicy: retries()}
+}
+
+// An alarm is one timer that is set again when the time changes.
+type alarm struct {
+	at     time.Time
+	timer  workflow.Future
+	cancel workflow.CancelFunc
+}
+
+func (a *alarm) set(ctx workflow.Context, at time.Time, summary string) {
+	if a.at.Equal(at) {
+		return
+	}
+	a.stop()
+	if at.IsZero() {
+		return
+	}
+	ctx, a.cancel = workflow.WithCancel(ctx)
+	a.at = at
+	a.timer = workflow.NewTimerWithOptions(ctx, max(0, at.Sub(workflow.Now(ctx))), workflow.TimerOptions{Summary: summary})
+}
+
+func (a *alarm) stop() {
+	if a.cancel != nil {
+		a.cancel()
+	}
+	*a = alarm{}
+}

@@ -1,0 +1,184 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+)
+
+// handleOrders makes each verb of an operator an update with a validator. A validator may run before an earlier order
+// has acted, so the handler checks again.
+func (r *run) handleOrders(ctx workflow.Context) error {
+	var errs []error
+	for _, verb := range Verbs() {
+		handle := func(ctx workflow.Context, o Order) (Sheet, error) {
+			if err := r.check(verb, o); err != nil {
+				return Sheet{}, err
+			}
+			r.Orders = append(r.Orders, Record{At: workflow.Now(ctx).UTC(), Verb: verb, Order: o})
+			err := r.obey(ctx, verb, o)
+			r.wake.SendAsync(nil)
+			return r.sheet(ctx), err
+		}
+		validate := func(o Order) error { return r.check(verb, o) }
+		errs = append(errs, workflow.SetUpdateHandlerWithOptions(ctx, verb, handle, workflow.UpdateHandlerOptions{Validator: validate,
+			Description: describe(verb)}))
+	}
+	return errors.Join(errs...)
+}
+
+func describe(verb string) string {
+	switch verb {
+	case Approve:
+		return "carry out the plan with this hash"
+	case Reject:
+		return "do not carry out the plan"
+	case Retry:
+		return "let blocked steps act again, also with other parameters, or by force"
+	case Skip:
+		return "go on as if blocked steps were done; needs a reason"
+	case Pause:
+		return "begin no new step"
+	case Resume:
+		return "go on"
+	}
+	return "end in order: begin nothing but what must be put back"
+}
+
+// check says why an order cannot be obeyed now.
+func (r *run) check(verb string, o Order) error {
+	if o.By == "" {
+		return errors.New("the order does not say who gives it")
+	}
+	if r.Phase == PhaseEnd || r.Outcome != "" {
+		return errors.New("the run has ended")
+	}
+	switch verb {
+	case Approve, Reject:
+		return r.checkAnswer(verb, o)
+	case Retry, Skip:
+		return r.checkSteps(verb, o)
+	case Pause:
+		if r.Phase != PhaseExecute || r.Paused != "" || r.Aborted != "" {
+			return fmt.Errorf("the run cannot be paused: it is %s", r.standing())
+		}
+	case Resume:
+		if r.Paused == "" {
+			return fmt.Errorf("the run is not paused: it is %s", r.standing())
+		}
+	case Abort:
+		if r.Aborted != "" {
+			return errors.New("the run is being aborted already: " + r.Aborted)
+		}
+	}
+	return nil
+}
+
+func (r *run) standing() string {
+	switch {
+	case r.Aborted != "":
+		return "being aborted"
+	case r.Paused != "":
+		return "paused by " + r.Paused
+	}
+	return r.Phase
+}
+
+func (r *run) checkAnswer(verb string, o Order) error {
+	switch {
+	case r.Phase != PhaseApprove:
+		return fmt.Errorf("the run does not wait for approval: it is %s", r.standing())
+	case verb == Approve && r.approved():
+		return errors.New("the plan is approved already")
+	case verb == Approve && o.Hash != r.Hash:
+		return fmt.Errorf("the plan is %s, not %s: read it again", plan.ShortHash(r.Hash), plan.ShortHash(o.Hash))
+	}
+	return nil
+}
+
+func (r *run) checkSteps(verb string, o Order) error {
+	switch {
+	case r.graph == nil || len(o.Steps) == 0:
+		return fmt.Errorf("%s needs the ids of blocked steps", verb)
+	case verb == Skip && strings.TrimSpace(o.Reason) == "":
+		return errors.New("skip needs a reason")
+	case len(o.Params) > 0 && len(o.Steps) != 1:
+		return errors.New("other parameters can be given for one step at a time")
+	case (len(o.Params) > 0 || o.Force) && r.Settings.Approval:
+		return errors.New("this runbook wants approved plans: abort the run and plan anew instead of changing a step")
+	}
+	for _, id := range o.Steps {
+		i, ok := r.graph.Index(id)
+		if !ok {
+			return fmt.Errorf("there is no step %q", id)
+		}
+		if r.steps[i] != Blocked {
+			return fmt.Errorf("step %q is not blocked", id)
+		}
+		if len(o.Params) > 0 {
+			if _, err := plan.Amend(r.graph.Steps[i].Action, r.graph.Steps[i].Params, o.Params); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// obey does what check has allowed.
+func (r *run) obey(ctx workflow.Context, verb string, o Order) error {
+	why := strings.TrimSuffix(o.By+": "+o.Reason, ": ")
+	switch verb {
+	case Reject:
+		r.Outcome, r.Why = Refused, "rejected by "+why
+	case Pause:
+		r.Paused = why
+	case Resume:
+		r.Paused = ""
+	case Abort:
+		r.abort(ctx, "aborted by "+why)
+	case Retry, Skip:
+		steps := slices.Clone(o.Steps)
+		slices.Sort(steps)
+		for _, id := range slices.Compact(steps) { // named twice is once
+			i, _ := r.graph.Index(id)
+			if verb == Skip {
+				r.Notes[id] = "skipped by " + why + "; before that: " + r.Notes[id]
+				r.finishStep(ctx, i, StepSkip)
+			} else if err := r.retry(ctx, i, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// retry lets a blocked step act again: a decision, with what was known as its evidence.
+func (r *run) retry(ctx workflow.Context, i int, o Order) error {
+	s := &r.graph.Steps[i]
+	verdict := "act again"
+	if len(o.Params) > 0 {
+		amended, err := plan.Amend(s.Action, s.Params, o.Params)
+		if err != nil {
+			return err
+		}
+		before := r.Hash
+		s.Params, r.Amended[s.ID] = amended, amended
+		r.Hash = r.graph.Hash()
+		verdict = fmt.Sprintf("act again with %s (plan %s is now %s)", amended, plan.ShortHash(before), plan.ShortHash(r.Hash))
+	}
+	again := r.Again[s.ID]
+	again.Force = o.Force
+	evidence := r.Notes[s.ID]
+	if o.Reason != "" {
+		evidence += "; " + o.Reason
+	}
+	r.decide(ctx, i, again, o.By, verdict, evidence)
+	delete(r.Notes, s.ID)
+	r.set(i, Todo)
+	return nil
+}

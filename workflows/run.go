@@ -1,0 +1,252 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+)
+
+// A run is one life: lock, plan, approve, execute, verify, report. It is the same for every runbook.
+type run struct {
+	State
+	p         Params
+	packed    []byte
+	graph     *plan.Graph // nil before there is a plan
+	steps     []byte      // State.Steps
+	count     [256]int    // of steps by letter
+	flights   []*flight
+	wake      workflow.Channel // something changed that is not the end of an activity
+	cancelled workflow.Channel // of the workflow
+	leaving   bool             // this run of the chain starts nothing any more
+	acts      workflow.Context // the context of all activities in flight
+	yield     workflow.CancelFunc
+	alarm     alarm
+	grouped   []group
+	groupOf   []int // of each step
+}
+
+// errAborted ends a phase before the execution: nothing was touched.
+var errAborted = errors.New("aborted")
+
+func runPlan(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done()}
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
+	r.acts, r.yield = workflow.WithCancel(ctx)
+	if r.Started.IsZero() {
+		r.Started = workflow.Now(ctx).UTC()
+	}
+	if err := errors.Join(r.handleQueries(ctx), r.handleOrders(ctx)); err != nil {
+		return Sheet{}, err
+	}
+	if r.packed != nil { // of an earlier run in the chain
+		if err := r.load(); err != nil {
+			return Sheet{}, temporal.NewNonRetryableApplicationError(err.Error(), "BadPlan", err)
+		}
+	} else if err := r.prepareToExecute(ctx); err != nil {
+		return r.end(ctx)
+	}
+	if err := r.execute(ctx); err != nil {
+		return Sheet{}, err // hand-over
+	}
+	r.verify(ctx)
+	return r.end(ctx)
+}
+
+// prepareToExecute locks, plans and waits for approval. An error says that the run ends here; Outcome and Why say how.
+func (r *run) prepareToExecute(ctx workflow.Context) error {
+	for _, phase := range []func(workflow.Context) error{r.obeyHold, r.lock, r.plan, r.awaitApproval} {
+		if err := phase(ctx); err != nil {
+			if errors.Is(err, errAborted) {
+				r.Outcome, r.Why = Aborted, r.Aborted
+			} else if r.Outcome == "" {
+				r.Outcome, r.Why = Failed, cause(err)
+			}
+			return err
+		}
+	}
+	r.Begun = workflow.Now(ctx).UTC()
+	return nil
+}
+
+// obeyHold ends a scheduled run while somebody said "not tonight".
+func (r *run) obeyHold(ctx workflow.Context) error {
+	if !r.p.Scheduled {
+		return nil
+	}
+	r.enter(ctx, PhaseLock, "")
+	var st ledger.State
+	if err := r.call(ctx, ledgerOptions("read the ledger of lab "+r.p.Lab), plan.ReadLedger, r.p.Lab, &st); err != nil {
+		return err
+	}
+	if st.Held(workflow.Now(ctx)) {
+		return r.finish(Skipped, fmt.Sprintf("on hold until %s, by %s: %s", st.Hold.Until.UTC().Format(time.RFC3339), st.Hold.By, st.Hold.Reason))
+	}
+	return nil
+}
+
+func (r *run) lock(ctx workflow.Context) error {
+	r.enter(ctx, PhaseLock, "the lock on lab "+r.p.Lab)
+	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
+	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == LockedError {
+		return r.finish(Refused, app.Message())
+	}
+	return err
+}
+
+func (r *run) lockRequest(ctx workflow.Context) plan.LockRequest {
+	info := workflow.GetInfo(ctx)
+	return plan.LockRequest{Lab: r.p.Lab, Scopes: []string{ledger.LabScope}, Workflow: info.WorkflowExecution.ID,
+		FirstRun: info.FirstRunID, Runbook: r.p.Runbook, By: r.p.By, Wait: r.p.Wait}
+}
+
+// plan has the lab inspected and takes in the plan. No steps: the run is done. Blockers, or another plan than the one
+// that was asked for: refused.
+func (r *run) plan(ctx workflow.Context) error {
+	r.enter(ctx, PhasePlan, "")
+	var reply plan.Reply
+	if err := r.call(ctx, planOptions(), plan.MakePlan, r.request(ctx), &reply); err != nil {
+		return err
+	}
+	r.Title, r.Hash, r.Settings, r.packed = reply.Title, reply.Hash, r.p.settings(reply.Settings), reply.Packed
+	r.Warnings, r.Blockers = reply.Warnings, reply.Blockers
+	if err := r.load(); err != nil {
+		return err
+	}
+	switch {
+	case len(reply.Blockers) > 0:
+		return r.finish(Refused, fmt.Sprintf("%d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
+	case r.p.PlanHash != "" && r.p.PlanHash != reply.Hash:
+		return r.finish(Refused, fmt.Sprintf("the lab has changed since the plan was made: plan %s was asked for, now it would be %s",
+			plan.ShortHash(r.p.PlanHash), plan.ShortHash(reply.Hash)))
+	case reply.Steps == 0:
+		return r.finish(Done, reply.Title)
+	}
+	return nil
+}
+
+func (r *run) request(ctx workflow.Context) plan.Request {
+	return plan.Request{Runbook: r.p.Runbook, Lab: r.p.Lab, Parameters: r.p.Parameters, Run: workflow.GetInfo(ctx).WorkflowExecution.ID}
+}
+
+// awaitApproval waits for Approve. Reject, and silence, is no.
+func (r *run) awaitApproval(ctx workflow.Context) error {
+	if r.p.Approved && !r.Settings.Approval {
+		return nil
+	}
+	r.enter(ctx, PhaseApprove, "approval of plan "+plan.ShortHash(r.Hash))
+	limit := time.Duration(r.Settings.ApprovalDeadline)
+	answered := func() bool { return r.approved() || r.Outcome != "" }
+	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "approval ends with no")
+	for !answered() {
+		if rang := r.await(ctx, nil); rang {
+			return r.finish(Refused, fmt.Sprintf("nobody approved the plan within %s", limit))
+		}
+		if r.Aborted != "" {
+			return errAborted
+		}
+	}
+	r.alarm.stop()
+	if r.Outcome != "" {
+		return errors.New(r.Why)
+	}
+	return nil
+}
+
+func (r *run) approved() bool {
+	for _, o := range r.Orders {
+		if o.Verb == Approve && o.Hash == r.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// verify has the lab inspected again: what the plan did must not be planned once more.
+func (r *run) verify(ctx workflow.Context) {
+	switch {
+	case r.Aborted != "":
+		r.Outcome, r.Why = Aborted, r.Aborted
+		return
+	case r.count[StepSkip] > 0:
+		r.Outcome, r.Why = Partial, fmt.Sprintf("%d of %d steps were skipped", r.count[StepSkip], len(r.steps))
+	default:
+		r.Outcome = Done
+	}
+	r.enter(ctx, PhaseVerify, "")
+	left, err := r.stillToDo(ctx)
+	switch {
+	case r.Aborted != "":
+		r.Outcome, r.Why = Aborted, r.Aborted+" (every step was done; the end state was not verified)"
+	case err != nil:
+		r.Outcome, r.Why = Partial, "every step is behind, but the end state could not be verified: "+cause(err)
+	case len(left) > 0:
+		r.Left = left
+		r.Outcome, r.Why = Partial, fmt.Sprintf("every step is behind, but %d of them would have to be done again, the first: %s", len(left), left[0].Text)
+	}
+}
+
+// stillToDo plans again and keeps what this run's plan has too.
+func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
+	var reply plan.Reply
+	if err := r.call(ctx, planOptions(), plan.MakePlan, r.request(ctx), &reply); err != nil {
+		return nil, err
+	}
+	again, err := plan.Unpack(reply.Packed)
+	if err != nil {
+		return nil, err
+	}
+	var left []plan.Finding
+	for _, s := range again.Steps {
+		if i, ours := r.graph.Index(s.ID); ours && r.steps[i] == StepDone && s.Changes() {
+			left = append(left, plan.Finding{Subject: s.Target.String(), Text: s.Title})
+		}
+	}
+	return left, nil
+}
+
+// end releases the locks and closes the run.
+func (r *run) end(ctx workflow.Context) (Sheet, error) {
+	octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
+	if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
+		r.Why += "; its locks could not be released: " + cause(err)
+	}
+	r.Ended = workflow.Now(ctx).UTC()
+	r.enter(ctx, PhaseEnd, "")
+	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	return r.sheet(ctx), err
+}
+
+// finish sets how the run ends, and returns an error for the phases to end with.
+func (r *run) finish(outcome, why string) error {
+	r.Outcome, r.Why = outcome, why
+	return errors.New(why)
+}
+
+// call runs one activity of the run itself. A cancelled or aborted run does not wait for it.
+func (r *run) call(ctx workflow.Context, o workflow.ActivityOptions, name string, arg, out any) error {
+	f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, o), name, arg)
+	for !f.IsReady() {
+		r.await(ctx, f)
+		if r.Aborted != "" {
+			return errAborted
+		}
+	}
+	return f.Get(ctx, out)
+}
+
+// settings are those of the lab file where the person, or the schedule, who asked did not say otherwise.
+func (p Params) settings(s plan.Settings) plan.Settings {
+	if p.OnFailure != "" {
+		s.OnFailure = p.OnFailure
+	}
+	if p.Deadline > 0 {
+		s.Deadline = p.Deadline
+	}
+	return s
+}

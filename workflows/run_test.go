@@ -1,0 +1,422 @@
+package workflows
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+)
+
+// A bench runs one workflow against activities that do what the test says.
+type bench struct {
+	*testsuite.TestWorkflowEnvironment
+	t    *testing.T
+	mu   sync.Mutex
+	plan plan.Plan
+	left plan.Plan                                        // what planning finds after the execution
+	does map[string]func(plan.Call) (plan.Outcome, error) // by step id; default: done
+	held ledger.State
+	lock error
+
+	calls    []plan.Call
+	planned  int
+	released int
+}
+
+func newBench(t *testing.T, steps ...plan.Step) *bench {
+	var s testsuite.WorkflowTestSuite
+	b := &bench{TestWorkflowEnvironment: s.NewTestWorkflowEnvironment(), t: t, does: map[string]func(plan.Call) (plan.Outcome, error){}}
+	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: "power-down", Lab: "home", Title: "Power down lab home", Steps: steps,
+		Limits: map[string]int{"vcenter": 2}}
+	b.left = plan.Plan{Schema: plan.SchemaVersion, Title: "Nothing to do"}
+	b.RegisterWorkflowWithOptions(PowerDown, workflow.RegisterOptions{Name: PowerDownType})
+	b.register(plan.MakePlan, b.makePlan)
+	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
+	b.register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { b.released++; return nil })
+	b.register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return b.held, nil })
+	b.register(plan.Nudge, func(context.Context, string) error { return nil })
+	for _, a := range plan.Actions() {
+		b.register(string(a), b.step)
+	}
+	return b
+}
+
+func (b *bench) register(name string, f any) {
+	b.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+}
+
+func (b *bench) makePlan(_ context.Context, _ plan.Request) (plan.Reply, error) {
+	p := b.plan
+	if b.planned++; b.planned > 1 {
+		p = b.left
+	}
+	packed, err := p.Pack()
+	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Blockers: p.Blockers, Packed: packed,
+		Settings: plan.Settings{OnFailure: plan.Ask, BlockedDeadline: plan.Duration(12 * time.Hour), ApprovalDeadline: plan.Duration(time.Hour)}}, err
+}
+
+func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, c)
+	if do := b.does[c.Step]; do != nil {
+		return do(c)
+	}
+	return plan.Outcome{Acted: true}, nil
+}
+
+func (b *bench) run(p Params, more ...any) {
+	p.Lab, p.Runbook, p.By = "home", "power-down", "ann"
+	args := append([]any{p}, more...)
+	for len(args) < 3 {
+		args = append(args, [][]any{{}, {[]byte(nil)}, {State{}}}[len(args)]...)
+	}
+	b.ExecuteWorkflow(PowerDownType, args...)
+	require.True(b.t, b.IsWorkflowCompleted())
+}
+
+func (b *bench) sheet() (s Sheet) {
+	b.t.Helper()
+	require.NoError(b.t, b.GetWorkflowError())
+	require.NoError(b.t, b.GetWorkflowResult(&s))
+	return s
+}
+
+// order gives an order at a time; refused with this text, or obeyed.
+func (b *bench) order(at time.Duration, verb string, o Order, refused string) {
+	b.RegisterDelayedCallback(func() {
+		b.UpdateWorkflow(verb, fmt.Sprint(verb, at, o), &testsuite.TestUpdateCallback{
+			OnAccept: func() { require.Empty(b.t, refused, "%s %v", verb, o) },
+			OnReject: func(err error) {
+				require.NotEmpty(b.t, refused, "%s: %v", verb, err)
+				require.ErrorContains(b.t, err, refused)
+			},
+			OnComplete: func(any, error) {},
+		}, o)
+	}, at)
+}
+
+func (b *bench) ran() (ids []string) {
+	for _, c := range b.calls {
+		ids = append(ids, c.Step)
+	}
+	return ids
+}
+
+func failing(times int, text string) func(plan.Call) (plan.Outcome, error) {
+	return func(plan.Call) (plan.Outcome, error) {
+		if times--; times >= 0 {
+			return plan.Outcome{}, temporal.NewNonRetryableApplicationError(text, "Precondition", nil)
+		}
+		return plan.Outcome{Acted: true}, nil
+	}
+}
+
+func step(id string, needs ...string) plan.Step {
+	return plan.Step{ID: id, Title: "do " + id, Group: "Guests", Action: plan.PowerOnGuest, Timeout: plan.Duration(time.Minute), Needs: needs}
+}
+
+// ladder is HA off, four guests, their host, and the mark that is always taken away.
+func ladder() []plan.Step {
+	last := step("unmark", "host")
+	last.Always = true
+	return []plan.Step{step("ha"), step("g1", "ha"), step("g2", "ha"), step("g3", "ha"), step("g4", "ha"), step("host", "g1", "g2", "g3", "g4"), last}
+}
+
+func TestRunDoesEverythingAndVerifies(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.run(Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, Done, s.Outcome)
+	require.Equal(t, "ddddddd", s.Steps)
+	require.Equal(t, 2, b.planned, "planned, then verified")
+	require.Equal(t, 1, b.released)
+	require.Equal(t, "ha", b.ran()[0])
+	require.Equal(t, []string{"host", "unmark"}, b.ran()[5:])
+}
+
+func TestWhatIsLeftMakesTheRunPartial(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.left.Steps = []plan.Step{step("g2")}
+	b.run(Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, Partial, s.Outcome)
+	require.Equal(t, "do g2", s.Left[0].Text)
+}
+
+func TestNothingToDo(t *testing.T) {
+	b := newBench(t)
+	b.plan.Title = "Nothing to do: lab home is down"
+	b.run(Params{})
+	require.Equal(t, Done, b.sheet().Outcome)
+	require.Equal(t, "Nothing to do: lab home is down", b.sheet().Why)
+	require.Equal(t, 1, b.released)
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*bench)
+		p    Params
+		want string
+	}{
+		"blocker": {func(b *bench) { b.plan.Blockers = []plan.Finding{{Subject: "host esx21", Text: "has no bmc"}} }, Params{Approved: true}, "host esx21: has no bmc"},
+		"drift":   {func(*bench) {}, Params{Approved: true, PlanHash: "0123456789abcdef"}, "the lab has changed since the plan was made"},
+		"locked": {func(b *bench) {
+			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", LockedError, nil)
+		},
+			Params{Approved: true}, "lab is locked by run x"},
+		"silence": {func(*bench) {}, Params{}, "nobody approved the plan within 1h0m0s"},
+		"no":      {func(b *bench) { b.order(time.Minute, Reject, Order{By: "bob", Reason: "backup runs"}, "") }, Params{}, "rejected by bob: backup runs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, ladder()...)
+			c.set(b)
+			b.run(c.p)
+			s := b.sheet()
+			require.Equal(t, Refused, s.Outcome)
+			require.Contains(t, s.Why, c.want)
+			require.Empty(t, b.calls, "nothing is touched")
+			require.Equal(t, 1, b.released)
+		})
+	}
+}
+
+func TestApprovalIsOfTheHash(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.order(time.Minute, Approve, Order{By: "bob", Hash: "another"}, "read it again")
+	b.order(time.Minute, Approve, Order{Hash: b.plan.Hash()}, "who gives it")
+	b.order(2*time.Minute, Approve, Order{By: "bob", Hash: b.plan.Hash()}, "")
+	b.run(Params{})
+	s := b.sheet()
+	require.Equal(t, Done, s.Outcome)
+	require.Equal(t, "bob", s.Orders[0].By)
+}
+
+func TestScheduledRunObeysTheHold(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.held.Hold = &ledger.Hold{Until: b.Now().Add(time.Hour), By: "ann", Reason: "guests tonight"}
+	b.run(Params{Approved: true, Scheduled: true})
+	require.Equal(t, Skipped, b.sheet().Outcome)
+	require.Contains(t, b.sheet().Why, "guests tonight")
+	require.Empty(t, b.calls)
+}
+
+func TestFailureBlocksOnlyItsBranch(t *testing.T) {
+	other := step("other")
+	b := newBench(t, append(ladder(), other, step("after-other", "other"))...)
+	b.does["g3"], b.does["g4"] = failing(1, "no Tools"), failing(1, "no Tools")
+	b.order(time.Minute, Skip, Order{By: "ann", Steps: []string{"g3"}}, "needs a reason")
+	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g1"}}, "is not blocked")
+	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g9"}}, "there is no step")
+	b.order(2*time.Minute, Skip, Order{By: "ann", Steps: []string{"g3"}, Reason: "by hand"}, "")
+	b.order(3*time.Minute, Retry, Order{By: "ann", Steps: []string{"g4", "g4"}}, "")
+	b.run(Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, Partial, s.Outcome, "a skipped step is not done")
+	require.Equal(t, "dddsddddd", s.Steps)
+	require.Equal(t, "skipped by ann: by hand; before that: no Tools", s.Notes["g3"])
+	require.Equal(t, []string{"act again"}, []string{s.Decisions[0].Verdict})
+	require.Equal(t, "no Tools", s.Decisions[0].Evidence)
+	require.Equal(t, "ann", b.calls[len(b.calls)-3].By)
+	require.Equal(t, 1, b.calls[len(b.calls)-3].Decision)
+	require.Contains(t, b.ran()[:7], "after-other", "it did not wait for the blocked ones")
+}
+
+func TestRetryWithOtherParametersIsAnAmendment(t *testing.T) {
+	s := step("g")
+	s.Action, s.Params = plan.ShutdownGuest, plan.Encode(plan.ShutdownGuestParams{Method: "shutdown", Timeout: plan.Duration(time.Minute), OnTimeout: "leave", NoTools: "leave"})
+	b := newBench(t, s)
+	b.does["g"] = failing(1, "still on")
+	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeOut": "9m"}}, `no parameter "timeOut", it has method, timeout, onTimeout, noTools`)
+	b.order(2*time.Minute, Retry, Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeout": "9m0s"}}, "")
+	b.run(Params{Approved: true})
+	sheet := b.sheet()
+	require.Equal(t, Done, sheet.Outcome)
+	require.NotEqual(t, b.plan.Hash(), sheet.Hash, "another plan has another hash")
+	var p plan.ShutdownGuestParams
+	require.NoError(t, json.Unmarshal(b.calls[1].Params, &p))
+	require.Equal(t, 9*time.Minute, time.Duration(p.Timeout))
+	require.Equal(t, "leave", p.OnTimeout)
+	require.Contains(t, sheet.Decisions[0].Verdict, "is now "+plan.ShortHash(sheet.Hash))
+}
+
+func TestPolicies(t *testing.T) {
+	for policy, want := range map[plan.OnFailure]struct {
+		steps, outcome string
+		starts         int
+	}{
+		plan.Skip:  {"dddsddd", Partial, 1},
+		plan.Force: {"ddddddd", Done, 2},
+		plan.Abort: {"dddhdud", Aborted, 1},
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			b := newBench(t, ladder()...)
+			b.plan.Steps[3].OnFailure = policy
+			starts := 0
+			b.does["g3"] = func(c plan.Call) (plan.Outcome, error) {
+				if starts++; c.Force {
+					return plan.Outcome{Acted: true}, nil
+				}
+				return plan.Outcome{}, temporal.NewNonRetryableApplicationError("no Tools", "Precondition", nil)
+			}
+			b.run(Params{Approved: true})
+			s := b.sheet()
+			require.Equal(t, want.outcome, s.Outcome)
+			require.Equal(t, want.starts, starts)
+			require.Equal(t, "d", s.Steps[6:], "always")
+			if policy != plan.Abort { // which of g4 and host had begun depends on the order of arrival
+				require.Equal(t, want.steps, s.Steps)
+			}
+		})
+	}
+}
+
+func TestUnclearActsAgainOnlyWithProof(t *testing.T) {
+	b := newBench(t, ladder()...)
+	unclear := func(proof bool) func(plan.Call) (plan.Outcome, error) {
+		return func(c plan.Call) (plan.Outcome, error) {
+			if c.Decision > 0 {
+				return plan.Outcome{Acted: true}, nil
+			}
+			return plan.Outcome{Unclear: &plan.Unclear{What: "sent, but still on", Evidence: "no task", NeverArrived: proof}}, nil
+		}
+	}
+	b.does["g1"], b.does["g2"] = unclear(true), unclear(false)
+	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g2"}, Reason: "looked: it is on"}, "")
+	b.run(Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, Done, s.Outcome)
+	require.Len(t, s.Decisions, 2)
+	require.Equal(t, []string{"g1", "nightshift", "sent, but still on (no task)"}, []string{s.Decisions[0].Step, s.Decisions[0].By, s.Decisions[0].Evidence})
+	require.Equal(t, []string{"g2", "ann"}, []string{s.Decisions[1].Step, s.Decisions[1].By})
+}
+
+func TestUnclearWithProofDoesNotGoOnForEver(t *testing.T) {
+	b := newBench(t, step("g1"))
+	b.does["g1"] = func(plan.Call) (plan.Outcome, error) {
+		return plan.Outcome{Unclear: &plan.Unclear{What: "lost", Evidence: "no task", NeverArrived: true}}, nil
+	}
+	b.order(time.Minute, Abort, Order{By: "ann", Reason: "enough"}, "")
+	b.run(Params{Approved: true})
+	require.Equal(t, Aborted, b.sheet().Outcome)
+	require.Len(t, b.calls, 1+ownDecisions)
+}
+
+func TestYieldGoesOnWithItsMemo(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g1"] = func(c plan.Call) (plan.Outcome, error) {
+		if c.Memo == nil {
+			return plan.Outcome{Yield: &plan.Memo{Intent: "sent", Phase: "shutdown"}}, nil
+		}
+		require.Equal(b.t, "shutdown", c.Memo.Phase)
+		return plan.Outcome{Acted: true}, nil
+	}
+	b.run(Params{Approved: true})
+	require.Equal(t, Done, b.sheet().Outcome)
+	require.Empty(t, b.sheet().Attempts, "going on is not another attempt")
+}
+
+func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
+	for name, abort := range map[string]func(*bench){
+		"order":  func(b *bench) { b.order(time.Minute, Abort, Order{By: "ann", Reason: "enough"}, "") },
+		"cancel": func(b *bench) { b.RegisterDelayedCallback(b.CancelWorkflow, time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, ladder()...)
+			b.does["g3"] = failing(1, "no Tools")
+			abort(b)
+			b.run(Params{Approved: true})
+			s := b.sheet()
+			require.Equal(t, Aborted, s.Outcome)
+			require.Equal(t, "dddhdud", s.Steps)
+			require.Equal(t, "unmark", b.ran()[len(b.ran())-1], "what must be put back is put back")
+			require.Equal(t, 1, b.released)
+		})
+	}
+}
+
+func TestFailureOfAnAlwaysStepAfterAbortEndsTheRun(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g3"], b.does["unmark"] = failing(1, "no Tools"), failing(9, "vCenter is gone")
+	b.order(time.Minute, Abort, Order{By: "ann"}, "")
+	b.run(Params{Approved: true})
+	require.Equal(t, "dddhduh", b.sheet().Steps)
+	require.Equal(t, "vCenter is gone", b.sheet().Notes["unmark"])
+}
+
+func TestPauseBeginsNothingNew(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g3"] = failing(1, "no Tools")
+	b.order(time.Minute, Pause, Order{By: "ann", Reason: "phone"}, "")
+	b.order(time.Minute, Pause, Order{By: "bob"}, "cannot be paused: it is paused by ann: phone")
+	b.order(2*time.Minute, Retry, Order{By: "ann", Steps: []string{"g3"}}, "")
+	b.RegisterDelayedCallback(func() { require.Len(t, b.calls, 5, "paused") }, 3*time.Minute)
+	b.order(4*time.Minute, Resume, Order{By: "ann"}, "")
+	b.run(Params{Approved: true})
+	require.Equal(t, Done, b.sheet().Outcome)
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g3"] = failing(9, "no Tools")
+	start := b.Now()
+	b.run(Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, Aborted, s.Outcome)
+	require.Equal(t, "nobody answered for 12h0m0s", s.Why)
+	require.GreaterOrEqual(t, s.Ended.Sub(start), 12*time.Hour)
+}
+
+func TestDeadline(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g3"] = failing(9, "no Tools")
+	b.run(Params{Approved: true, Deadline: plan.Duration(2 * time.Hour)})
+	require.Equal(t, "deadline of the run (2h0m0s)", b.sheet().Why)
+}
+
+func TestHandsOverWithEverything(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.does["g3"] = failing(1, "no Tools")
+	b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, time.Minute)
+	b.order(2*time.Minute, Pause, Order{By: "ann"}, "")
+	b.run(Params{Approved: true})
+	var can *workflow.ContinueAsNewError
+	require.ErrorAs(t, b.GetWorkflowError(), &can)
+	var p Params
+	var packed []byte
+	var st State
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(can.Input, &p, &packed, &st))
+	require.Equal(t, "dddbd..", st.Steps)
+	require.Equal(t, "ann", st.Paused)
+	require.Zero(t, b.released, "the locks stay with the chain")
+
+	next := newBench(t)
+	next.planned = 1
+	next.order(time.Minute, Resume, Order{By: "ann"}, "")
+	next.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g3"}}, "")
+	next.run(p, packed, st)
+	require.Equal(t, []string{"g3", "host", "unmark"}, next.ran())
+	require.Equal(t, Done, next.sheet().Outcome)
+	require.Equal(t, 2, next.sheet().Runs)
+	require.Len(t, next.sheet().Orders, 3)
+}
+
+func TestNoPlanIsAFailure(t *testing.T) {
+	b := newBench(t)
+	b.plan.Steps = []plan.Step{{ID: "x", Action: "Explode", Timeout: 1}}
+	b.run(Params{Approved: true})
+	require.Equal(t, Failed, b.sheet().Outcome)
+	require.Contains(t, b.sheet().Why, `unknown action "Explode"`)
+}

@@ -1,0 +1,192 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+)
+
+// The search attributes of a run, all keywords.
+var (
+	LabAttribute     = temporal.NewSearchAttributeKeyKeyword("Lab")
+	RunbookAttribute = temporal.NewSearchAttributeKeyKeyword("Runbook")
+	TargetAttribute  = temporal.NewSearchAttributeKeyKeyword("Target")
+	PhaseAttribute   = temporal.NewSearchAttributeKeyKeyword("Phase")
+	OutcomeAttribute = temporal.NewSearchAttributeKeyKeyword("Outcome")
+)
+
+// SearchAttributes are what a Temporal namespace must know for nightshift's runs to be found.
+func SearchAttributes() map[string]enums.IndexedValueType {
+	m := map[string]enums.IndexedValueType{}
+	for _, k := range []temporal.SearchAttributeKeyKeyword{LabAttribute, RunbookAttribute, TargetAttribute, PhaseAttribute, OutcomeAttribute} {
+		m[k.GetName()] = enums.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	return m
+}
+
+// enter begins a phase, and says so where people look.
+func (r *run) enter(ctx workflow.Context, phase, waiting string) {
+	r.Phase, r.Waiting = phase, waiting
+	target := r.p.Lab
+	if c := r.p.Parameters["cluster"]; c != "" {
+		target = c
+	}
+	updates := []temporal.SearchAttributeUpdate{LabAttribute.ValueSet(r.p.Lab), RunbookAttribute.ValueSet(r.p.Runbook),
+		TargetAttribute.ValueSet(target), PhaseAttribute.ValueSet(phase)}
+	if phase == PhaseEnd {
+		updates = append(updates, OutcomeAttribute.ValueSet(r.Outcome))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes are not set", "phase", phase, "error", err)
+	}
+	r.show(ctx)
+}
+
+func (r *run) handleQueries(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, SheetQuery, func() (Sheet, error) { return r.sheet(ctx), nil }); err != nil {
+		return err
+	}
+	return workflow.SetQueryHandler(ctx, PlanQuery, func() ([]byte, error) { return r.packed, nil })
+}
+
+func (r *run) sheet(ctx workflow.Context) Sheet {
+	deadline, _ := r.deadline()
+	if r.Phase == PhaseApprove {
+		deadline = r.alarm.at
+	}
+	return Sheet{
+		Lab: r.p.Lab, Runbook: r.p.Runbook, Title: r.Title, Hash: r.Hash, By: r.p.By, Phase: r.Phase, Outcome: r.Outcome, Why: r.Why,
+		Started: r.Started, Ended: r.Ended, Paused: r.Paused, Aborted: r.Aborted, Waiting: r.Waiting, Deadline: deadline,
+		Total: len(r.steps), Done: r.count[StepDone], Running: r.count[Running], Blocked: r.count[Blocked], Skipped: r.count[StepSkip],
+		Untouched: r.count[Untouched] + r.count[HalfDone], Steps: string(r.steps),
+		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
+		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Left: r.Left, Warnings: r.Warnings, Blockers: r.Blockers,
+		Runs: r.Runs + 1,
+	}
+}
+
+// show puts the run sheet where the Temporal UI shows it. It is made at every workflow task, so it stays short.
+func (r *run) show(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, r.markdown()) }
+
+// shown is how many lines of a kind the run sheet has.
+const shown = 20
+
+func (r *run) markdown() string {
+	var b strings.Builder
+	title := cmp.Or(r.Title, "Run "+r.p.Runbook+" on lab "+r.p.Lab)
+	fmt.Fprintf(&b, "### %s\n\n", escape(title))
+	switch {
+	case r.Outcome != "":
+		fmt.Fprintf(&b, "**%s** %s\n\n", strings.ToUpper(r.Outcome), escape(r.Why))
+	case r.Aborted != "":
+		fmt.Fprintf(&b, "**Ending in order:** %s\n\n", escape(r.Aborted))
+	case r.Paused != "":
+		fmt.Fprintf(&b, "**Paused** by %s\n\n", escape(r.Paused))
+	case r.Waiting != "":
+		fmt.Fprintf(&b, "Waiting for %s\n\n", escape(r.Waiting))
+	}
+	if len(r.steps) > 0 {
+		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
+			r.count[StepDone], len(r.steps), r.count[Running], r.count[Blocked], r.count[StepSkip], r.count[Untouched]+r.count[HalfDone],
+			escape(r.p.By), plan.ShortHash(r.Hash))
+	}
+	r.list(&b, "Blocked: waits for you", Blocked)
+	r.list(&b, "Running", Running)
+	r.list(&b, "Skipped", StepSkip)
+	r.list(&b, "Half done", HalfDone)
+	r.groups(&b)
+	for _, f := range r.Left[:min(shown, len(r.Left))] {
+		fmt.Fprintf(&b, "- still to do: %s\n", escape(f.Text))
+	}
+	for _, f := range r.Blockers[:min(shown, len(r.Blockers))] {
+		fmt.Fprintf(&b, "- blocker: %s\n", escape(f.String()))
+	}
+	return b.String()
+}
+
+// list writes the steps with the letter, and what there is to say of them.
+func (r *run) list(b *strings.Builder, title string, letter byte) {
+	n := r.count[letter]
+	if n == 0 {
+		return
+	}
+	fmt.Fprintf(b, "**%s**\n\n", title)
+	left := shown
+	for i, c := range r.steps {
+		if c != letter {
+			continue
+		}
+		if left--; left < 0 {
+			fmt.Fprintf(b, "- … and %d more\n", n-shown)
+			break
+		}
+		s := r.graph.Steps[i]
+		fmt.Fprintf(b, "- %s", escape(s.Title))
+		if note := r.Notes[s.ID]; note != "" && letter != Running {
+			fmt.Fprintf(b, ": %s", escape(note))
+		}
+		if letter == Blocked {
+			fmt.Fprintf(b, " (`retry` or `skip` step `%s`)", s.ID)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+}
+
+// groups writes how far each group of steps is.
+func (r *run) groups(b *strings.Builder) {
+	if len(r.grouped) == 0 {
+		return
+	}
+	b.WriteString("| | done |\n|---|---|\n")
+	for _, g := range r.grouped[:min(2*shown, len(r.grouped))] {
+		fmt.Fprintf(b, "| %s | %d of %d |\n", escape(g.name), g.done, g.total)
+	}
+	b.WriteString("\n")
+}
+
+// A group of steps, counted as they end: the run sheet is made at every workflow task.
+type group struct {
+	name        string
+	total, done int
+}
+
+// countGroups makes the counters for the steps as they are.
+func (r *run) countGroups() {
+	index := map[string]int{}
+	for i, s := range r.graph.Steps {
+		g, ok := index[s.Group]
+		if !ok {
+			g = len(r.grouped)
+			index[s.Group] = g
+			r.grouped = append(r.grouped, group{name: s.Group})
+		}
+		r.groupOf = append(r.groupOf, g)
+		r.grouped[g].total++
+		if c := r.steps[i]; c == StepDone || c == StepSkip {
+			r.grouped[g].done++
+		}
+	}
+}
+
+// escape keeps names from being read as Markdown.
+func escape(s string) string {
+	return strings.NewReplacer("*", `\*`, "_", `\_`, "|", `\|`, "<", "&lt;", "\n", " ", "`", "'", "[", `\[`).Replace(s)
+}
+
+// Elapsed is how long it took, or has taken until now.
+func (s Sheet) Elapsed(now time.Time) time.Duration {
+	if !s.Ended.IsZero() {
+		now = s.Ended
+	}
+	return now.Sub(s.Started).Round(time.Second)
+}

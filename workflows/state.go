@@ -1,0 +1,72 @@
+package workflows
+
+import (
+	"encoding/json"
+	"time"
+
+	"nightshift/internal/plan"
+)
+
+// A State is what one run of a chain hands to the next, readable in the Temporal UI.
+type State struct {
+	Phase    string         `json:"phase,omitempty"`
+	Settings plan.Settings  `json:"settings"`
+	Title    string         `json:"title,omitempty"`
+	Hash     string         `json:"hash,omitempty"`
+	Warnings []plan.Finding `json:"warnings,omitempty"`
+	Blockers []plan.Finding `json:"blockers,omitempty"`
+	Left     []plan.Finding `json:"left,omitempty"`
+	Started  time.Time      `json:"started"`
+	Waiting  string         `json:"waiting,omitempty"`
+	Begun    time.Time      `json:"begun,omitzero"` // when the first step could begin: the deadline counts from here
+	Ended    time.Time      `json:"ended,omitzero"`
+	Stuck    time.Time      `json:"stuck,omitzero"` // since when the run waits for an operator and nothing else
+	Outcome  string         `json:"outcome,omitempty"`
+	Why      string         `json:"why,omitempty"`
+	Paused   string         `json:"paused,omitempty"`
+	Aborted  string         `json:"aborted,omitempty"`
+	Runs     int            `json:"runs,omitempty"` // how many runs of the chain are behind
+
+	Steps    string                     `json:"steps,omitempty"`    // a letter for each step of the plan
+	BegunAt  []int64                    `json:"begunAt,omitempty"`  // tenths of a second since Started, -1: not yet
+	EndedAt  []int64                    `json:"endedAt,omitempty"`  // the same
+	Memos    map[string]*plan.Memo      `json:"memos,omitempty"`    // what steps that yielded left for their next attempt
+	Notes    map[string]string          `json:"notes,omitempty"`    // why a step is blocked or was skipped
+	Attempts map[string]int             `json:"attempts,omitempty"` // starts of a step, where there was more than one
+	Again    map[string]Again           `json:"again,omitempty"`    // decisions to act again
+	Amended  map[string]json.RawMessage `json:"amended,omitempty"`  // parameters changed by a retry
+
+	Decisions []Decision `json:"decisions,omitempty"`
+	Orders    []Record   `json:"orders,omitempty"`
+}
+
+// Again is what the next start of a step must know of the decisions about it.
+type Again struct {
+	Count int    `json:"count"` // of decisions to act again
+	Own   int    `json:"own"`   // of those that no person took
+	By    string `json:"by"`
+	Force bool   `json:"force,omitempty"`
+}
+
+// prepare makes the maps and lists of a fresh state for n steps.
+func (st *State) prepare(n int) {
+	if st.Notes == nil {
+		st.Notes = map[string]string{}
+	}
+	if st.Memos == nil {
+		st.Memos = map[string]*plan.Memo{}
+	}
+	if st.Attempts == nil {
+		st.Attempts = map[string]int{}
+	}
+	if st.Again == nil {
+		st.Again = map[string]Again{}
+	}
+	if st.Amended == nil {
+		st.Amended = map[string]json.RawMessage{}
+	}
+	for len(st.BegunAt) < n {
+		st.BegunAt = append(st.BegunAt, -1)
+		st.EndedAt = append(st.EndedAt, -1)
+	}
+}

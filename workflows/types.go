@@ -1,0 +1,32 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+)
+
+// The workflows that people see: what they ask for is what the Temporal UI lists. The packed plan and the state are
+// only given by a run to the next one of its chain.
+
+// PowerDown runs the runbook power-down. Its debts and its memory stay open when it ends: power-up settles them.
+func PowerDown(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+	return runPlan(ctx, p, packed, st)
+}
+
+// PowerUp runs the runbook power-up.
+func PowerUp(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+	return runPlan(ctx, p, packed, st)
+}
+
+// Settle runs the runbook settle: what is owed is given back, nothing else is started.
+func Settle(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+	return runPlan(ctx, p, packed, st)
+}
+
+// Plan makes a plan and does nothing: the preview.
+func Plan(ctx workflow.Context, req plan.Request) (plan.Reply, error) {
+	var reply plan.Reply
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, planOptions()), plan.MakePlan, req).Get(ctx, &reply)
+	return reply, err
+}
