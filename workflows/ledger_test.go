@@ -44,8 +44,10 @@ func TestLedgerRefusesATakenLockAndSaysWho(t *testing.T) {
 	})
 	change(env, "4", 4*time.Second, ledger.Change{Release: &ann}, granted)
 	change(env, "5", 5*time.Second, take(bob), granted)
-	env.RegisterDelayedCallback(func() { env.SetContinueAsNewSuggested(true) }, 6*time.Second)
-	change(env, "6", 7*time.Second, ledger.Change{Owe: &plan.Debt{ID: "d", Was: "true"}}, granted)
+	change(env, "6", 6*time.Second, ledger.Change{Owe: &plan.Debt{ID: "d", Was: "true"}}, func(err error) {
+		granted(err)
+		env.SetContinueAsNewSuggested(true)
+	})
 	env.ExecuteWorkflow(ledger.Workflow, ledger.State{Lab: "home"})
 	var can *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &can)
