@@ -1,0 +1,250 @@
+// Package report makes the report of a run: what was done, when, by whom, what was decided on the way, and what is left
+// with the command that goes on from there. It reads the run's sheet and its plan and knows neither Temporal's client
+// nor any device; where the two come from is the caller's business.
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"nightshift/internal/plan"
+	"nightshift/workflows"
+)
+
+// States of a step in a report.
+const (
+	StateDone      = "done"
+	StateSkipped   = "skipped"
+	StateRunning   = "running"
+	StateBlocked   = "blocked"
+	StateHalfDone  = "half done" // begun, and not seen to its end
+	StateUntouched = "untouched" // not begun when the run ended
+	StateToDo      = "to do"     // not begun, and the run goes on
+)
+
+// A Report is one run, told afterwards or under way. Its JSON form is what `report -o json` prints; fields are only added.
+type Report struct {
+	Run     string `json:"run"`
+	Link    string `json:"link,omitempty"` // the run's page in the Temporal UI, where one is known
+	Lab     string `json:"lab"`
+	Runbook string `json:"runbook"`
+	Title   string `json:"title"`
+	By      string `json:"by"` // who asked for it, as claimed
+	Hash    string `json:"hash,omitempty"`
+
+	Phase   string    `json:"phase"`
+	Outcome string    `json:"outcome,omitempty"` // empty while it is under way
+	Why     string    `json:"why,omitempty"`
+	Waiting string    `json:"waiting,omitempty"` // what an open run waits for
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Seconds float64   `json:"seconds"` // from start to end, or to now
+	Counts  Counts    `json:"counts"`
+
+	Parameters map[string]string `json:"parameters,omitempty"`
+	// Steps are those of the plan, in its order. Empty where there is no plan, or it cannot be read.
+	Steps     []Step               `json:"steps"`
+	Decisions []workflows.Decision `json:"decisions"`
+	Orders    []workflows.Record   `json:"orders"`
+	// Left is what the end-state check found.
+	Left     []plan.Finding `json:"left"`
+	Blockers []plan.Finding `json:"blockers"`
+	Warnings []plan.Finding `json:"warnings"`
+	// OnPurpose is what the plan left alone.
+	OnPurpose []plan.Finding `json:"onPurpose"`
+	// Next are the commands that go on from here, each with what it is good for.
+	Next []Command `json:"next"`
+}
+
+// Counts are numbers of steps. Untouched includes the half-done ones.
+type Counts struct {
+	Total     int `json:"total"`
+	Done      int `json:"done"`
+	Running   int `json:"running"`
+	Blocked   int `json:"blocked"`
+	Skipped   int `json:"skipped"`
+	HalfDone  int `json:"halfDone"`
+	Untouched int `json:"untouched"`
+}
+
+// A Step is what became of a step of the plan.
+type Step struct {
+	ID       string    `json:"id"`
+	Title    string    `json:"title"`
+	Group    string    `json:"group"`
+	Target   string    `json:"target"`
+	State    string    `json:"state"`
+	Begun    time.Time `json:"begun,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Seconds  float64   `json:"seconds,omitempty"`
+	Attempts int       `json:"attempts,omitempty"` // where there was more than one
+	Note     string    `json:"note,omitempty"`
+}
+
+// A Command is something to type, and why.
+type Command struct {
+	Type string `json:"type"`
+	Why  string `json:"why"`
+}
+
+// Assemble makes the report of a run from its sheet and its plan. The plan is nil before there is one.
+func Assemble(run string, s workflows.Sheet, p *plan.Plan, now time.Time) Report {
+	r := Report{
+		Run: run, Lab: s.Lab, Runbook: s.Runbook, Title: s.Title, By: s.By, Hash: s.Hash,
+		Phase: s.Phase, Outcome: s.Outcome, Why: s.Why, Waiting: s.Waiting, Started: s.Started, Ended: s.Ended,
+		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
+			HalfDone: strings.Count(s.Steps, string(workflows.HalfDone))},
+		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
+		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
+	}
+	if r.Title == "" {
+		r.Title = r.Runbook + " of lab " + r.Lab
+	}
+	end := now
+	if !s.Ended.IsZero() {
+		end = s.Ended
+	}
+	r.Seconds = max(0, end.Sub(s.Started).Round(100*time.Millisecond).Seconds())
+	if p != nil {
+		r.Parameters, r.OnPurpose = p.Parameters, list(p.Untouched)
+		r.Steps = steps(s, *p, now)
+	}
+	r.Next = next(r)
+	return r
+}
+
+// list makes an empty list of none, so that the JSON has [] and not null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+func steps(s workflows.Sheet, p plan.Plan, now time.Time) []Step {
+	out := make([]Step, len(p.Steps))
+	at := func(tenths []int64, i int) time.Time {
+		if i >= len(tenths) || tenths[i] < 0 {
+			return time.Time{}
+		}
+		return s.Started.Add(time.Duration(tenths[i]) * 100 * time.Millisecond)
+	}
+	for i, st := range p.Steps {
+		o := Step{ID: st.ID, Title: st.Title, Group: st.Group, Target: st.Target.String(), State: state(s, i),
+			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID]}
+		switch {
+		case !o.Begun.IsZero() && !o.Ended.IsZero():
+			o.Seconds = o.Ended.Sub(o.Begun).Seconds()
+		case o.State == StateRunning && !o.Begun.IsZero():
+			o.Seconds = max(0, now.Sub(o.Begun).Round(100*time.Millisecond).Seconds())
+		}
+		out[i] = o
+	}
+	return out
+}
+
+func state(s workflows.Sheet, i int) string {
+	letter := byte(workflows.Todo)
+	if i < len(s.Steps) {
+		letter = s.Steps[i]
+	}
+	switch letter {
+	case workflows.StepDone:
+		return StateDone
+	case workflows.StepSkip:
+		return StateSkipped
+	case workflows.Running:
+		return StateRunning
+	case workflows.Blocked:
+		return StateBlocked
+	case workflows.HalfDone:
+		return StateHalfDone
+	case workflows.Untouched:
+		return StateUntouched
+	}
+	if s.Outcome != "" {
+		return StateUntouched
+	}
+	return StateToDo
+}
+
+// next says which command goes on from here.
+func next(r Report) []Command {
+	var out []Command
+	add := func(why, format string, args ...any) {
+		out = append(out, Command{Type: fmt.Sprintf(format, args...), Why: why})
+	}
+	again := "nightshift run " + r.Runbook + parameters(r.Parameters)
+	switch r.Outcome {
+	case "":
+		nextOpen(r, add)
+	case workflows.Done:
+		if r.Runbook == "power-down" {
+			add("brings the lab back up", "nightshift run power-up")
+		}
+	case workflows.Refused:
+		add("when the reason is gone", "%s", again)
+	case workflows.Skipped:
+		add("ends the hold", "nightshift hold --end")
+		add("does it now all the same", "%s", again)
+	case workflows.Failed:
+		add("shows what of the lab answers", "nightshift lab check")
+		add("when the cause is gone", "%s", again)
+	default: // partial, aborted
+		add("plans and does what is left", "%s", again)
+		if r.Runbook == "power-down" {
+			add("turns round: brings back up what is down", "nightshift run power-up")
+		}
+		add("shows what is switched off and not settled", "nightshift status")
+	}
+	if out == nil {
+		out = []Command{}
+	}
+	return out
+}
+
+func nextOpen(r Report, add func(why, format string, args ...any)) {
+	if r.Phase == workflows.PhaseApprove {
+		add("carries the plan out", "nightshift approve %s", r.Run)
+		add("drops it, nothing was touched", "nightshift reject %s --reason …", r.Run)
+		return
+	}
+	for _, s := range r.Steps {
+		if s.State == StateBlocked {
+			add("tries again: "+s.Title, "nightshift retry %s %s", r.Run, Quote(s.ID))
+			add("goes on as if it were done", "nightshift skip %s %s --reason …", r.Run, Quote(s.ID))
+		}
+	}
+	add("shows how it goes on", "nightshift watch %s", r.Run)
+}
+
+func parameters(p map[string]string) string {
+	var b strings.Builder
+	for _, k := range sortedKeys(p) {
+		b.WriteString(" -p " + Quote(k+"="+p[k]))
+	}
+	return b.String()
+}
+
+// Broken marks a run that Temporal closed before it could end in order: terminated in the UI, say. What its sheet says
+// is the last that is known.
+func (r *Report) Broken(why, status string) {
+	r.Outcome, r.Why = status, why
+	for i := range r.Steps {
+		switch r.Steps[i].State {
+		case StateRunning, StateBlocked:
+			r.Steps[i].State = StateHalfDone
+			r.Counts.HalfDone++
+		case StateToDo:
+			r.Steps[i].State = StateUntouched
+		}
+	}
+	r.Counts.Untouched = r.Counts.Total - r.Counts.Done - r.Counts.Skipped
+	r.Counts.Running, r.Counts.Blocked = 0, 0
+	r.Next = []Command{
+		{Type: fmt.Sprintf("nightshift unlock %s --reason …", r.Run), Why: "frees its locks, once you have looked at what is half done"},
+		{Type: "nightshift run " + r.Runbook + parameters(r.Parameters), Why: "plans and does what is left"},
+		{Type: "nightshift status", Why: "shows what is switched off and not settled"},
+	}
+}

@@ -1,0 +1,219 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/internal/plan"
+)
+
+// Text writes the whole report for people.
+func (r Report) Text(w io.Writer) {
+	r.heading(w)
+	r.stepsByState(w)
+	r.timeline(w)
+	r.history(w)
+	findings(w, "Left alone on purpose", r.OnPurpose)
+	r.commands(w)
+}
+
+// Summary writes the end of a run in a few lines: how it ended, what is not done, and what to type next.
+func (r Report) Summary(w io.Writer) {
+	fmt.Fprintf(w, "\n%s: %s\n", r.Title, r.verdict())
+	fmt.Fprintf(w, "  %s\n", r.numbers())
+	r.stepsByState(w)
+	findings(w, "Blockers", r.Blockers)
+	findings(w, "Left by the end-state check", r.Left)
+	r.commands(w)
+	fmt.Fprintf(w, "\nReport: nightshift report %s\n", r.Run)
+}
+
+func (r Report) heading(w io.Writer) {
+	fmt.Fprintf(w, "%s\n%s\n\n", r.Title, strings.Repeat("=", len([]rune(r.Title))))
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-10s %s\n", name, value)
+		}
+	}
+	row("Run", r.Run)
+	row("Asked by", r.By)
+	row("Started", moment(r.Started))
+	row("Ended", moment(r.Ended))
+	row("Took", took(r.Seconds))
+	row("Outcome", r.verdict())
+	row("Steps", r.numbers())
+	row("Plan", plan.ShortHash(r.Hash))
+	for _, k := range sortedKeys(r.Parameters) {
+		row("Parameter", k+"="+r.Parameters[k])
+	}
+	row("Link", r.Link)
+	findings(w, "Blockers", r.Blockers)
+	findings(w, "Warnings", r.Warnings)
+	findings(w, "Left by the end-state check", r.Left)
+}
+
+func (r Report) verdict() string {
+	state := r.Outcome
+	if state == "" {
+		state = r.Phase
+		if r.Waiting != "" {
+			state += ": " + r.Waiting
+		}
+	}
+	if r.Why != "" {
+		state += ": " + r.Why
+	}
+	return state
+}
+
+func (r Report) numbers() string {
+	c := r.Counts
+	if c.Total == 0 {
+		return "nothing was touched, " + took(r.Seconds)
+	}
+	s := fmt.Sprintf("%d of %d done", c.Done, c.Total)
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Skipped, "skipped"}, {c.HalfDone, "half done"}, {c.Untouched - c.HalfDone, "untouched"}} {
+		if n.n > 0 {
+			s += fmt.Sprintf(", %d %s", n.n, n.what)
+		}
+	}
+	return s + ", " + took(r.Seconds)
+}
+
+// maxListed bounds a list of steps in the text; the JSON has them all.
+const maxListed = 40
+
+// stepsByState lists what is not done: the part that somebody has to do something about.
+func (r Report) stepsByState(w io.Writer) {
+	for _, s := range []struct{ state, title string }{
+		{StateBlocked, "Blocked"}, {StateHalfDone, "Half done: begun, and not seen to its end"},
+		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun"},
+	} {
+		var lines []string
+		for _, st := range r.Steps {
+			if st.State == s.state {
+				lines = append(lines, "  "+st.Title+suffix(st.Note))
+			}
+		}
+		section(w, s.title, lines)
+	}
+}
+
+// timeline lists what was done, in the order in which it ended.
+func (r Report) timeline(w io.Writer) {
+	var done []Step
+	for _, s := range r.Steps {
+		if s.State == StateDone || s.State == StateRunning {
+			done = append(done, s)
+		}
+	}
+	slices.SortStableFunc(done, func(a, b Step) int { return a.Begun.Compare(b.Begun) })
+	var lines []string
+	for _, s := range done {
+		line := fmt.Sprintf("  %s  %-8s %s", s.Begun.Local().Format("15:04:05"), took(s.Seconds), s.Title)
+		if s.State == StateRunning {
+			line += " (still running)"
+		}
+		if s.Attempts > 1 {
+			line += fmt.Sprintf(" (%d attempts)", s.Attempts)
+		}
+		lines = append(lines, line+suffix(s.Note))
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(w, "\nDone, in order\n%s\n", strings.Join(lines, "\n"))
+	}
+}
+
+// history lists what people, and nightshift by rule, decided on the way.
+func (r Report) history(w io.Writer) {
+	var lines []string
+	for _, o := range r.Orders {
+		line := fmt.Sprintf("  %s  %s by %s", moment(o.At), o.Verb, o.By)
+		if len(o.Steps) > 0 {
+			line += ": " + strings.Join(o.Steps, ", ")
+		}
+		if o.Force {
+			line += " (force)"
+		}
+		lines = append(lines, line+suffix(o.Reason))
+	}
+	section(w, "Orders", lines)
+	lines = nil
+	for _, d := range r.Decisions {
+		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", moment(d.At), d.Step, d.Verdict, d.By, suffix(d.Evidence)))
+	}
+	section(w, "Decisions after an unclear answer", lines)
+}
+
+func (r Report) commands(w io.Writer) {
+	width := 0
+	for _, c := range r.Next {
+		width = max(width, len([]rune(c.Type)))
+	}
+	var lines []string
+	for _, c := range r.Next {
+		lines = append(lines, fmt.Sprintf("  %-*s   %s", width, c.Type, c.Why))
+	}
+	section(w, "To go on", lines)
+}
+
+func findings(w io.Writer, title string, list []plan.Finding) {
+	var lines []string
+	for _, f := range list {
+		lines = append(lines, "  "+f.String())
+	}
+	section(w, title, lines)
+}
+
+func section(w io.Writer, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	more := ""
+	if n := len(lines) - maxListed; n > 0 {
+		lines, more = lines[:maxListed], fmt.Sprintf("  … and %d more\n", n)
+	}
+	fmt.Fprintf(w, "\n%s\n%s\n%s", title, strings.Join(lines, "\n"), more)
+}
+
+func suffix(note string) string {
+	if note == "" {
+		return ""
+	}
+	return ": " + note
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+func took(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Quote makes one word of s for a POSIX shell.
+func Quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@%+=,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

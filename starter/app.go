@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// app is everything that the verbs get from outside, so that tests can put their own in its place.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	env      environment
+	now      func() time.Time
+	after    func(time.Duration) <-chan time.Time
+	who      string // user@host: the name that goes with every order, as claimed
+
+	inTerminal  bool             // a person can be asked
+	outTerminal bool             // a live display and colours make sense
+	errTerminal bool             // the same for stderr
+	size        func() (int, int) // columns and lines of the terminal
+
+	dial   func(context.Context, where) (*session, error)
+	launch launcher
+
+	global globalOptions
+}
+
+// environment is what envconfig and this command read variables from.
+type environment interface {
+	Environ() []string
+	LookupEnv(name string) (string, bool)
+}
+
+func (a *app) getenv(name string) string {
+	v, _ := a.env.LookupEnv(name)
+	return v
+}
+
+// globalOptions are the flags that every verb understands.
+type globalOptions struct {
+	output   string
+	lab      string
+	stateDir string
+	temporal temporalOptions
+}
+
+// Output formats of -o.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+func (a *app) json() bool { return a.global.output == formatJSON }
+
+// newRootCommand builds the whole command tree.
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nightshift",
+		Short: "Durable runbooks for VMware labs: down at night, up in the morning",
+		Long: `nightshift powers a VMware lab down and up again, as one durable run: it goes on where it was when the
+worker, the network or the vCenter dies under it. It inspects, shows its plan, asks, carries it out, checks and reports.
+
+  nightshift demo                 see it on a simulated lab
+  nightshift serve                run the engine for the lab in lab.yaml
+  nightshift plan power-down      what would it do?
+  nightshift run power-down       do it`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noSuchVerb,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			return checkFormat(c, a.global.output)
+		},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w (see `%s --help`)", err, c.CommandPath())
+	})
+	addGlobalFlags(root, a)
+	addVerbs(root, a)
+	return root
+}
+
+func addGlobalFlags(root *cobra.Command, a *app) {
+	f := root.PersistentFlags()
+	f.StringVarP(&a.global.output, "output", "o", formatText, "output format: text or json")
+	f.StringVar(&a.global.lab, "lab", "", "lab `file` (default: $NIGHTSHIFT_LAB, ./lab.yaml, nightshift/lab.yaml in the XDG configuration directory)")
+	f.StringVar(&a.global.stateDir, "state-dir", "", "state `directory` (default: $NIGHTSHIFT_STATE_DIR, nightshift in the XDG state directory)")
+	a.global.temporal.addFlags(f)
+}
+
+func addVerbs(root *cobra.Command, a *app) {
+	groups := []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"start", "To start:", []*cobra.Command{newDemoCommand(a), newServeCommand(a), newWorkerCommand(a)}},
+		{"run", "Runs:", []*cobra.Command{newPlanCommand(a), newRunCommand(a), newStatusCommand(a), newWatchCommand(a), newRunsCommand(a), newReportCommand(a)}},
+		{"order", "Orders to a run:", []*cobra.Command{newApproveCommand(a), newRejectCommand(a), newRetryCommand(a), newSkipCommand(a),
+			newPauseCommand(a), newResumeCommand(a), newAbortCommand(a)}},
+		{"lab", "The lab and its ledger:", []*cobra.Command{newLabCommand(a), newHoldCommand(a), newScheduleCommand(a), newSettleCommand(a), newUnlockCommand(a), newRunbookCommand(a)}},
+	}
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, v := range g.verbs {
+			v.GroupID = g.id
+			root.AddCommand(v)
+		}
+	}
+	root.AddCommand(newVersionCommand(a), newExitCodesTopic())
+}
+
+func noSuchVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + near[0] + "?"
+	}
+	return usage("there is no verb %q%s (see `%s --help`)", args[0], hint, c.CommandPath())
+}
+
+// formats is the annotation under which a command lists the formats that it knows beside text and json.
+const formats = "formats"
+
+func checkFormat(c *cobra.Command, format string) error {
+	extra := c.Annotations[formats]
+	if format == formatText || format == formatJSON || extra != "" && containsWord(extra, format) {
+		return nil
+	}
+	allowed := "text or json"
+	if extra != "" {
+		allowed = "text, json, " + extra
+	}
+	return usage("-o %s: this verb knows %s", format, allowed)
+}
+
+// group is a command that only holds others.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: noSuchVerb,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(verbs...)
+	return c
+}
+
+// exactly wraps cobra's check so that a wrong number of arguments is a usage error.
+func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
+
+func atLeast(n int) cobra.PositionalArgs { return asUsage(cobra.MinimumNArgs(n)) }
+
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usage("%w: %s", err, c.UseLine())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,100 @@
+// Command nightshift powers VMware labs down and up again, durably. This package is its command line: one file per
+// verb. It shows, asks and starts; what a run does is decided in runbooks/ and carried out by workflows/ and activities/.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"os/user"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, systemApp(), os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// systemApp wires the command to this process.
+func systemApp() *app {
+	out, in := os.Stdout.Fd(), os.Stdin.Fd()
+	return &app{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		env: systemEnvironment{}, now: time.Now, after: time.After, who: whoAmI(),
+		inTerminal:  isatty.IsTerminal(in),
+		outTerminal: isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb",
+		errTerminal: isatty.IsTerminal(os.Stderr.Fd()) && os.Getenv("TERM") != "dumb",
+		size: func() (int, int) {
+			w, h, err := term.GetSize(int(out))
+			if err != nil || w <= 0 || h <= 0 {
+				return 80, 24
+			}
+			return w, h
+		},
+		dial:   dialTemporal,
+		launch: systemLauncher(),
+	}
+}
+
+// execute runs one command line and returns its exit code. Nothing but one line about what went wrong reaches the user.
+func execute(ctx context.Context, a *app, args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(a.err, "nightshift: this is a bug in nightshift: %v\n", p)
+			fmt.Fprintln(a.err, "Runs that are under way are not affected. Please report it, with `nightshift version` and what you typed;")
+			fmt.Fprintln(a.err, "NIGHTSHIFT_DEBUG=1 prints where it happened.")
+			if a.getenv("NIGHTSHIFT_DEBUG") != "" {
+				fmt.Fprintf(a.err, "%s\n", debug.Stack())
+			}
+			code = exitFailed
+		}
+	}()
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var e *exitError
+	if err != nil && (!errors.As(err, &e) || e.err != nil) {
+		fmt.Fprintln(a.err, "nightshift: "+oneLine(err))
+	}
+	return exitCode(err)
+}
+
+// oneLine is the error in one line, except where it is a list: the lab file's errors, one place each.
+func oneLine(err error) string {
+	s := strings.TrimSpace(err.Error())
+	var list interface{ Unwrap() []error }
+	if errors.As(err, &list) && len(list.Unwrap()) > 1 {
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func whoAmI() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	if name == "" {
+		name = "unknown"
+	}
+	return name + "@" + host
+}
+
+type systemEnvironment struct{}
+
+func (systemEnvironment) Environ() []string                    { return os.Environ() }
+func (systemEnvironment) LookupEnv(name string) (string, bool) { return os.LookupEnv(name) }

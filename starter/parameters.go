@@ -1,0 +1,75 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"nightshift/runbooks"
+)
+
+// parameterOptions are the parameters of a runbook: -p key=value, and shorthands for those of power-up.
+type parameterOptions struct {
+	pairs        []string
+	tag, cluster string
+}
+
+func (o *parameterOptions) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&o.pairs, "param", "p", nil, "parameter of the runbook, `KEY=VALUE`; may be given more than once (see `nightshift runbook show RUNBOOK`)")
+	f.StringVar(&o.tag, "tag", "", "power-up: start what bears the vSphere tag `T` (the same as -p tag=T)")
+	f.StringVar(&o.cluster, "cluster", "", "only cluster `C` (the same as -p cluster=C)")
+}
+
+// of looks up the runbook and checks the parameters against it: a mistake is said before anything is started.
+func (o *parameterOptions) of(name string) (runbooks.Runbook, map[string]string, error) {
+	rb, ok := runbooks.Lookup(name)
+	if !ok {
+		return rb, nil, usage("there is no runbook %q; there are: %s", name, runbookNames())
+	}
+	given, err := o.given()
+	if err != nil {
+		return rb, nil, err
+	}
+	params, err := rb.Check(given)
+	if err != nil {
+		return rb, nil, usage("%w", err)
+	}
+	return rb, params, nil
+}
+
+func (o *parameterOptions) given() (map[string]string, error) {
+	given := map[string]string{}
+	set := func(key, value string) error {
+		if old, ok := given[key]; ok && old != value {
+			return usage("parameter %s is given twice: %q and %q", key, old, value)
+		}
+		given[key] = value
+		return nil
+	}
+	for _, pair := range o.pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, usage("-p %s: parameters are KEY=VALUE", pair)
+		}
+		if err := set(key, value); err != nil {
+			return nil, err
+		}
+	}
+	for _, short := range []struct{ key, value string }{{"tag", o.tag}, {"cluster", o.cluster}} {
+		if short.value == "" {
+			continue
+		}
+		if err := set(short.key, short.value); err != nil {
+			return nil, err
+		}
+	}
+	return given, nil
+}
+
+func runbookNames() string {
+	var names []string
+	for _, r := range runbooks.Catalog() {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
+}

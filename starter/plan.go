@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/plan"
+)
+
+const (
+	formatTree    = "tree"
+	formatMermaid = "mermaid"
+)
+
+type planOptions struct {
+	parameters parameterOptions
+	out        string
+}
+
+func newPlanCommand(a *app) *cobra.Command {
+	o := &planOptions{}
+	c := &cobra.Command{
+		Use:   "plan RUNBOOK",
+		Short: "Show what a run would do, and do nothing",
+		Long: `Inspect the lab and show exactly what a run would do now. Nothing is changed.
+
+With --out the plan goes to a file too; "nightshift run RUNBOOK --plan FILE" then carries out that plan and no other.
+Exit code 4: the plan has blockers, a run would be refused.`,
+		Args:        exactly(1),
+		Annotations: map[string]string{formats: "tree, mermaid"},
+		RunE:        func(c *cobra.Command, args []string) error { return runPlan(c.Context(), a, *o, args[0]) },
+	}
+	o.parameters.addFlags(c.Flags())
+	c.Flags().StringVar(&o.out, "out", "", "write the plan to `FILE`")
+	return c
+}
+
+func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
+	rb, params, err := o.parameters.of(name)
+	if err != nil {
+		return err
+	}
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	reply, err := s.runs.Preview(ctx, previewID(s.lab, rb.Name, a.now()), plan.Request{Runbook: rb.Name, Lab: s.lab, Parameters: params})
+	if err != nil {
+		return err
+	}
+	p, err := plan.Unpack(reply.Packed)
+	if err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := writePlanFile(o.out, p); err != nil {
+			return err
+		}
+	}
+	if err := a.showPlan(p); err != nil {
+		return err
+	}
+	if o.out != "" {
+		a.notef("Written to %s. Carry it out with: nightshift run %s --plan %s", o.out, rb.Name, o.out)
+	}
+	if len(p.Blockers) > 0 {
+		return &exitError{exitRefused, fmt.Errorf("the plan has %s: a run would be refused", count(len(p.Blockers), "blocker"))}
+	}
+	return nil
+}
+
+// showPlan prints the plan in the form that was asked for.
+func (a *app) showPlan(p plan.Plan) error {
+	switch a.global.output {
+	case formatJSON:
+		return a.writeJSON(planFile{p.Hash(), p})
+	case formatMermaid:
+		a.printf("%s", renderMermaid(p))
+	default:
+		a.printf("%s", renderTree(p))
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"nightshift/internal/plan"
+)
+
+// A planFile is what `plan --out` writes and `run --plan` reads. The hash says that nobody changed the plan in between.
+type planFile struct {
+	Hash string    `json:"hash"`
+	Plan plan.Plan `json:"plan"`
+}
+
+func writePlanFile(path string, p plan.Plan) error {
+	b, err := json.MarshalIndent(planFile{p.Hash(), p}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
+	if err != nil {
+		return fmt.Errorf("write the plan to %s: %w", path, err)
+	}
+	_, err = tmp.Write(append(b, '\n'))
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the plan to %s: %w", path, errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+// readPlanFile reads a plan that may be carried out: of this schema, valid, and unchanged since it was written.
+func readPlanFile(path string) (plan.Plan, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return plan.Plan{}, usage("there is no plan file %s: make one with `nightshift plan RUNBOOK --out %s`", path, path)
+	}
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("read the plan file: %w", err)
+	}
+	var f planFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return plan.Plan{}, usage("%s is not a plan file: %w; make one with `nightshift plan RUNBOOK --out FILE`", path, err)
+	}
+	if f.Plan.Schema > plan.SchemaVersion {
+		return plan.Plan{}, usage("%s was made by a newer nightshift (plan schema %d, this one knows %d): make it again with this one", path, f.Plan.Schema, plan.SchemaVersion)
+	}
+	if err := f.Plan.Validate(); err != nil {
+		return plan.Plan{}, usage("%s is not a valid plan: %w", path, err)
+	}
+	if got := f.Plan.Hash(); got != f.Hash {
+		return plan.Plan{}, &exitError{exitRefused, fmt.Errorf("%s was changed after it was made (its hash is %s, it says %s): make it again with `nightshift plan %s --out FILE`",
+			path, plan.ShortHash(got), plan.ShortHash(f.Hash), f.Plan.Runbook)}
+	}
+	return f.Plan, nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"nightshift/workflows"
+)
+
+// progress shows how a run goes on.
+type progress interface {
+	// Show is called with every state that was read.
+	Show(v view)
+	// Say tells something beside the run: that contact was lost, say.
+	Say(line string)
+	// Close leaves the display in order.
+	Close()
+}
+
+// newProgress is a live display on a terminal, and plain lines in a pipe. With -o json the lines go to stderr.
+func (a *app) newProgress() progress {
+	if a.json() {
+		return newPlainProgress(a.err)
+	}
+	if a.outTerminal {
+		return &liveProgress{out: a.out, size: a.size, style: style{paint: a.paint(), ascii: !a.utf8()}}
+	}
+	return newPlainProgress(a.out)
+}
+
+// plainProgress prints one line per change.
+type plainProgress struct {
+	out      io.Writer
+	steps    []byte // letters as they were printed last
+	headline string
+	attempts map[string]int
+}
+
+func newPlainProgress(out io.Writer) *plainProgress {
+	return &plainProgress{out: out, attempts: map[string]int{}}
+}
+
+func (p *plainProgress) Say(line string) { fmt.Fprintln(p.out, line) }
+func (p *plainProgress) Close()          {}
+
+func (p *plainProgress) Show(v view) {
+	if p.steps == nil {
+		p.line(v.Sheet.Started, "run", v.Run+linkSuffix(v.Link))
+	}
+	if h := v.headline(); h != p.headline && v.Sheet.Outcome == "" {
+		p.headline = h
+		p.line(v.Now, "now", h)
+	}
+	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
+		if p.steps == nil {
+			p.steps = []byte{}
+		}
+		return
+	}
+	for len(p.steps) < len(v.Sheet.Steps) {
+		p.steps = append(p.steps, workflows.Todo)
+	}
+	for _, i := range v.changes(p.steps) {
+		p.step(v, i)
+		p.steps[i] = v.letter(i)
+	}
+}
+
+// step prints what became of step i.
+func (p *plainProgress) step(v view, i int) {
+	s := v.Plan.Steps[i]
+	switch v.letter(i) {
+	case workflows.Running:
+		p.line(v.begun(i), "begun", s.Title)
+	case workflows.StepDone:
+		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", s.Title, span(v.elapsed(i)), noteSuffix(v.Sheet.Notes[s.ID])))
+	case workflows.StepSkip:
+		p.line(v.finished(i), "skipped", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
+	case workflows.Blocked:
+		p.line(v.Now, "blocked", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
+		for _, c := range v.goOn(s.ID) {
+			fmt.Fprintf(p.out, "                  %s\n", c)
+		}
+	case workflows.HalfDone:
+		p.line(v.Now, "half done", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
+	}
+}
+
+func (p *plainProgress) line(at time.Time, what, text string) {
+	fmt.Fprintf(p.out, "%s %-9s %s\n", at.Local().Format("15:04:05"), what, text)
+}
+
+// changes are the steps whose letters differ from those printed, in the order in which it happened.
+func (v view) changes(printed []byte) []int {
+	var list []int
+	for i := range v.Sheet.Steps {
+		if v.letter(i) != printed[i] && v.letter(i) != workflows.Todo {
+			list = append(list, i)
+		}
+	}
+	sortByTime(list, func(i int) time.Time {
+		if t := v.finished(i); !t.IsZero() {
+			return t
+		}
+		if t := v.begun(i); !t.IsZero() {
+			return t
+		}
+		return v.Now
+	})
+	return list
+}
+
+func noteSuffix(note string) string {
+	if note == "" {
+		return ""
+	}
+	return ": " + note
+}
+
+func linkSuffix(link string) string {
+	if link == "" {
+		return ""
+	}
+	return "  " + link
+}

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/workflows"
+)
+
+// liveProgress redraws in place. It never uses more lines than the window has, as what scrolled out cannot be redrawn.
+type liveProgress struct {
+	out   io.Writer
+	size  func() (width, height int)
+	style style
+	drawn int // lines on the screen
+	said  []string
+	last  view
+}
+
+// maxSaid is how many lines of Say stay on the screen.
+const maxSaid = 2
+
+func (p *liveProgress) Say(line string) {
+	p.said = append(p.said, line)
+	if n := len(p.said) - maxSaid; n > 0 {
+		p.said = slices.Delete(p.said, 0, n)
+	}
+	if p.last.Run != "" {
+		p.Show(p.last)
+	}
+}
+
+func (p *liveProgress) Show(v view) {
+	p.last = v
+	width, height := p.size()
+	lines := p.style.frame(v, width, height-1-len(p.said))
+	for _, s := range p.said {
+		lines = append(lines, p.style.paint.on(yellow, cut(s, width-1)))
+	}
+	var b strings.Builder
+	p.rewind(&b)
+	for _, l := range lines {
+		b.WriteString(l + "\x1b[K\n")
+	}
+	b.WriteString("\x1b[J")
+	fmt.Fprint(p.out, b.String())
+	p.drawn = len(lines)
+}
+
+func (p *liveProgress) rewind(b *strings.Builder) {
+	if p.drawn > 0 {
+		fmt.Fprintf(b, "\x1b[%dA\r", p.drawn)
+	}
+}
+
+// Close leaves the last picture where it is and what follows below it.
+func (p *liveProgress) Close() { p.drawn = 0 }
+
+// A style draws the frames of a live display.
+type style struct {
+	paint paint
+	ascii bool // no characters beyond ASCII
+}
+
+func (s style) mark(letter byte) string {
+	marks := map[byte][2]string{
+		workflows.StepDone: {"✓", "+"}, workflows.Running: {"▸", ">"}, workflows.Blocked: {"✗", "!"},
+		workflows.StepSkip: {"↷", "s"}, workflows.Todo: {"·", "."}, workflows.Untouched: {"·", "."}, workflows.HalfDone: {"◐", "h"},
+	}
+	if s.ascii {
+		return marks[letter][1]
+	}
+	return marks[letter][0]
+}
+
+func (s style) colour(letter byte) string {
+	switch letter {
+	case workflows.StepDone:
+		return green
+	case workflows.Running:
+		return cyan
+	case workflows.Blocked, workflows.HalfDone:
+		return red
+	case workflows.StepSkip:
+		return yellow
+	}
+	return dim
+}
+
+// frame is the picture of a run in at most height lines of width columns.
+func (s style) frame(v view, width, height int) []string {
+	height = max(height, 6)
+	lines := s.head(v, width)
+	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
+		return lines
+	}
+	body := s.body(v, height-len(lines))
+	for _, l := range body {
+		lines = append(lines, s.paint.on(l.code, cut(l.text, width-1)))
+	}
+	return lines[:min(len(lines), height)]
+}
+
+func (s style) head(v view, width int) []string {
+	title := v.Sheet.Title
+	if title == "" {
+		title = v.Sheet.Runbook + " of lab " + v.Sheet.Lab
+	}
+	end := v.Now
+	if !v.Sheet.Ended.IsZero() {
+		end = v.Sheet.Ended
+	}
+	state := v.headline() + ", " + span(end.Sub(v.Sheet.Started))
+	if left, ok := v.left(); ok {
+		state += ", about " + span(left) + " left"
+	}
+	lines := []string{
+		s.paint.on(bold, cut(title, width-1)),
+		s.paint.on(dim, cut("run "+v.Run+linkSuffix(v.Link), width-1)),
+		cut(state, width-1),
+	}
+	if v.Sheet.Total > 0 {
+		bar := s.bar(v, min(30, width/3))
+		lines = append(lines, cut(bar+"  "+v.counts(), width-1))
+	}
+	return lines
+}
+
+func (s style) bar(v view, width int) string {
+	full, empty := "█", "░"
+	if s.ascii {
+		full, empty = "#", "."
+	}
+	n := (v.Sheet.Done + v.Sheet.Skipped) * width / max(1, v.Sheet.Total)
+	return strings.Repeat(full, n) + strings.Repeat(empty, width-n)
+}
+
+// A row is one line of the body and its colour.
+type row struct{ text, code string }
+
+// A section is a group of steps with the rows that it unfolds to.
+type section struct {
+	name   string
+	letter byte // what the group as a whole is: done, running, blocked, to do
+	counts string
+	rows   []row
+	done   int
+	total  int
+}
+
+// body lists the groups. What does not fit is folded: first groups that are behind or not begun, then steps.
+func (s style) body(v view, height int) []row {
+	sections := s.sections(v)
+	if all := unfold(s, sections, func(section) bool { return true }); len(all) <= height {
+		return all
+	}
+	active := func(g section) bool { return g.letter == workflows.Running || g.letter == workflows.Blocked }
+	if some := unfold(s, sections, active); len(some) <= height {
+		return some
+	}
+	return s.fold(v, sections, height)
+}
+
+// unfold lists the groups that show is true for; the others are counted.
+func unfold(s style, sections []section, show func(section) bool) []row {
+	var rows []row
+	hidden := map[byte]int{}
+	for _, g := range sections {
+		if !show(g) {
+			hidden[g.letter]++
+			continue
+		}
+		rows = append(rows, row{fmt.Sprintf("  %s %-28s %s", s.mark(g.letter), g.name, g.counts), s.colour(g.letter)})
+		rows = append(rows, g.rows...)
+	}
+	return append(rows, s.hiddenGroups(hidden)...)
+}
+
+func (s style) hiddenGroups(hidden map[byte]int) []row {
+	var rows []row
+	for _, h := range []struct {
+		letter byte
+		what   string
+	}{{workflows.StepDone, "done"}, {workflows.Todo, "to come"}} {
+		if n := hidden[h.letter]; n > 0 {
+			rows = append(rows, row{fmt.Sprintf("  %s %s %s", s.mark(h.letter), count(n, "group"), h.what), s.colour(h.letter)})
+		}
+	}
+	return rows
+}
+
+// fold shows what is blocked, then what runs, without groups, as far as there is room.
+func (s style) fold(v view, sections []section, height int) []row {
+	var blocked, running []row
+	perBlocked := 3
+	nBlocked, nRunning := 0, 0
+	for i := range v.Plan.Steps {
+		switch v.letter(i) {
+		case workflows.Blocked:
+			nBlocked++
+			if len(blocked)+perBlocked <= height/2 {
+				blocked = append(blocked, s.blockedRows(v, i)...)
+			}
+		case workflows.Running:
+			nRunning++
+			running = append(running, s.runningRow(v, i))
+		}
+	}
+	hidden := map[byte]int{}
+	for _, g := range sections {
+		hidden[g.letter]++
+	}
+	tail := s.hiddenGroups(hidden)
+	rows := blocked
+	if more := nBlocked - len(blocked)/perBlocked; more > 0 {
+		rows = append(rows, row{fmt.Sprintf("    … and %d more blocked: nightshift status", more), red})
+	}
+	room := height - len(rows) - len(tail) - 1
+	if nRunning > room {
+		running = append(running[:max(0, room)], row{fmt.Sprintf("    … and %d more running", nRunning-max(0, room)), cyan})
+	}
+	return append(append(rows, running...), tail...)
+}
+
+// sections are the plan's groups in order of their first step.
+func (s style) sections(v view) []section {
+	index := map[string]int{}
+	var list []section
+	var count []map[byte]int
+	for i, step := range v.Plan.Steps {
+		n, ok := index[step.Group]
+		if !ok {
+			n = len(list)
+			index[step.Group] = n
+			list = append(list, section{name: firstOf(step.Group, "Steps")})
+			count = append(count, map[byte]int{})
+		}
+		count[n][v.letter(i)]++
+		list[n].total++
+		switch v.letter(i) {
+		case workflows.Blocked:
+			list[n].rows = append(list[n].rows, s.blockedRows(v, i)...)
+		case workflows.Running:
+			list[n].rows = append(list[n].rows, s.runningRow(v, i))
+		}
+	}
+	for n := range list {
+		list[n].sum(count[n])
+	}
+	return list
+}
+
+// sum says what a group is as a whole.
+func (g *section) sum(c map[byte]int) {
+	g.done = c[workflows.StepDone] + c[workflows.StepSkip]
+	g.counts = fmt.Sprintf("%d/%d", g.done, g.total)
+	switch {
+	case c[workflows.Blocked] > 0:
+		g.letter = workflows.Blocked
+		g.counts += fmt.Sprintf("  %d blocked", c[workflows.Blocked])
+	case c[workflows.Running] > 0 || g.done > 0 && g.done < g.total:
+		g.letter = workflows.Running
+	case g.done == g.total:
+		g.letter = workflows.StepDone
+	default:
+		g.letter = workflows.Todo
+	}
+	if n := c[workflows.HalfDone]; n > 0 {
+		g.counts += fmt.Sprintf("  %d half done", n)
+	}
+}
+
+func (s style) runningRow(v view, i int) row {
+	text := fmt.Sprintf("      %s %s  %s", s.mark(workflows.Running), v.Plan.Steps[i].Title, span(v.elapsed(i)))
+	return row{text + noteSuffix(v.Sheet.Notes[v.Plan.Steps[i].ID]), cyan}
+}
+
+func (s style) blockedRows(v view, i int) []row {
+	step := v.Plan.Steps[i]
+	rows := []row{{fmt.Sprintf("      %s %s%s", s.mark(workflows.Blocked), step.Title, noteSuffix(v.Sheet.Notes[step.ID])), red}}
+	for _, c := range v.goOn(step.ID) {
+		rows = append(rows, row{"          " + c, bold})
+	}
+	return rows
+}
+
+// utf8 tells whether the terminal's locale can show more than ASCII.
+func (a *app) utf8() bool {
+	l := strings.ToUpper(firstOf(a.getenv("LC_ALL"), a.getenv("LC_CTYPE"), a.getenv("LANG"), "C.UTF-8"))
+	return strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8")
+}
+
+func sortByTime(list []int, at func(int) time.Time) {
+	slices.SortStableFunc(list, func(a, b int) int { return at(a).Compare(at(b)) })
+}
+

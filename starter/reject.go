@@ -1,0 +1,12 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nightshift/workflows"
+)
+
+func newRejectCommand(a *app) *cobra.Command {
+	return newOrderCommand(a, order{verb: workflows.Reject, use: "reject RUN --reason WHY", reason: true,
+		short: "Say no to the plan that a run waits with; nothing is touched"})
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/report"
+)
+
+func newReportCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "report RUN",
+		Short: "What a run did, when, by whom, and what is left",
+		Long: `Tell what a run did, when and by whom, what was decided on the way, what is half done, undone or untouched, and which
+command goes on from there. RUN is its id, or "latest". It works for runs under way too. The exit code is the run's.`,
+		Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0]) },
+	}
+}
+
+func runReport(ctx context.Context, a *app, arg string) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	run, err := s.runID(ctx, arg)
+	if err != nil {
+		return err
+	}
+	sheet, err := s.runs.Sheet(ctx, run)
+	var broken *brokenError
+	if err != nil && !errors.As(err, &broken) {
+		return err
+	}
+	p, planErr := s.runs.Plan(ctx, run)
+	if planErr != nil {
+		a.notef("The plan cannot be read, the report has no steps: %v", planErr)
+	}
+	r := report.Assemble(run, sheet, p, a.now())
+	r.Link = s.link(run)
+	if broken != nil {
+		r.Broken(broken.Error(), broken.Status)
+	}
+	if a.json() {
+		err = a.writeJSON(r)
+	} else {
+		r.Text(a.out)
+	}
+	switch {
+	case err != nil:
+		return err
+	case broken != nil:
+		return silent(exitFailed)
+	}
+	return silent(outcomeCode(sheet))
+}

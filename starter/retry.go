@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/workflows"
+)
+
+type retryOptions struct {
+	all    bool
+	force  bool
+	pairs  []string
+	reason string
+}
+
+func newRetryCommand(a *app) *cobra.Command {
+	o := &retryOptions{}
+	c := &cobra.Command{
+		Use:   "retry RUN [STEP…]",
+		Short: "Try blocked steps again, also with changed parameters",
+		Long: `Try blocked steps again. Without a step: the blocked one, where there is only one; --all: all of them.
+
+With -p the parameters of a single step are changed for this and later attempts: an amendment, recorded in the report.
+--force lets the step take its harsher way, where it has one (power off a guest, cut the power of a host).`,
+		Args: atLeast(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.sendOrder(c.Context(), args[0], workflows.Retry, func(s *session, run string) (workflows.Order, error) {
+				return retryOrder(c.Context(), *o, s, run, args[1:])
+			})
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&o.all, "all", false, "all blocked steps")
+	f.BoolVar(&o.force, "force", false, "let the step take its harsher way")
+	f.StringArrayVarP(&o.pairs, "param", "p", nil, "changed parameter of the step, `KEY=VALUE` (VALUE as JSON, or plain text)")
+	f.StringVar(&o.reason, "reason", "", "`why`, for the report")
+	return c
+}
+
+func retryOrder(ctx context.Context, o retryOptions, s *session, run string, steps []string) (workflows.Order, error) {
+	params, err := stepParameters(o.pairs)
+	if err != nil {
+		return workflows.Order{}, err
+	}
+	if o.all && len(steps) > 0 {
+		return workflows.Order{}, usage("retry: either steps or --all")
+	}
+	if len(steps) == 0 {
+		if steps, err = blockedSteps(ctx, s, run); err != nil {
+			return workflows.Order{}, err
+		}
+		if len(steps) > 1 && !o.all {
+			return workflows.Order{}, usage("run %s has %d blocked steps: name those to retry, or give --all:\n  %s", run, len(steps), strings.Join(steps, "\n  "))
+		}
+	}
+	if len(params) > 0 && len(steps) != 1 {
+		return workflows.Order{}, usage("-p changes the parameters of one step: name one")
+	}
+	return workflows.Order{Steps: steps, Force: o.force, Params: params, Reason: o.reason}, nil
+}
+
+// blockedSteps are the ids of the steps that wait for an operator.
+func blockedSteps(ctx context.Context, s *session, run string) ([]string, error) {
+	sheet, err := s.runs.Sheet(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.runs.Plan(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	v := view{Run: run, Plan: p, Sheet: sheet}
+	var ids []string
+	for _, i := range v.blocked() {
+		if p != nil && i < len(p.Steps) {
+			ids = append(ids, p.Steps[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("run %s has no blocked step: it is %s", run, v.headline())
+	}
+	return ids, nil
+}
+
+// stepParameters reads KEY=VALUE; what is not JSON is text, as in timeout=10m.
+func stepParameters(pairs []string) (map[string]any, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	params := map[string]any{}
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, usage("-p %s: parameters are KEY=VALUE", pair)
+		}
+		var v any
+		if json.Unmarshal([]byte(value), &v) != nil {
+			v = value
+		}
+		params[key] = v
+	}
+	return params, nil
+}

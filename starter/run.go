@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/plan"
+	"nightshift/runbooks"
+	"nightshift/workflows"
+)
+
+type runOptions struct {
+	parameters parameterOptions
+	plan       string
+	yes        bool
+	detach     bool
+	wait       bool
+	onFailure  string
+	deadline   time.Duration
+}
+
+func newRunCommand(a *app) *cobra.Command {
+	o := &runOptions{}
+	c := &cobra.Command{
+		Use:   "run RUNBOOK",
+		Short: "Show the plan, ask, and carry it out",
+		Long: `Inspect the lab, show the plan, ask, carry it out and show how it goes on. The run is durable: Ctrl-C only stops
+the watching, and a crash only interrupts it.
+
+  nightshift run power-down
+  nightshift run power-up --tag StartUp --cluster Lab
+  nightshift run power-down --plan tonight.json --yes`,
+		Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error { return runRun(c.Context(), a, *o, args[0]) },
+	}
+	f := c.Flags()
+	o.parameters.addFlags(f)
+	f.StringVar(&o.plan, "plan", "", "carry out the plan in `FILE` (of `nightshift plan --out`) and no other")
+	f.BoolVarP(&o.yes, "yes", "y", false, "carry it out without asking")
+	f.BoolVar(&o.detach, "detach", false, "do not watch: end as soon as the run is under way")
+	f.BoolVar(&o.wait, "wait", false, "wait for the locks of other runs instead of being refused")
+	f.StringVar(&o.onFailure, "on-failure", "", "what to do with a step that fails: ask, skip, force or abort (default: the lab file's)")
+	f.DurationVar(&o.deadline, "deadline", 0, "end the run in order when it takes longer (default: the lab file's)")
+	return c
+}
+
+func runRun(ctx context.Context, a *app, o runOptions, name string) error {
+	rb, p, err := o.params(a, name)
+	if err != nil {
+		return err
+	}
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if p.Lab != "" && p.Lab != s.lab {
+		return usage("the plan in %s is for lab %s, this is lab %s", o.plan, p.Lab, s.lab)
+	}
+	p.Lab = s.lab
+	run := workflows.RunID(s.lab, rb.Name, a.now())
+	if err := s.runs.Start(ctx, rb.Workflow, run, p); err != nil {
+		return err
+	}
+	return a.carryOut(ctx, s, run, o)
+}
+
+// params are what the run is started with. Lab is only set where a plan file names it.
+func (o runOptions) params(a *app, name string) (runbooks.Runbook, workflows.Params, error) {
+	rb, params, err := o.parameters.of(name)
+	if err != nil {
+		return rb, workflows.Params{}, err
+	}
+	p := workflows.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes, Wait: o.wait,
+		OnFailure: plan.OnFailure(o.onFailure), Deadline: plan.Duration(o.deadline)}
+	if !p.OnFailure.Valid() {
+		return rb, p, usage("--on-failure %s: allowed are ask, skip, force, abort", o.onFailure)
+	}
+	if o.deadline < 0 {
+		return rb, p, usage("--deadline %s: a deadline lies ahead", o.deadline)
+	}
+	if o.plan == "" {
+		return rb, p, nil
+	}
+	file, err := readPlanFile(o.plan)
+	if err != nil {
+		return rb, p, err
+	}
+	if file.Runbook != rb.Name {
+		return rb, p, usage("the plan in %s is for runbook %s, not %s", o.plan, file.Runbook, rb.Name)
+	}
+	if len(params) > 0 && !sameParameters(params, file.Parameters) {
+		return rb, p, usage("the plan in %s has parameters of its own: leave out -p, --tag and --cluster", o.plan)
+	}
+	p.Lab, p.Parameters, p.PlanHash = file.Lab, file.Parameters, file.Hash()
+	return rb, p, nil
+}
+
+func sameParameters(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// carryOut goes with a run from its start: the plan, the question, the progress, the end.
+func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions) error {
+	sheet, err := a.untilPlanned(ctx, s, run)
+	if err != nil {
+		return a.leave(err, run)
+	}
+	if err := a.tellPlan(ctx, s, run, sheet); err != nil {
+		return a.leave(err, run)
+	}
+	if sheet.Phase == workflows.PhaseApprove {
+		if err := a.approval(ctx, s, run, sheet, o.yes); err != nil {
+			return err
+		}
+	}
+	if o.detach && sheet.Outcome == "" {
+		return a.detached(s, run)
+	}
+	return a.watchOut(ctx, s, run)
+}
+
+// untilPlanned waits until the run has a plan, or ends before it has one.
+func (a *app) untilPlanned(ctx context.Context, s *session, run string) (workflows.Sheet, error) {
+	w := &waiting{app: a}
+	f := &follower{app: a, session: s, run: run, progress: w, until: func(sheet workflows.Sheet) bool {
+		return sheet.Phase != "" && sheet.Phase != workflows.PhaseLock && sheet.Phase != workflows.PhasePlan
+	}}
+	return f.follow(ctx)
+}
+
+// waiting tells on stderr what a run does before it has a plan.
+type waiting struct {
+	app  *app
+	last string
+}
+
+func (w *waiting) Say(line string) { w.app.notef("%s", line) }
+func (w *waiting) Close()          {}
+
+func (w *waiting) Show(v view) {
+	text := ""
+	switch {
+	case v.Sheet.Phase == workflows.PhaseLock && w.app.now().Sub(v.Sheet.Started) > 2*time.Second:
+		text = "Waiting for " + firstOf(v.Sheet.Waiting, "the lock on lab "+v.Sheet.Lab) + " …"
+	case v.Sheet.Phase == workflows.PhasePlan:
+		text = "Inspecting lab " + v.Sheet.Lab + " …"
+	}
+	if text != "" && text != w.last {
+		w.last = text
+		w.app.notef("%s", text)
+	}
+}
+
+// tellPlan prints the plan of a run that has one and isn't at its end.
+func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet workflows.Sheet) error {
+	if sheet.Outcome != "" || a.json() {
+		return nil
+	}
+	p, err := s.runs.Plan(ctx, run)
+	if err != nil || p == nil {
+		return err
+	}
+	a.printf("%s\n", renderTree(*p))
+	return nil
+}
+
+// approval asks for the approval that the run waits for. A no ends the run; nobody to ask leaves it waiting.
+func (a *app) approval(ctx context.Context, s *session, run string, sheet workflows.Sheet, yes bool) error {
+	order := workflows.Order{By: a.who, Hash: sheet.Hash}
+	if yes {
+		a.notef("The lab file demands an approval of this plan, --yes is none. Run %s waits for it: nightshift approve %s", run, run)
+		return silent(exitBlocked)
+	}
+	ok, err := a.ask(ctx, "Carry out this plan?")
+	switch {
+	case errors.Is(err, context.Canceled):
+		a.notef("Detached: run %s waits for an answer. Nothing was touched yet: `nightshift approve %s` or `nightshift reject %s --reason …`.", run, run, run)
+		return silent(exitDetached)
+	case err != nil:
+		order.Reason = err.Error()
+	case ok:
+		_, err := s.runs.Order(ctx, run, workflows.Approve, order)
+		return err
+	default:
+		order.Reason = "answered no"
+	}
+	if _, err := s.runs.Order(ctx, run, workflows.Reject, order); err != nil {
+		return err
+	}
+	if err != nil {
+		return &exitError{exitRefused, fmt.Errorf("not carried out, nothing was touched: %w; give --yes where nobody can be asked", err)}
+	}
+	a.notef("Not carried out; nothing was touched.")
+	return silent(exitRefused)
+}
+
+// detached says where a run that nobody watches is to be seen.
+func (a *app) detached(s *session, run string) error {
+	if a.json() {
+		return a.writeJSON(map[string]string{"run": run, "link": s.link(run)})
+	}
+	a.printf("Run %s is under way.%s\n  nightshift watch %s\n", run, linkSuffix(s.link(run)), run)
+	return nil
+}
+
+// leave puts an interrupted wait into words.
+func (a *app) leave(err error, run string) error {
+	if errors.Is(err, context.Canceled) {
+		a.notef("%s", strings.TrimSpace("Detached: run "+run+" goes on. See it again with `nightshift watch "+run+"`."))
+		return silent(exitDetached)
+	}
+	return err
+}
+
+// previewID names the workflow of a preview.
+func previewID(lab, runbook string, at time.Time) string {
+	return fmt.Sprintf("plan-%s-%d", workflows.RunID(lab, runbook, at), at.UnixMilli()%1000)
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	common "go.temporal.io/api/common/v1"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"nightshift/workflows"
+)
+
+// Sheet asks the run while it is open, and takes its result afterwards, for which no worker is needed.
+func (t *temporalRuns) Sheet(ctx context.Context, id string) (workflows.Sheet, error) {
+	var s workflows.Sheet
+	status, err := t.query(ctx, id, workflows.SheetQuery, true, &s)
+	switch {
+	case err != nil:
+		return s, err
+	case status == enums.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	err = t.client.GetWorkflow(ctx, id, "").Get(ctx, &s)
+	if err == nil {
+		return s, nil
+	}
+	if ctx.Err() != nil {
+		return s, ctx.Err()
+	}
+	// The last state that the run's history tells, for the report; without a worker there is none.
+	_, _ = t.query(ctx, id, workflows.SheetQuery, false, &s)
+	broken := &brokenError{Status: statusWord(status)}
+	if status == enums.WORKFLOW_EXECUTION_STATUS_FAILED {
+		broken.Cause = rootCause(err)
+	}
+	return s, broken
+}
+
+// query asks a run. With openOnly it answers the status of one that is closed instead.
+func (t *temporalRuns) query(ctx context.Context, id, name string, openOnly bool, into any) (enums.WorkflowExecutionStatus, error) {
+	const open = enums.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	req := &client.QueryWorkflowWithOptionsRequest{WorkflowID: id, QueryType: name}
+	if openOnly {
+		req.QueryRejectCondition = enums.QUERY_REJECT_CONDITION_NOT_OPEN
+	}
+	r, err := t.client.QueryWorkflowWithOptions(ctx, req)
+	var none *serviceerror.NotFound
+	switch {
+	case errors.As(err, &none):
+		return open, fmt.Errorf("run %s: %w", id, errNoRun)
+	case errors.Is(err, context.Canceled):
+		return open, err
+	case err != nil:
+		return open, fmt.Errorf("run %s: %w (%s)", id, errNoWorker, err.Error())
+	case r.QueryRejected != nil:
+		return r.QueryRejected.GetStatus(), nil
+	}
+	return open, r.QueryResult.Get(into)
+}
+
+func statusWord(s enums.WorkflowExecutionStatus) string {
+	switch s {
+	case enums.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return "terminated"
+	case enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return "timed out"
+	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return "cancelled"
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return "done"
+	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return "running"
+	}
+	return "failed"
+}
+
+// List reads Temporal's visibility. A chain of runs is one run to people.
+func (t *temporalRuns) List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error) {
+	q := fmt.Sprintf("TaskQueue = 'nightshift-%s' AND WorkflowType IN ('%s')", lab,
+		strings.Join([]string{workflows.PowerDownType, workflows.PowerUpType, workflows.SettleType}, "','"))
+	if open {
+		q += " AND ExecutionStatus = 'Running'"
+	} else {
+		q += " AND ExecutionStatus != 'ContinuedAsNew'"
+	}
+	var list []runInfo
+	seen := map[string]bool{}
+	for token := []byte(nil); ; {
+		r, err := t.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: t.namespace, Query: q, PageSize: int32(min(max(limit, 1), 1000)), NextPageToken: token})
+		if err != nil {
+			return nil, fmt.Errorf("list the runs of lab %s: %w", lab, err)
+		}
+		for _, e := range r.GetExecutions() {
+			if info := describe(e); !seen[info.Run] && len(list) < limit {
+				seen[info.Run] = true
+				list = append(list, info)
+			}
+		}
+		token = r.GetNextPageToken()
+		if len(token) == 0 || len(list) >= limit {
+			return list, nil
+		}
+	}
+}
+
+func (t *temporalRuns) Info(ctx context.Context, id string) (runInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	r, err := t.client.DescribeWorkflowExecution(ctx, id, "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return runInfo{}, fmt.Errorf("run %s: %w", id, errNoRun)
+	}
+	if err != nil {
+		return runInfo{}, fmt.Errorf("look up run %s: %w", id, err)
+	}
+	return describe(r.GetWorkflowExecutionInfo()), nil
+}
+
+func describe(e *workflowpb.WorkflowExecutionInfo) runInfo {
+	info := runInfo{
+		Run:      e.GetExecution().GetWorkflowId(),
+		Runbook:  attribute(e, "Runbook"),
+		Started:  e.GetStartTime().AsTime(),
+		FirstRun: e.GetFirstRunId(),
+	}
+	if info.Runbook == "" {
+		info.Runbook = e.GetType().GetName()
+	}
+	info.State = firstOf(attribute(e, "Outcome"), attribute(e, "Phase"))
+	switch e.GetStatus() {
+	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		info.Open = true
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		info.Ended = e.GetCloseTime().AsTime()
+	default:
+		info.Ended, info.State = e.GetCloseTime().AsTime(), statusWord(e.GetStatus())
+	}
+	if info.State == "" {
+		info.State = statusWord(e.GetStatus())
+	}
+	return info
+}
+
+// attribute is a search attribute of type Keyword, one or a list; empty where it is not set.
+func attribute(e *workflowpb.WorkflowExecutionInfo, name string) string {
+	var p *common.Payload = e.GetSearchAttributes().GetIndexedFields()[name]
+	if p == nil {
+		return ""
+	}
+	var s string
+	if converter.GetDefaultDataConverter().FromPayload(p, &s) == nil {
+		return s
+	}
+	var l []string
+	if converter.GetDefaultDataConverter().FromPayload(p, &l) == nil {
+		return strings.Join(l, ",")
+	}
+	return ""
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/report"
+	"nightshift/workflows"
+)
+
+// A view is a run at a moment, as it is shown to a person.
+type view struct {
+	Run   string
+	Link  string
+	Plan  *plan.Plan // nil before there is one
+	Sheet workflows.Sheet
+	Now   time.Time
+}
+
+// letter is the state of step i.
+func (v view) letter(i int) byte {
+	if i < len(v.Sheet.Steps) {
+		return v.Sheet.Steps[i]
+	}
+	return workflows.Todo
+}
+
+// begun and finished are when step i did so; zero: not yet.
+func (v view) begun(i int) time.Time    { return v.at(v.Sheet.Begun, i) }
+func (v view) finished(i int) time.Time { return v.at(v.Sheet.Finished, i) }
+
+func (v view) at(tenths []int64, i int) time.Time {
+	if i >= len(tenths) || tenths[i] < 0 {
+		return time.Time{}
+	}
+	return v.Sheet.Started.Add(time.Duration(tenths[i]) * 100 * time.Millisecond)
+}
+
+// elapsed is how long step i took, or has been running.
+func (v view) elapsed(i int) time.Duration {
+	from, to := v.begun(i), v.finished(i)
+	switch {
+	case from.IsZero():
+		return 0
+	case to.IsZero():
+		return max(0, v.Now.Sub(from))
+	}
+	return max(0, to.Sub(from))
+}
+
+// stepBudget is the number of finished steps from which on their estimates are compared with what they took.
+const stepBudget = 4
+
+// left is how long the rest of the run is likely to take: the plan without what is behind, under its limits, scaled by
+// how the estimates held so far. Steps that wait for a blocked one are not counted. False: nothing can be said.
+func (v view) left() (time.Duration, bool) {
+	if v.Plan == nil || v.Sheet.Phase != workflows.PhaseExecute || len(v.Sheet.Steps) != len(v.Plan.Steps) {
+		return 0, false
+	}
+	scale := v.scale()
+	behind, stopped := map[string]bool{}, map[string]bool{}
+	for i, s := range v.Plan.Steps {
+		switch v.letter(i) {
+		case workflows.StepDone, workflows.StepSkip:
+			behind[s.ID] = true
+		case workflows.Blocked, workflows.Untouched, workflows.HalfDone:
+			stopped[s.ID] = true
+		}
+	}
+	rest := plan.Plan{Limits: v.Plan.Limits}
+	for i, s := range v.Plan.Steps {
+		if behind[s.ID] || stopped[s.ID] || anyOf(s.Needs, stopped) {
+			stopped[s.ID] = !behind[s.ID] // plans list steps after what they need, mostly: this is an estimate
+			continue
+		}
+		s.Needs = without(s.Needs, behind)
+		s.Estimate = plan.Duration(float64(s.Estimate) * scale)
+		if v.letter(i) == workflows.Running {
+			s.Estimate = max(0, s.Estimate-plan.Duration(v.elapsed(i)))
+		}
+		rest.Steps = append(rest.Steps, s)
+	}
+	span := rest.Makespan()
+	return span, span > 0
+}
+
+// scale is how much longer steps took than estimated; a simulated lab at speed 60 has one far below 1.
+func (v view) scale() float64 {
+	var took, estimated time.Duration
+	n := 0
+	for i, s := range v.Plan.Steps {
+		if v.letter(i) == workflows.StepDone && s.Estimate > 0 {
+			took += v.elapsed(i)
+			estimated += time.Duration(s.Estimate)
+			n++
+		}
+	}
+	if n < stepBudget || estimated == 0 {
+		return 1
+	}
+	return min(5, max(0.01, float64(took)/float64(estimated)))
+}
+
+func anyOf(ids []string, set map[string]bool) bool {
+	for _, id := range ids {
+		if set[id] {
+			return true
+		}
+	}
+	return false
+}
+
+func without(ids []string, set map[string]bool) []string {
+	var rest []string
+	for _, id := range ids {
+		if !set[id] {
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
+// headline is the run's state in a few words.
+func (v view) headline() string {
+	s := v.Sheet
+	switch {
+	case s.Outcome != "" && s.Why != "":
+		return s.Outcome + ": " + s.Why
+	case s.Outcome != "":
+		return s.Outcome
+	case s.Aborted != "":
+		return "aborting: " + s.Aborted
+	case s.Paused != "":
+		return "paused by " + s.Paused
+	case s.Waiting != "" && s.Phase != workflows.PhaseExecute:
+		return s.Phase + ": " + s.Waiting
+	}
+	return s.Phase
+}
+
+// counts are the numbers of the steps, in words.
+func (v view) counts() string {
+	s := v.Sheet
+	text := fmt.Sprintf("%d of %d done", s.Done, s.Total)
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{s.Running, "running"}, {s.Blocked, "blocked"}, {s.Skipped, "skipped"}, {s.Untouched, "not done"}} {
+		if n.n > 0 {
+			text += fmt.Sprintf(", %d %s", n.n, n.what)
+		}
+	}
+	return text
+}
+
+// blocked are the steps that wait for an operator, by index.
+func (v view) blocked() []int {
+	var list []int
+	for i := range v.Sheet.Steps {
+		if v.letter(i) == workflows.Blocked {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// goOn are the commands to type next for a blocked step.
+func (v view) goOn(step string) []string {
+	return []string{
+		fmt.Sprintf("nightshift retry %s %s", v.Run, report.Quote(step)),
+		fmt.Sprintf("nightshift skip %s %s --reason …", v.Run, report.Quote(step)),
+	}
+}
