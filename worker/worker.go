@@ -29,10 +29,11 @@ const stopTimeout = time.Minute
 
 // Config says for which lab to work, and where.
 type Config struct {
-	Client   client.Client
-	Lab      *inventory.Lab
-	Instance string // names this nightshift where others can see it: the mark on the lab
-	Logger   *slog.Logger
+	Client    client.Client
+	Namespace string // of Client
+	Lab       *inventory.Lab
+	Instance  string // names this nightshift where others can see it: the mark on the lab
+	Logger    *slog.Logger
 	// Site limits the worker to the steps of one site; empty: everything.
 	Site string
 }
@@ -45,7 +46,7 @@ type Worker struct {
 
 // Start begins to work. An error says that the server does not answer, or that the search attributes cannot be had.
 func Start(ctx context.Context, c Config) (*Worker, error) {
-	if err := ensureSearchAttributes(ctx, c.Client); err != nil {
+	if err := ensureSearchAttributes(ctx, c.Client, c.Namespace); err != nil {
 		return nil, err
 	}
 	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger})}
@@ -105,10 +106,9 @@ func registerWorkflows(r worker.WorkflowRegistry) {
 
 // ensureSearchAttributes makes the namespace know nightshift's search attributes. The embedded engine has them from the
 // start; on another server they are added once.
-func ensureSearchAttributes(ctx context.Context, c client.Client) error {
+func ensureSearchAttributes(ctx context.Context, c client.Client, ns string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	ns := c.Namespace()
 	have, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: ns})
 	if denied := new(serviceerror.PermissionDenied); errors.As(err, &denied) {
 		return nil // Temporal Cloud: they are made in its console, and a run says so if they are not

@@ -105,7 +105,12 @@ func (r *run) leave(ctx workflow.Context) {
 	r.leaving = true
 	lctx := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 5 * time.Second,
 		Summary: "ask the running steps to yield", RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
-	_ = workflow.ExecuteLocalActivity(lctx, plan.Nudge, workflow.GetInfo(ctx).WorkflowExecution.RunID).Get(ctx, nil) // losing it costs only time
+	var memos map[string]*plan.Memo
+	f := workflow.ExecuteLocalActivity(lctx, plan.Nudge, workflow.GetInfo(ctx).WorkflowExecution.RunID)
+	if err := f.Get(ctx, &memos); err != nil { // it costs time, not safety: the steps hear it with their next heartbeat
+		workflow.GetLogger(ctx).Warn("the running steps could not be nudged", "error", err)
+	}
+	r.between = memos
 	r.yield()
 }
 
@@ -176,8 +181,10 @@ func (r *run) land(ctx workflow.Context, i int, f workflow.Future) {
 			delete(r.Notes, s.ID)
 		}
 		r.finishStep(ctx, i, StepDone)
-	case err == nil || temporal.IsCanceledError(err): // it yielded; or had not begun, or stood between two attempts
+	case err == nil:
 		r.again(ctx, i, out.Yield)
+	case temporal.IsCanceledError(err): // it had not begun, or stood between two attempts
+		r.again(ctx, i, r.between[s.ID])
 	case errors.As(err, &lost) && lost.TimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT && r.acts.Err() != nil: // its worker died while we asked it to yield
 		var memo *plan.Memo
 		if lost.HasLastHeartbeatDetails() && lost.LastHeartbeatDetails(&memo) != nil {
@@ -250,8 +257,11 @@ func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
 	switch memo = r.Memos[s.ID]; {
 	case r.Aborted == "" || s.Always:
 		r.set(i, Todo)
-	case memo != nil:
+	case memo != nil && memo.Sent():
 		r.Notes[s.ID] = fmt.Sprintf("%s at %s, not seen to its end", memo.Intent, memo.At.UTC().Format(time.RFC3339))
+		r.finishStep(ctx, i, HalfDone)
+	case memo == nil && r.BegunAt[i] >= 0:
+		r.Notes[s.ID] = "had begun when the run was aborted; what it has sent is not known"
 		r.finishStep(ctx, i, HalfDone)
 	default:
 		r.finishStep(ctx, i, Untouched)

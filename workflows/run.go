@@ -26,6 +26,7 @@ type run struct {
 	leaving   bool             // this run of the chain starts nothing any more
 	acts      workflow.Context // the context of all activities in flight
 	yield     workflow.CancelFunc
+	between   map[string]*plan.Memo // of steps that stood between two attempts when this run was to leave
 	alarm     alarm
 	grouped   []group
 	groupOf   []int // of each step

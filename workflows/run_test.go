@@ -46,7 +46,7 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
 	b.register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { b.released++; return nil })
 	b.register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return b.held, nil })
-	b.register(plan.Nudge, func(context.Context, string) error { return nil })
+	b.register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return nil, nil })
 	for _, a := range plan.Actions() {
 		b.register(string(a), b.step)
 	}
