@@ -7,16 +7,19 @@ package inventory
 import "nightshift/internal/plan"
 
 // A File is lab.yaml. Every name is unique within its list.
+//
+// The tags are the one description of the format: `json` names the keys (without omitempty a key is required) and
+// `jsonschema` lists what a value may be. The parser and the JSON Schema both read them.
 type File struct {
 	// Lab is the lab's name: lower-case letters, digits and dashes.
-	Lab string `json:"lab"`
+	Lab string `json:"lab" jsonschema:"pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,maxLength=40"`
 	// Self says where nightshift itself runs, so that a run never switches that off.
 	Self Self `json:"self"`
 	// Sites are the places of the lab. Without the list there is one, named as the lab.
 	Sites    []Site    `json:"sites,omitempty"`
-	VCenters []VCenter `json:"vcenters"`
+	VCenters []VCenter `json:"vcenters" jsonschema:"minItems=1"`
 	Clusters []Cluster `json:"clusters,omitempty"`
-	Hosts    []Host    `json:"hosts"`
+	Hosts    []Host    `json:"hosts" jsonschema:"minItems=1"`
 	Guests   []Guest   `json:"guests,omitempty"`
 	Groups   []Group   `json:"groups,omitempty"`
 	// StorageHosts are reached over SSH.
@@ -151,62 +154,3 @@ type Health struct {
 	HTTP    []string      `json:"http,omitempty"`  // URL; a status below 400
 	Timeout plan.Duration `json:"timeout,omitempty"`
 }
-
-// Tags are the names of vSphere tags with a meaning.
-type Tags struct {
-	Keep  string `json:"keep,omitempty"`  // leave the VM alone; default "KeepOn"
-	Start string `json:"start,omitempty"` // `power-up` without --tag and without a memory offers these; default "StartUp"
-}
-
-// Policies say what to do in general.
-type Policies struct {
-	Guest GuestPolicy `json:"guest,omitempty"`
-	Host  HostPolicy  `json:"host,omitempty"`
-	// SettleTime is how long a step watches, after a call whose answer was lost, before it says that the call did not arrive. Default 1m.
-	SettleTime plan.Duration `json:"settleTime,omitempty"`
-	// VCLS is how long vCLS VMs may take to go away. Default 10m.
-	VCLS plan.Duration `json:"vcls,omitempty"`
-	// Datastores is how long datastores may take to become accessible after a host connected. Default 10m.
-	Datastores plan.Duration `json:"datastores,omitempty"`
-}
-
-// A GuestPolicy says how a guest goes down.
-type GuestPolicy struct {
-	Method    string        `json:"method,omitempty"`    // shutdown (default) | suspend | powerOff
-	Timeout   plan.Duration `json:"timeout,omitempty"`   // default 5m
-	OnTimeout string        `json:"onTimeout,omitempty"` // leave (default) | powerOff | suspend
-	NoTools   string        `json:"noTools,omitempty"`   // leave (default) | powerOff | suspend
-}
-
-// A HostPolicy says how a host goes down and comes up.
-type HostPolicy struct {
-	Via         string        `json:"via,omitempty"`         // vcenter (default) | graceful: the BMC's GracefulShutdown
-	NoRights    string        `json:"noRights,omitempty"`    // where the vCenter refuses to shut it down: leave (default) | graceful
-	Timeout     plan.Duration `json:"timeout,omitempty"`     // until the BMC says Off; default 15m
-	OnTimeout   string        `json:"onTimeout,omitempty"`   // leave (default) | forceOff
-	Boot        plan.Duration `json:"boot,omitempty"`        // until it is connected in vCenter; default 20m
-	Maintenance plan.Duration `json:"maintenance,omitempty"` // to enter or leave maintenance mode; default 10m
-}
-
-// Limits of concurrency. 0 = the default.
-type Limits struct {
-	VCenter int `json:"vcenter,omitempty"` // default 16
-	Host    int `json:"host,omitempty"`    // default 4
-	BMC     int `json:"bmc,omitempty"`     // default 1
-}
-
-// Runbook holds the settings of one runbook.
-type Runbook struct {
-	OnFailure plan.OnFailure `json:"onFailure,omitempty"` // ask (default) | skip | force | abort
-	// Deadline ends the run in order when it takes longer. Default: none.
-	Deadline plan.Duration `json:"deadline,omitempty"`
-	// BlockedDeadline ends a run in order that waits for an operator for so long. Default 12h.
-	BlockedDeadline plan.Duration `json:"blockedDeadline,omitempty"`
-	// ApprovalDeadline: no answer for so long is a no. Default 1h.
-	ApprovalDeadline plan.Duration `json:"approvalDeadline,omitempty"`
-	// Approval demands an approval of the plan even where --yes is given, and of scheduled runs.
-	Approval bool `json:"approval,omitempty"`
-}
-
-// A SecretRef names a secret: env:NAME, file:/path or exec:command. It is not the secret.
-type SecretRef string

@@ -1,0 +1,84 @@
+package inventory
+
+import (
+	"cmp"
+	"strings"
+
+	"nightshift/internal/plan"
+)
+
+// VCenter finds a vCenter by its name in the file.
+func (l *Lab) VCenter(name string) (*VCenter, bool) {
+	return find(l.VCenters, func(v *VCenter) bool { return v.Name == name })
+}
+
+// Host finds a host by its name in the file.
+func (l *Lab) Host(name string) (*Host, bool) {
+	return find(l.Hosts, func(h *Host) bool { return h.Name == name })
+}
+
+// HostByAddress finds a host by the name under which its vCenter knows it.
+func (l *Lab) HostByAddress(vcenter, nameInVCenter string) (*Host, bool) {
+	return find(l.Hosts, func(h *Host) bool { return h.VCenter == vcenter && strings.EqualFold(h.Address, nameInVCenter) })
+}
+
+// Cluster finds a cluster by its name in vCenter.
+func (l *Lab) Cluster(vcenter, name string) (*Cluster, bool) {
+	return find(l.Clusters, func(c *Cluster) bool { return c.VCenter == vcenter && c.Name == name })
+}
+
+// Guest finds the entry for a VM: the one with its UUID, else the one with its name that gives no UUID.
+func (l *Lab) Guest(vcenter, name, uuid string) (*Guest, bool) {
+	g, ok := find(l.Guests, func(g *Guest) bool {
+		return uuid != "" && g.VCenter == vcenter && g.Name == name && strings.EqualFold(g.UUID, uuid)
+	})
+	if ok {
+		return g, true
+	}
+	return find(l.Guests, func(g *Guest) bool { return g.VCenter == vcenter && g.Name == name && (g.UUID == "" || uuid == "") })
+}
+
+// Group finds a group by its name, without "group:".
+func (l *Lab) Group(name string) (*Group, bool) {
+	return find(l.Groups, func(g *Group) bool { return g.Name == name })
+}
+
+func find[T any](list []T, match func(*T) bool) (*T, bool) {
+	for i := range list {
+		if match(&list[i]) {
+			return &list[i], true
+		}
+	}
+	return nil, false
+}
+
+// GuestPolicy is how a guest goes down: its own settings over the lab's. Of nil, a guest that is not listed: the lab's.
+func (l *Lab) GuestPolicy(g *Guest) GuestPolicy {
+	if g == nil || g.Shutdown == nil {
+		return l.Policies.Guest
+	}
+	return g.Shutdown.over(l.Policies.Guest)
+}
+
+// HostPolicy is how a host goes down and comes up: its own settings over the lab's.
+func (l *Lab) HostPolicy(h *Host) HostPolicy {
+	if h == nil || h.Shutdown == nil {
+		return l.Policies.Host
+	}
+	return h.Shutdown.over(l.Policies.Host)
+}
+
+// Settings are those of a runbook, with the defaults where the file says nothing.
+func (l *Lab) Settings(runbook string) plan.Settings {
+	r := l.Runbooks[runbook]
+	return plan.Settings{
+		OnFailure:        cmp.Or(r.OnFailure, plan.Ask),
+		Deadline:         r.Deadline,
+		BlockedDeadline:  cmp.Or(r.BlockedDeadline, defaultBlockedDeadline),
+		ApprovalDeadline: cmp.Or(r.ApprovalDeadline, defaultApprovalDeadline),
+		Approval:         r.Approval,
+	}
+}
+
+// RunbookNames lists the runbooks that have settings: the catalog's names.
+func RunbookNames() []string { return []string{"power-down", "power-up", "settle"} }

@@ -1,0 +1,59 @@
+package inventory
+
+import "nightshift/internal/plan"
+
+// Tags are the names of vSphere tags with a meaning.
+type Tags struct {
+	Keep  string `json:"keep,omitempty"`  // leave the VM alone; default "KeepOn"
+	Start string `json:"start,omitempty"` // `power-up` without --tag and without a memory offers these; default "StartUp"
+}
+
+// Policies say what to do in general.
+type Policies struct {
+	Guest GuestPolicy `json:"guest,omitempty"`
+	Host  HostPolicy  `json:"host,omitempty"`
+	// SettleTime is how long a step watches, after a call whose answer was lost, before it says that the call did not arrive. Default 1m.
+	SettleTime plan.Duration `json:"settleTime,omitempty"`
+	// VCLS is how long vCLS VMs may take to go away. Default 10m.
+	VCLS plan.Duration `json:"vcls,omitempty"`
+	// Datastores is how long datastores may take to become accessible after a host connected. Default 10m.
+	Datastores plan.Duration `json:"datastores,omitempty"`
+}
+
+// A GuestPolicy says how a guest goes down.
+type GuestPolicy struct {
+	Method    string        `json:"method,omitempty" jsonschema:"enum=shutdown,enum=suspend,enum=powerOff"` // shutdown (default) | suspend | powerOff
+	Timeout   plan.Duration `json:"timeout,omitempty"`                                                      // default 5m
+	OnTimeout string        `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"` // leave (default) | powerOff | suspend
+	NoTools   string        `json:"noTools,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"`   // leave (default) | powerOff | suspend
+}
+
+// A HostPolicy says how a host goes down and comes up.
+type HostPolicy struct {
+	Via         string        `json:"via,omitempty" jsonschema:"enum=vcenter,enum=graceful"`     // vcenter (default) | graceful: the BMC's GracefulShutdown
+	NoRights    string        `json:"noRights,omitempty" jsonschema:"enum=leave,enum=graceful"`  // where the vCenter refuses to shut it down: leave (default) | graceful
+	Timeout     plan.Duration `json:"timeout,omitempty"`                                         // until the BMC says Off; default 15m
+	OnTimeout   string        `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=forceOff"` // leave (default) | forceOff
+	Boot        plan.Duration `json:"boot,omitempty"`                                            // until it is connected in vCenter; default 20m
+	Maintenance plan.Duration `json:"maintenance,omitempty"`                                     // to enter or leave maintenance mode; default 10m
+}
+
+// Limits of concurrency. 0 = the default.
+type Limits struct {
+	VCenter int `json:"vcenter,omitempty" jsonschema:"minimum=0"` // default 16
+	Host    int `json:"host,omitempty" jsonschema:"minimum=0"`    // default 4
+	BMC     int `json:"bmc,omitempty" jsonschema:"minimum=0"`     // default 1
+}
+
+// Runbook holds the settings of one runbook.
+type Runbook struct {
+	OnFailure plan.OnFailure `json:"onFailure,omitempty" jsonschema:"enum=ask,enum=skip,enum=force,enum=abort"` // ask (default) | skip | force | abort
+	// Deadline ends the run in order when it takes longer. Default: none.
+	Deadline plan.Duration `json:"deadline,omitempty"`
+	// BlockedDeadline ends a run in order that waits for an operator for so long. Default 12h.
+	BlockedDeadline plan.Duration `json:"blockedDeadline,omitempty"`
+	// ApprovalDeadline: no answer for so long is a no. Default 1h.
+	ApprovalDeadline plan.Duration `json:"approvalDeadline,omitempty"`
+	// Approval demands an approval of the plan even where --yes is given, and of scheduled runs.
+	Approval bool `json:"approval,omitempty"`
+}

@@ -1,0 +1,137 @@
+package inventory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A TrustChange is a fact about a machine that a person confirmed, and where it goes.
+type TrustChange struct {
+	// Field is one of vcenters[N].tls.fingerprint, hosts[N].bmc.tls.fingerprint, hosts[N].bmc.serial,
+	// hosts[N].ssh.hostKey and storageHosts[N].ssh.hostKey, counted from 0.
+	Field string
+	Value string
+}
+
+var (
+	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial)|(hosts|storageHosts)\[\d+\]\.ssh\.hostKey)$`)
+	trustValue = regexp.MustCompile(`^[ !#-\[\]-~]+$`) // printable ASCII that needs no escape between double quotes
+)
+
+// WriteTrust writes the changes into the file that l was loaded from, and leaves all else in it, comments and layout
+// included, as it is. It refuses when the file was changed since it was loaded, and when the result would not be exactly
+// the old content with the changes. The file is replaced in one step and keeps its mode; a symbolic link stays one.
+func WriteTrust(l *Lab, changes []TrustChange) error {
+	path, err := filepath.EvalSymlinks(l.Path)
+	if err != nil {
+		return fmt.Errorf("find the lab file: %w", err)
+	}
+	old, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	if hashOf(old) != l.Hash {
+		return &Error{File: l.Path, Problem: "the file was changed while it was looked at", Remedy: "run `nightshift lab trust` again"}
+	}
+	data := old
+	for _, c := range changes {
+		if !trustField.MatchString(c.Field) || !trustValue.MatchString(c.Value) {
+			return &Error{File: l.Path, Field: c.Field, Problem: "this cannot be recorded", Remedy: "only fingerprints, host keys and serial numbers are"}
+		}
+		if data, err = edit(l.Path, data, c); err != nil {
+			return err
+		}
+	}
+	if err := onlyChanged(l.Path, old, data, changes); err != nil {
+		return err
+	}
+	return replaceFile(path, data)
+}
+
+// onlyChanged reads both texts, makes the changes in what the old one says, and compares.
+func onlyChanged(name string, old, edited []byte, changes []TrustChange) error {
+	want, _, problems := decode(name, old)
+	if err := asError(problems); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := set(reflect.ValueOf(&want).Elem(), c.Field, c.Value); err != nil {
+			return err
+		}
+	}
+	got, _, problems := decode(name, edited)
+	if len(problems) == 0 && reflect.DeepEqual(want, got) {
+		_, err := parse(name, edited, true) // a fingerprint that is none, say
+		return err
+	}
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, "\n%s: %q", c.Field, c.Value)
+	}
+	return &Error{File: name, Problem: "the file is laid out in a way that cannot be edited safely, so it was left alone",
+		Remedy: "write these values into it by hand:" + b.String()}
+}
+
+var fieldStep = regexp.MustCompile(`([A-Za-z]+)(?:\[(\d+)\])?`)
+
+// set puts a text into the field of a File.
+func set(v reflect.Value, field, text string) error {
+	for _, m := range fieldStep.FindAllStringSubmatch(field, -1) {
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				return fmt.Errorf("%s: there is no such part in the lab file", field)
+			}
+			v = v.Elem()
+		}
+		k, ok := fieldsOf(v.Type()).get(m[1])
+		if !ok {
+			return fmt.Errorf("%s: there is no such field", field)
+		}
+		v = v.FieldByIndex(k.index)
+		if m[2] == "" {
+			continue
+		}
+		i, err := strconv.Atoi(m[2])
+		if err != nil || i >= v.Len() {
+			return fmt.Errorf("%s: there are only %d of them", field, v.Len())
+		}
+		v = v.Index(i)
+	}
+	v.SetString(text)
+	return nil
+}
+
+// replaceFile writes beside the file and renames, so that a crash leaves the old one or the new one.
+func replaceFile(path string, data []byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write the lab file: %w", err)
+		}
+	}()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	_, err = bytes.NewReader(data).WriteTo(tmp)
+	err = errors.Join(err, tmp.Chmod(info.Mode().Perm()), tmp.Sync(), tmp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

@@ -1,0 +1,155 @@
+package inventory
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/token"
+)
+
+// A checker finds what is wrong with a file beyond the types of its values. It runs after decoding errors too: a part
+// that could not be decoded is empty, and what is empty is not complained about twice.
+type checker struct {
+	file      string
+	at        map[string]*token.Position
+	f         *File
+	untrusted bool // missing fingerprints are no error
+	problems  []*Error
+}
+
+// add complains about a field, at its place, or that of the nearest thing around it that is written down.
+func (c *checker) add(field, problem, remedy string) {
+	e := &Error{File: c.file, Field: field, Problem: problem, Remedy: remedy}
+	for at := field; ; {
+		if p, ok := c.at[at]; ok {
+			e.Line, e.Column = p.Line, p.Column
+			break
+		}
+		i := strings.LastIndexAny(at, ".[")
+		if i < 0 {
+			break
+		}
+		at = at[:i]
+	}
+	c.problems = append(c.problems, e)
+}
+
+func (c *checker) has(field string) bool { return c.at[field] != nil }
+
+func (c *checker) check() {
+	f := c.f
+	if c.has("lab") {
+		c.labName(f.Lab)
+	}
+	if c.has("vcenters") && len(f.VCenters) == 0 {
+		c.add("vcenters", "there is no vCenter", "list at least one")
+	}
+	if c.has("hosts") && len(f.Hosts) == 0 {
+		c.add("hosts", "there is no host", "list at least one")
+	}
+	c.self()
+	c.sites()
+	c.vcenters()
+	c.clusters()
+	c.hosts()
+	c.bmcs()
+	c.guests()
+	c.groups()
+	c.storageHosts()
+	c.runbooks()
+	c.order()
+}
+
+var labName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+func (c *checker) labName(s string) {
+	if s != "" && (len(s) > 40 || !labName.MatchString(s)) {
+		c.add("lab", fmt.Sprintf("%q is no name for a lab", s), "lower-case letters, digits and dashes, at most 40, with a letter or digit at either end")
+	} else if s == "" {
+		c.add("lab", "the name is empty", "give one")
+	}
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+// name checks a name that nightshift itself uses: in ids of steps, in limits, in commands.
+func (c *checker) name(field, s string) {
+	if !c.has(field) {
+		return // its absence was noticed already
+	}
+	if !plainName.MatchString(s) {
+		c.add(field, fmt.Sprintf("%q is no name", s), "letters, digits, dots, dashes and underscores, at most 100, with a letter or digit first")
+	}
+}
+
+// vsphereName checks a name in vCenter, which may be nearly anything of up to 80 characters.
+func (c *checker) vsphereName(field, s string) {
+	if c.has(field) && (strings.TrimSpace(s) != s || s == "" || len(s) > 400) {
+		c.add(field, fmt.Sprintf("%q is no name in vCenter", s), "write it as vCenter shows it, without blanks around it")
+	}
+}
+
+// unique complains about the second of two equal keys; the empty key is none.
+func (c *checker) unique(seen map[string]string, key, field, what string) {
+	if key == "" {
+		return
+	}
+	if first, ok := seen[key]; ok {
+		c.add(field, what+" is here twice", "first as "+first)
+		return
+	}
+	seen[key] = field
+}
+
+// reference checks a name of something else in this file.
+func (c *checker) reference(field, name, what string, names []string) {
+	if name != "" && !slices.Contains(names, name) {
+		c.add(field, fmt.Sprintf("there is no %s %q", what, name), among(name, what, names))
+	}
+}
+
+func among(name, what string, names []string) string {
+	if len(names) == 0 {
+		return "this file has no " + what
+	}
+	return allowed(name, names)
+}
+
+// oneOf checks a reference that may be left out where there is only one thing to name.
+func (c *checker) oneOf(field, name, what string, names []string) {
+	if name == "" && len(names) > 1 {
+		c.add(field, "it is not said which "+what, "one of "+strings.Join(names, ", "))
+	}
+	c.reference(field, name, what, names)
+}
+
+func names[T any](list []T, name func(T) string) []string {
+	var out []string
+	for _, x := range list {
+		if n := name(x); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (c *checker) vcenterNames() []string {
+	return names(c.f.VCenters, func(v VCenter) string { return v.Name })
+}
+
+func (c *checker) siteNames() []string {
+	if len(c.f.Sites) == 0 {
+		return []string{c.f.Lab}
+	}
+	return names(c.f.Sites, func(s Site) string { return s.Name })
+}
+
+func (c *checker) runbooks() {
+	for name := range c.f.Runbooks {
+		if !slices.Contains(RunbookNames(), name) {
+			c.add("runbooks."+name, fmt.Sprintf("there is no runbook %q", name), allowed(name, RunbookNames()))
+		}
+	}
+}
