@@ -78,27 +78,28 @@ type Host struct {
 
 // A Guest is a VM.
 type Guest struct {
-	Ref, Name     string
-	UUID          string // instance UUID, lower case
-	BIOSUUID      string // SMBIOS UUID as the guest sees it, lower case
-	Folder        string // inventory path of its folder
-	Host          string // Ref of the host
-	Cluster       string // Ref of the host's cluster; empty: none
-	Power         string
-	Connection    string // connected | disconnected | inaccessible | invalid | orphaned
-	Tools         bool   // VMware Tools run
-	Heartbeat     string // green | yellow | red | gray
-	Template      bool
-	VCLS          bool // an agent VM of vSphere Cluster Services
-	FT            bool // Fault Tolerance is on
-	Encrypted     bool
-	KeyProvider   string    // id of the key provider, where encrypted
-	NoSuspend     string    // why it cannot be suspended: "multi-writer disk", "passthrough device", "vGPU"
-	Consolidation bool      // disks need consolidation
-	Question      *Question // the VM waits for an answer
-	Tags          []string
-	Datastores    []string // Refs of those that hold its files
-	IP            string   // as the Tools tell it
+	Ref, Name      string
+	UUID           string // instance UUID, lower case
+	BIOSUUID       string // SMBIOS UUID as the guest sees it, lower case
+	Folder         string // inventory path of its folder
+	Host           string // Ref of the host
+	Cluster        string // Ref of the host's cluster; empty: none
+	Power          string
+	Connection     string // connected | disconnected | inaccessible | invalid | orphaned
+	Tools          bool   // VMware Tools run
+	ToolsInstalled bool   // VMware Tools are installed, as far as vCenter knows; of use where the guest is off
+	Heartbeat      string // green | yellow | red | gray
+	Template       bool
+	VCLS           bool // an agent VM of vSphere Cluster Services
+	FT             bool // Fault Tolerance is on
+	Encrypted      bool
+	KeyProvider    string    // id of the key provider, where encrypted
+	NoSuspend      string    // why it cannot be suspended: "multi-writer disk", "passthrough device", "vGPU"
+	Consolidation  bool      // disks need consolidation
+	Question       *Question // the VM waits for an answer
+	Tags           []string
+	Datastores     []string // Refs of those that hold its files
+	IP             string   // as the Tools tell it
 }
 
 // A Question is what a VM waits for.

@@ -10,9 +10,11 @@ type Action string
 
 // The actions on a lab, with the type of their Params and what holds when they are done.
 const (
-	// RememberRunning (RememberParams): the guests of the list are in the lab's memory as "ran before".
+	// RememberRunning (RememberParams): the guests of the list are in the lab's memory as "ran before". The activity adds
+	// Run from its Call: a plan that named its run would not have the hash of its preview.
 	RememberRunning Action = "RememberRunning"
-	// ForgetRunning (RememberParams): they are not any more.
+	// ForgetRunning (RememberParams): those of them that are seen powered on are not any more. The others stay, as they
+	// have not been brought back: their start was skipped, or the run was aborted before it.
 	ForgetRunning Action = "ForgetRunning"
 	// MarkLab (no params): the vCenter bears the mark that this nightshift works on it.
 	MarkLab Action = "MarkLab"
@@ -64,6 +66,8 @@ type RememberedGuest struct {
 	Host     string    `json:"host,omitempty"` // on which it ran
 	Since    time.Time `json:"since,omitzero"` // when it was remembered
 	Run      string    `json:"run,omitempty"`  // by which run
+	// Tools ran in it: so it counts as up when they do again.
+	Tools bool `json:"tools,omitempty"`
 }
 
 // A Setting of a cluster that a power-down takes away and a power-up gives back.

@@ -1,0 +1,281 @@
+package runbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// clockTolerance is how far a vCenter's clock may be off before it is said: logins and certificates go by it.
+const clockTolerance = 5 * time.Minute
+
+// checkVCenters looks at the vCenters that the runbook works through.
+func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
+	for _, vc := range b.vcenters {
+		if !wanted(vc) {
+			continue
+		}
+		if vc.live == nil {
+			b.block(vc.subject(), "could not be read, so nothing is known of its hosts and guests",
+				"see `nightshift lab check`; a vCenter that is off must be started first")
+			continue
+		}
+		b.checkVCenter(vc)
+	}
+}
+
+// checkOwnMachines looks for the machines that must not go down: one that isn't found might be on any host.
+func (b *builder) checkOwnMachines() {
+	b.mustExist("the one nightshift runs in (self)", b.lab.Self.Guest)
+	for _, vc := range b.vcenters {
+		b.mustExist("the one vCenter "+vc.Name+" runs in", vc.Guest)
+	}
+}
+
+func (b *builder) mustExist(what, name string) {
+	if name == "" || slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.live == nil }) ||
+		slices.ContainsFunc(b.guests, func(g *guest) bool { return g.Name == name }) {
+		return
+	}
+	b.block("guest "+name, "the lab file names it as "+what+", but no vCenter has such a guest, so its host is unknown",
+		"correct the name in the lab file, or remove it if the machine is outside of this lab")
+}
+
+func (b *builder) checkVCenter(vc *vcenter) {
+	l := vc.live
+	if l.Mark != "" && l.Mark != b.instance {
+		b.block(vc.subject(), fmt.Sprintf("another nightshift (%s) works on it", l.Mark),
+			"wait for its run to end; if that nightshift is no more, clear the custom attribute by which it marked the vCenter")
+	}
+	if l.APIType == "HostAgent" {
+		b.block(vc.subject(), "is a single ESXi host, not a vCenter", "name the vCenter that manages the host")
+	}
+	if strings.HasPrefix(strings.ToLower(vc.URL), "http://") {
+		b.warn(vc.subject(), "is reached by plain http: everyone on the way can read the password", "use https and tls: fingerprint")
+	}
+	if off := l.ClockOffset.Abs(); off > clockTolerance {
+		way := "ahead of"
+		if l.ClockOffset < 0 {
+			way = "behind"
+		}
+		b.warn(vc.subject(), fmt.Sprintf("its clock is more than %s %s ours", roughly(off), way), "see to the time (NTP) of both")
+	}
+	for _, w := range slices.Sorted(slices.Values(l.Warnings)) {
+		if !blindToTags(w) {
+			b.warn(vc.subject(), w, "")
+		}
+	}
+}
+
+// roughly is for texts that must not change from one look to the next.
+func roughly(d time.Duration) string {
+	for _, step := range []time.Duration{24 * time.Hour, time.Hour, 15 * time.Minute} {
+		if d > step {
+			return span(step)
+		}
+	}
+	return span(clockTolerance)
+}
+
+func blindToTags(warning string) bool { return strings.HasPrefix(strings.ToLower(warning), "tag") }
+
+// checkTags blocks what goes by tags where these could not be read: a kept guest would look like any other.
+func (b *builder) checkTags(why string) {
+	for _, vc := range b.vcenters {
+		if vc.live == nil {
+			continue
+		}
+		for _, w := range slices.Sorted(slices.Values(vc.live.Warnings)) {
+			if blindToTags(w) {
+				b.block(vc.subject(), w+": "+why, "let its user read vSphere tags (see `nightshift lab check`)")
+			}
+		}
+	}
+}
+
+func (vc *vcenter) subject() string { return "vCenter " + vc.Name }
+func (h *host) subject() string     { return "host " + h.id }
+func (g *guest) subject() string    { return "guest " + g.id }
+func (c *cluster) subject() string  { return "cluster " + c.id }
+
+// checkBMC says whether the BMC can be believed: it is there, answers, and is this host's and no other's.
+func (b *builder) checkBMC(h *host) bool {
+	before := len(b.plan.Blockers)
+	switch {
+	case h.lab.BMC == nil:
+		b.block(h.subject(), "has no bmc: in the lab file, so nobody can see that it is off, or switch it on again",
+			"add its bmc:, or mark the host keep: true")
+	case h.bmc == nil:
+		b.block(h.subject(), "its BMC was not read", "see `nightshift lab check`")
+	case h.bmc.Err != "":
+		b.block(h.subject(), "its BMC does not answer as it should: "+h.bmc.Err, "see `nightshift lab check`, or mark the host keep: true")
+	default:
+		b.checkBMCIdentity(h)
+	}
+	return len(b.plan.Blockers) == before
+}
+
+func (b *builder) checkBMCIdentity(h *host) {
+	if want := h.lab.BMC.Serial; want != "" && !strings.EqualFold(want, h.bmc.Serial) {
+		b.block(h.subject(), fmt.Sprintf("its BMC tells serial number %q, the lab file has recorded %q: this is another machine", h.bmc.Serial, want),
+			"correct the bmc: url, or run `nightshift lab trust` if the server was replaced")
+	}
+	for _, o := range b.hosts {
+		if o != h && o.bmc != nil && o.bmc.Err == "" && sameMachine(h.bmc, o.bmc) {
+			b.block(h.subject(), fmt.Sprintf("its BMC and that of host %s are the same machine (serial number %q, UUID %q)", o.id, h.bmc.Serial, h.bmc.UUID),
+				"correct the bmc: url of one of them")
+		}
+	}
+	if l := h.live; l != nil && l.UUID != "" && genuine(h.bmc.UUID) && !live.SameUUID(l.UUID, h.bmc.UUID) {
+		b.warn(h.subject(), fmt.Sprintf("vCenter knows its UUID as %s, its BMC as %s: is it the BMC of this machine?", l.UUID, h.bmc.UUID),
+			"compare the serial numbers; `nightshift lab trust` records them")
+	}
+	if l := h.live; l != nil && genuine(l.Serial) && genuine(h.bmc.Serial) && !strings.EqualFold(l.Serial, h.bmc.Serial) {
+		b.warn(h.subject(), fmt.Sprintf("vCenter knows its serial number as %s, its BMC as %s: is it the BMC of this machine?", l.Serial, h.bmc.Serial), "compare them")
+	}
+	if strings.HasPrefix(strings.ToLower(h.lab.BMC.URL), "http://") {
+		b.warn(h.subject(), "its BMC is reached by plain http: everyone on the way can read the password", "use https and tls: fingerprint")
+	}
+}
+
+// sameMachine goes by the serial number; by the UUID only where there is no serial number to tell them apart, as boards
+// of one make may come with one UUID.
+func sameMachine(a, b *live.BMC) bool {
+	if genuine(a.Serial) && genuine(b.Serial) {
+		return strings.EqualFold(a.Serial, b.Serial)
+	}
+	return genuine(a.UUID) && live.SameUUID(a.UUID, b.UUID)
+}
+
+// genuine tells an identity from what firmware says when nobody gave it one.
+func genuine(id string) bool {
+	s := strings.ToLower(strings.TrimSpace(id))
+	switch s {
+	case "none", "n/a", "unknown", "default string", "system serial number", "not specified", "to be filled by o.e.m.",
+		"03000200-0400-0500-0006-000700080009":
+		return false
+	}
+	return strings.Trim(s, "0f-. ") != ""
+}
+
+// checkReset says when the BMC does not offer a ResetType that the plan, or the policy, counts on.
+func (b *builder) checkReset(h *host, must bool, resetType, why string) {
+	switch {
+	case slices.Contains(h.bmc.ResetTypes, resetType):
+	case len(h.bmc.ResetTypes) == 0:
+		b.warn(h.subject(), fmt.Sprintf("its BMC does not tell which resets it knows, so %s (%s) may fail", resetType, why), "")
+	case must:
+		b.block(h.subject(), fmt.Sprintf("its BMC does not know the reset %s, which is needed to %s; it knows %s", resetType, why,
+			strings.Join(slices.Sorted(slices.Values(h.bmc.ResetTypes)), ", ")), "change the host's shutdown: policy, or update the BMC's firmware")
+	default:
+		b.warn(h.subject(), fmt.Sprintf("its BMC does not know the reset %s, which will be needed to %s", resetType, why), "update the BMC's firmware, or mark the host keep: true")
+	}
+}
+
+// checkTasks blocks where something is under way that a shutdown would break or that would stand in its way.
+func (b *builder) checkTasks(vc *vcenter, affected map[string]string) {
+	tasks := slices.Clone(vc.live.Tasks)
+	slices.SortFunc(tasks, func(a, c live.Task) int { return strings.Compare(a.Entity+a.Name+a.Ref, c.Entity+c.Name+c.Ref) })
+	for _, t := range tasks {
+		subject, ok := affected[t.Entity]
+		switch kind := taskKind(t.Name); {
+		case !ok:
+		case kind != "":
+			b.block(subject, fmt.Sprintf("a %s is under way (task %s)", kind, t.Name), "wait until it has ended, or cancel it, and plan again")
+		default:
+			b.warn(subject, "the task "+t.Name+" is under way", "")
+		}
+	}
+}
+
+// taskKinds are words of descriptionIds, in the order in which they are looked for: "VirtualMachine.createSnapshot",
+// "Drm.ExecuteVMotionLRO". Backup products show themselves by their snapshots, exports and own task names.
+var taskKinds = []struct{ word, kind string }{
+	{"consolidate", "disk consolidation"}, {"snapshot", "snapshot task"}, {"backup", "backup"}, {"migrate", "migration"},
+	{"vmotion", "migration"}, {"relocate", "relocation"}, {"clone", "clone"}, {"export", "export"}, {"import", "import"},
+	{"instant", "clone"}, {"replicat", "replication"}, {"restore", "restore"},
+}
+
+// taskKind is what a person calls a task that must not be broken off; empty for others.
+func taskKind(descriptionID string) string {
+	id := strings.ToLower(descriptionID)
+	for _, k := range taskKinds {
+		if strings.Contains(id, k.word) {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// checkGuestDown says what stands in the way of a guest that goes down.
+func (b *builder) checkGuestDown(g *guest, keysOutside bool) {
+	if g.Connection != "" && g.Connection != live.Connected {
+		b.block(g.subject(), "vCenter calls it "+g.Connection+", so nobody knows whether it runs", "repair it in vCenter, or unregister it")
+	}
+	if g.FT {
+		b.block(g.subject(), "Fault Tolerance is on", "turn it off for the guest, or mark the guest's hosts keep: true")
+	}
+	b.checkKeys(g, keysOutside)
+	if q := g.Question; q != nil {
+		b.warn(g.subject(), fmt.Sprintf("waits for an answer: %q (%s)", q.Text, strings.Join(q.Choices, " | ")),
+			"answer it in vCenter: a guest that waits does not shut down")
+	}
+	if g.Consolidation {
+		b.warn(g.subject(), "its disks need consolidation", "consolidate them in vCenter; it does not keep the guest from going down")
+	}
+	way := g.way()
+	if way == plan.LeaveGuest {
+		b.block(g.subject(), "runs no VMware Tools, and its policy is to leave it on then",
+			"install the Tools, or set shutdown: {noTools: powerOff} (or suspend) for it, or keep it")
+	}
+	if way == plan.PowerOffGuest && g.policy.Method == methodShutdown {
+		b.warn(g.subject(), "runs no VMware Tools: it will be powered off, without a shutdown", "")
+	}
+	if g.NoSuspend != "" && (way == plan.SuspendGuest || way == methodShutdown && g.policy.OnTimeout == plan.SuspendGuest) {
+		b.block(g.subject(), "its policy is to suspend it, which it cannot be: "+g.NoSuspend, "set its shutdown: policy to shutdown or powerOff")
+	}
+}
+
+// checkKeys: an encrypted guest does not start again if its key server is a machine that it, or its hosts, carry. No
+// vCenter tells where a key server runs, so a person has to say it.
+func (b *builder) checkKeys(g *guest, keysOutside bool) {
+	switch {
+	case !g.Encrypted:
+	case keysOutside:
+		b.warn(g.subject(), "is encrypted (key provider "+orUnknown(g.KeyProvider)+"): it was said that its keys do not come from this lab", "")
+	default:
+		b.block(g.subject(), "is encrypted (key provider "+orUnknown(g.KeyProvider)+"), and would not start again if its key server runs on a host that goes down",
+			"if the keys come from elsewhere, or from the vCenter's native key provider, say so with the parameter "+paramKeysOutside+"=true; otherwise keep the guest's host")
+	}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+const methodShutdown = "shutdown"
+
+// way is how the guest will go down: shutdown, powerOff or suspend; leave: not at all.
+func (g *guest) way() string {
+	switch g.policy.Method {
+	case plan.SuspendGuest, plan.PowerOffGuest:
+		return g.policy.Method
+	}
+	if !g.Tools {
+		return g.policy.NoTools
+	}
+	return methodShutdown
+}
+
+// policyParams is a policy as a step takes it.
+func policyParams(p inventory.GuestPolicy) plan.ShutdownGuestParams {
+	return plan.ShutdownGuestParams{Method: p.Method, Timeout: p.Timeout, OnTimeout: p.OnTimeout, NoTools: p.NoTools}
+}

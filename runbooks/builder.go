@@ -1,0 +1,146 @@
+package runbooks
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
+)
+
+// Groups under which steps are listed.
+const (
+	groupBegin  = "Preparation"
+	groupGuests = "Guests"
+	groupEnd    = "End"
+)
+
+// A builder collects a plan.
+type builder struct {
+	*view
+	plan      plan.Plan
+	onFailure plan.OnFailure
+	needed    map[string]bool // ids that another step needs
+	said      map[plan.Finding]bool
+}
+
+func newBuilder(in Input, runbook string) *builder {
+	l := in.Lab
+	b := &builder{view: newView(in), onFailure: l.Settings(runbook).OnFailure, needed: map[string]bool{}, said: map[plan.Finding]bool{}}
+	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: runbook, Lab: l.Lab, LabHash: l.Hash, Created: in.State.At.UTC(),
+		Parameters: in.Parameters, Steps: []plan.Step{},
+		Limits: map[string]int{"vcenter": max(1, l.Limits.VCenter), "host": max(1, l.Limits.Host), "bmc": max(1, l.Limits.BMC)}}
+	return b
+}
+
+// add puts a step into the plan and returns its id. Empty and repeated needs are dropped.
+func (b *builder) add(s plan.Step) string {
+	slices.Sort(s.Needs)
+	s.Needs = slices.DeleteFunc(slices.Compact(s.Needs), func(id string) bool { return id == "" })
+	for _, id := range s.Needs {
+		b.needed[id] = true
+	}
+	if s.OnFailure == "" {
+		s.OnFailure = b.onFailure
+	}
+	b.plan.Steps = append(b.plan.Steps, s)
+	return s.ID
+}
+
+// ends lists the steps that no other needs.
+func (b *builder) ends() []string {
+	var ids []string
+	for _, s := range b.plan.Steps {
+		if !b.needed[s.ID] {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+func (b *builder) block(subject, text, remedy string) {
+	b.say(&b.plan.Blockers, plan.Finding{Subject: subject, Text: text, Remedy: remedy})
+}
+
+func (b *builder) warn(subject, text, remedy string) {
+	b.say(&b.plan.Warnings, plan.Finding{Subject: subject, Text: text, Remedy: remedy})
+}
+
+func (b *builder) leave(subject, reason string) {
+	b.say(&b.plan.Untouched, plan.Finding{Subject: subject, Text: reason})
+}
+
+func (b *builder) say(list *[]plan.Finding, f plan.Finding) {
+	if !b.said[f] {
+		b.said[f] = true
+		*list = append(*list, f)
+	}
+}
+
+// mark announces this nightshift at each of the vCenters and returns the steps' ids by vCenter.
+func (b *builder) mark(vcs []*vcenter) map[string]string {
+	ids := map[string]string{}
+	for _, vc := range vcs {
+		ids[vc.Name] = b.add(plan.Step{ID: "mark-lab:" + vc.Name, Title: "Mark vCenter " + vc.Name + " as worked on by this nightshift",
+			Group: groupBegin, Action: plan.MarkLab, Target: b.labTarget(vc), Holds: []string{vc.holds()},
+			Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
+	}
+	return ids
+}
+
+// unmark ends the plan, whatever became of it. That it failed is no reason to wait for a person.
+func (b *builder) unmark(vcs []*vcenter) {
+	ends := b.ends()
+	for _, vc := range vcs {
+		b.add(plan.Step{ID: "unmark-lab:" + vc.Name, Title: "Take the mark off vCenter " + vc.Name, Group: groupEnd,
+			Action: plan.UnmarkLab, Target: b.labTarget(vc), Needs: slices.Clone(ends), Holds: []string{vc.holds()},
+			OnFailure: plan.Skip, Always: true, Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
+	}
+}
+
+func (b *builder) labTarget(vc *vcenter) plan.Target {
+	t := plan.Target{Kind: plan.Lab, Name: b.lab.Lab}
+	if vc != nil {
+		t.Endpoint = vc.Name
+	}
+	return t
+}
+
+func (vc *vcenter) holds() string { return "vcenter:" + vc.Name }
+
+// title names the plan. What may stand in the way comes first: a plan with blockers never claims that nothing is to do.
+func (b *builder) title(verb, done string, hosts, guests int) {
+	switch {
+	case len(b.plan.Steps) > 0:
+		b.plan.Title = fmt.Sprintf("%s lab %s: %s, %s", verb, b.lab.Lab, count(hosts, "host"), count(guests, "guest"))
+	case len(b.plan.Blockers) > 0:
+		b.plan.Title = fmt.Sprintf("%s lab %s: blocked", verb, b.lab.Lab)
+	default:
+		b.plan.Title = fmt.Sprintf("Nothing to do: lab %s %s", b.lab.Lab, done)
+	}
+}
+
+// A ledgerStep remembers or forgets guests. At most this many in one, as they travel as its parameters: about 60 KB.
+const ledgerChunk = 500
+
+// chunks makes the ids and titles of steps over parts of a list: "remember-running", or "remember-running:2" of several.
+func chunks(guests []plan.RememberedGuest, verb string, each func(id, part string, g []plan.RememberedGuest)) {
+	n := (len(guests) + ledgerChunk - 1) / ledgerChunk
+	i := 0
+	for part := range slices.Chunk(guests, ledgerChunk) {
+		i++
+		if n == 1 {
+			each(verb, "", part)
+		} else {
+			each(fmt.Sprintf("%s:%d", verb, i), fmt.Sprintf(" (part %d of %d)", i, n), part)
+		}
+	}
+}
+
+func (b *builder) hostPolicy(h *host) inventory.HostPolicy { return b.lab.HostPolicy(h.lab) }
+
+// settled adds the time for which a step watches before it says that a call did not arrive.
+func (b *builder) settled(d time.Duration) plan.Duration {
+	return plan.Duration(d + time.Duration(b.lab.Policies.SettleTime))
+}

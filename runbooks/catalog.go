@@ -1,0 +1,89 @@
+// Package runbooks holds what each runbook does: one planner per file. A planner is a pure function from the lab file,
+// the live state and the ledger to a plan: it does no I/O and reads no clock, and the same input makes the same plan,
+// with the same hash, in whatever order the input lists its things.
+//
+// It must not know Temporal, nor any device.
+package runbooks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// Names of the runbooks.
+const (
+	PowerDown = "power-down"
+	PowerUp   = "power-up"
+	Settle    = "settle"
+)
+
+// Input is all that a planner may look at. It is not changed.
+type Input struct {
+	Lab        *inventory.Lab
+	State      *live.State
+	Ledger     ledger.State
+	Parameters map[string]string
+	// Run is the workflow id of the run that asks; empty for a preview. Nothing of a plan may depend on it, or a preview
+	// would never have the hash of its run.
+	Run string
+}
+
+// A Runbook is something that one can ask a lab to do.
+type Runbook struct {
+	Name        string // "power-down"
+	Summary     string // one line, for lists
+	Description string // a paragraph or two, for `runbook show`
+	Workflow    string // the Temporal workflow type: workflows.PowerDownType and its like
+	Parameters  []Parameter
+	// Plan checks the parameters and makes the plan. A lab in a wrong state is no error: the plan has blockers then.
+	// Errors: *ParameterError, or a fault of the planner itself.
+	Plan func(Input) (plan.Plan, error)
+}
+
+// Catalog lists all runbooks by name.
+func Catalog() []Runbook {
+	list := []Runbook{powerDown(), powerUp(), settle()}
+	for i := range list {
+		list[i].Plan = checked(list[i])
+	}
+	return list
+}
+
+// Lookup finds a runbook by its name.
+func Lookup(name string) (Runbook, bool) {
+	list := Catalog()
+	i := slices.IndexFunc(list, func(r Runbook) bool { return r.Name == name })
+	if i < 0 {
+		return Runbook{}, false
+	}
+	return list[i], true
+}
+
+// checked wraps a planner: parameters before it, validation after it.
+func checked(r Runbook) func(Input) (plan.Plan, error) {
+	planner := r.Plan
+	return func(in Input) (plan.Plan, error) {
+		if in.Lab == nil || in.State == nil {
+			return plan.Plan{}, errors.New("plan " + r.Name + ": no lab file or no live state was given")
+		}
+		given, err := r.Check(in.Parameters)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		in.Parameters = given
+		p, err := planner(in)
+		if err != nil {
+			return plan.Plan{}, fmt.Errorf("plan %s for lab %s: %w", r.Name, in.Lab.Lab, err)
+		}
+		if err := p.Validate(); err != nil {
+			return plan.Plan{}, fmt.Errorf("plan %s for lab %s: the planner made an invalid plan: %w", r.Name, in.Lab.Lab, err)
+		}
+		return p, nil
+	}
+}

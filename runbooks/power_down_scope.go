@@ -1,0 +1,146 @@
+package runbooks
+
+import (
+	"fmt"
+	"strings"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+type hostEntry = inventory.Host
+
+// chooseHosts decides which hosts go down. A host of which anything is unknown is blocked, never taken for up or down.
+func (d *descent) chooseHosts() {
+	for _, h := range d.hosts {
+		switch {
+		case h.kept != "":
+			d.leave(h.subject(), d.keptText(h))
+		case h.vc.live == nil: // said already
+		case h.live == nil:
+			d.block(h.subject(), "vCenter "+h.vc.Name+" does not know a host "+inVCenter(*h.lab), "set its address: to its name in vCenter, or remove it from the lab file")
+		case d.checkBMC(h) && d.mayGoDown(h):
+			d.checkHostDown(h)
+		}
+	}
+}
+
+func (d *descent) keptText(h *host) string {
+	n := 0
+	for _, g := range h.guests {
+		if g.ordinary() && g.runs() {
+			n++
+		}
+	}
+	if n == 0 {
+		return h.kept
+	}
+	return h.kept + ", with the " + count(n, "guest") + " that run" + singular(n) + " on it"
+}
+
+// mayGoDown looks at the power state, at both its witnesses, and at who runs on the host.
+func (d *descent) mayGoDown(h *host) bool {
+	switch {
+	case h.isOff():
+		d.off[h] = true
+		return false
+	case h.bmc.Power == live.Off:
+		d.block(h.subject(), "its BMC says Off, but vCenter says connected", "plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
+		return false
+	case h.bmc.Power != live.On:
+		d.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
+		return false
+	case !h.connected():
+		d.block(h.subject(), "its BMC says On, but vCenter says "+h.live.Connection+": nobody knows what it does, or which guests run on it",
+			"see to its management network and reconnect it in vCenter; if it hangs, switch it off at its BMC")
+		return false
+	}
+	free := true
+	for _, g := range h.guests {
+		if g.kept == "" || !g.ordinary() || g.atRest() {
+			continue
+		}
+		free = false
+		remedy := "move the guest to a kept host, or mark host " + h.name + " keep: true"
+		if strings.HasPrefix(g.needed, "vCenter") {
+			remedy = "mark its host " + h.name + " keep: true, or move the guest to a kept host"
+		}
+		d.block(g.subject(), g.kept+", but its host "+h.name+" would go down", remedy)
+	}
+	return free
+}
+
+// checkHostDown takes the host into the plan and says what stands in its way.
+func (d *descent) checkHostDown(h *host) {
+	d.down[h] = true
+	p := d.hostPolicy(h)
+	if h.live.ReadOnly {
+		d.block(h.subject(), "its licence (free ESXi) lets programs only read", "assign a licence, or mark the host keep: true")
+	}
+	if p.Via == plan.ViaBMC || p.NoRights == plan.GracefulBMC {
+		d.checkReset(h, true, "GracefulShutdown", "shut it down by its policy")
+	}
+	if p.OnTimeout == plan.ForceOffBMC {
+		d.checkReset(h, true, "ForceOff", "cut its power by its policy")
+	}
+	d.checkReset(h, false, "On", "switch it on again")
+	if h.live.Lockdown == "lockdownStrict" {
+		// No step logs in to a host, so lockdown mode stands in nobody's way; but strict leaves no way in without its vCenter.
+		d.warn(h.subject(), "is in strict lockdown mode: should vCenter "+h.vc.Name+" be lost, nobody can log in to it", "")
+	}
+	if h.live.Maintenance {
+		d.warn(h.subject(), "is in maintenance mode already: power-up will take it out", "mark it keep: true if it should stay so")
+	}
+}
+
+// chooseGuests decides which guests go down: all that run on the hosts that do.
+func (d *descent) chooseGuests(keysOutside bool) {
+	templates := 0
+	for _, g := range d.guests {
+		switch {
+		case g.host == nil || !d.down[g.host] || g.VCLS:
+		case g.Template:
+			templates++
+		case g.kept != "":
+			d.leave(g.subject(), g.kept)
+		case g.Power == live.PoweredOn:
+			d.going[g] = true
+			d.checkGuestDown(g, keysOutside)
+		case !g.atRest():
+			d.block(g.subject(), fmt.Sprintf("its power state is %q: nobody knows whether it runs", g.Power), "repair it in vCenter, or unregister it")
+		}
+	}
+	if templates > 0 {
+		d.leave(count(templates, "template"), "never run")
+	}
+}
+
+// checkClusters says what is true of whole clusters.
+func (d *descent) checkClusters() {
+	for _, c := range d.clusters {
+		if !d.goesDown(c) {
+			continue
+		}
+		if c.VSAN {
+			d.block(c.subject(), "is a vSAN cluster, whose data has to be taken down with it, which this nightshift cannot do", "mark the cluster keep: true (under clusters:)")
+		}
+		if stay := d.stays(c); stay != nil && len(c.toSuspend()) > 0 {
+			d.warn(c.subject(), fmt.Sprintf("does not go down as a whole (%s), so its HA, DRS, DPM and vCLS stay as they are", some(stay)), "")
+		}
+	}
+}
+
+// checkDependents warns where a guest goes down under one that stays up.
+func (d *descent) checkDependents() {
+	for _, g := range d.guests {
+		if d.going[g] || !g.runs() {
+			continue
+		}
+		for _, dep := range d.order.deps[g] {
+			if d.going[dep] {
+				d.warn(dep.subject(), "goes down, though guest "+g.id+" needs it and stays up", "")
+			}
+		}
+	}
+}

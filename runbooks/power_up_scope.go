@@ -1,0 +1,256 @@
+package runbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// inCluster tells whether the run is about the cluster (nil: a standalone host).
+func (a *ascent) inCluster(c *cluster) bool {
+	return a.cluster == "" || c != nil && c.Name == a.cluster
+}
+
+func (a *ascent) checkCluster() {
+	if slices.ContainsFunc(a.clusters, a.inCluster) || a.cluster == "" {
+		return
+	}
+	var names []string
+	for _, c := range a.clusters {
+		names = append(names, c.id)
+	}
+	a.block("cluster "+a.cluster, "no vCenter has such a cluster; there are: "+some(names), "give the name as it is in vCenter")
+}
+
+// chooseHosts decides which hosts are brought back. A host that is up already needs nothing, whatever its BMC says.
+func (a *ascent) chooseHosts() {
+	for _, h := range a.hosts {
+		switch {
+		case !a.inCluster(h.cluster):
+		case h.kept != "":
+			a.leave(h.subject(), h.kept)
+			if h.live != nil && !h.connected() && h.lab != nil {
+				a.warn(h.subject(), "is kept, but vCenter says "+h.live.Connection, "power-up leaves it alone; see to it by hand")
+			}
+		case h.vc.live == nil: // said already
+		case h.live == nil:
+			a.block(h.subject(), "vCenter "+h.vc.Name+" does not know a host "+inVCenter(*h.lab), "set its address: to its name in vCenter, or remove it from the lab file")
+		case h.connected() && !h.bmcSays(live.Off) && !h.bmcSays(live.PoweringOff):
+			a.chooseConnected(h)
+		case a.checkBMC(h):
+			a.chooseAway(h)
+		}
+	}
+	for _, h := range a.hosts { // outside of the cluster that was asked for: what runs there can be started on
+		if h.kept == "" && h.connected() && !h.live.Maintenance {
+			a.scope[h] = true
+		}
+	}
+}
+
+// chooseConnected: a host in maintenance mode is taken out of it where a power-down has not been settled yet; otherwise
+// somebody has put it there.
+func (a *ascent) chooseConnected(h *host) {
+	if !h.live.Maintenance {
+		return
+	}
+	if !a.unsettled(h) {
+		a.warn(h.subject(), "is up, but in maintenance mode, and no power-down has left it so: it stays in it", "take it out in vCenter if guests are to run on it")
+		return
+	}
+	a.scope[h], a.returns[h] = true, true
+}
+
+// unsettled tells whether a power-down of the host has not been followed by a power-up yet, as far as the ledger knows.
+func (a *ascent) unsettled(h *host) bool {
+	return h.cluster != nil && len(a.debtsOf(h.cluster)) > 0 ||
+		slices.ContainsFunc(a.view.memory, func(m plan.RememberedGuest) bool { return m.Endpoint == h.vc.Name })
+}
+
+// chooseAway decides about a host that vCenter does not see, and whose BMC is its own.
+func (a *ascent) chooseAway(h *host) {
+	switch {
+	case h.isOff():
+		a.checkReset(h, true, "On", "switch it on")
+	case h.bmc.Power == live.Off:
+		a.block(h.subject(), "its BMC says Off, but vCenter says connected", "plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
+		return
+	case h.bmc.Power == live.On && h.live.Connection == live.Disconnected:
+		a.warn(h.subject(), "is on, but disconnected in vCenter, which does not connect to it again by itself where a person disconnected it", "connect it in vCenter if the run waits for it in vain")
+	case h.bmc.Power == live.On || h.bmc.Power == live.PoweringOn:
+		a.warn(h.subject(), "is on, but vCenter does not see it yet: the run waits for it", "see to its management network if it waits in vain")
+	default:
+		a.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
+		return
+	}
+	a.coming[h], a.scope[h], a.returns[h] = true, true, true
+	if h.live.ReadOnly {
+		a.block(h.subject(), "its licence (free ESXi) lets programs only read", "assign a licence, or mark the host keep: true")
+	}
+}
+
+// chooseGuests decides what is started: by tag, or by memory, or by the lab's start tag where hosts were off and
+// nothing is remembered.
+func (a *ascent) chooseGuests() {
+	start := a.lab.Tags.Start
+	switch {
+	case a.tag != "":
+		a.byTag(a.tag)
+	case len(a.view.memory) > 0:
+	case len(a.coming) > 0:
+		a.byTag(start)
+	default:
+		a.tellTagged(start)
+	}
+	a.byMemory()
+	a.checkNeeded()
+}
+
+func (a *ascent) byTag(tag string) {
+	a.checkTags("nobody knows which guests bear the tag " + tag)
+	found := false
+	for _, g := range a.guests {
+		if !g.ordinary() || !slices.Contains(g.Tags, tag) || g.host == nil || !a.inCluster(g.host.cluster) {
+			continue
+		}
+		found = true
+		if a.start(g) {
+			a.pullIn(g)
+		}
+	}
+	if !found && a.tag != "" {
+		a.warn("tag "+tag, "no guest bears it", "see its spelling in vCenter; upper and lower case differ")
+	}
+}
+
+// start takes the guest into the plan, if that is called for and possible.
+func (a *ascent) start(g *guest) bool {
+	switch {
+	case g.runs() || a.want[g]:
+		return false
+	case g.kept != "":
+		a.leave(g.subject(), g.kept)
+		return false
+	case g.host == nil || g.Connection == "orphaned" || g.Connection == "invalid":
+		a.warn(g.subject(), "is not started: vCenter calls it "+orUnknown(g.Connection)+" and may not know its host", "repair it in vCenter")
+		return false
+	case !a.scope[g.host]:
+		a.warn(g.subject(), "is not started: its host "+g.host.id+" is not up, and will not be", "")
+		return false
+	}
+	a.want[g] = true
+	if q := g.Question; q != nil {
+		a.warn(g.subject(), fmt.Sprintf("waits for an answer: %q (%s)", q.Text, strings.Join(q.Choices, " | ")), "answer it in vCenter")
+	}
+	return true
+}
+
+// pullIn starts what the guest needs, too: the person who gave it the tag may not have thought of it.
+func (a *ascent) pullIn(g *guest) {
+	for next := []*guest{g}; len(next) > 0; next = next[1:] {
+		for _, dep := range a.order.deps[next[0]] {
+			if a.start(dep) {
+				if !a.bears(dep) {
+					a.warn(dep.subject(), "is started too, as guest "+next[0].id+" needs it", "")
+				}
+				next = append(next, dep)
+			}
+		}
+	}
+}
+
+func (a *ascent) bears(g *guest) bool {
+	tag := a.tag
+	if tag == "" {
+		tag = a.lab.Tags.Start
+	}
+	return slices.Contains(g.Tags, tag)
+}
+
+// byMemory goes through what ran before: started (without a tag), or forgotten where it runs.
+func (a *ascent) byMemory() {
+	byKey := map[[2]string]*guest{}
+	for _, g := range a.guests {
+		byKey[[2]string{g.vc.Name, g.UUID}] = g
+	}
+	left := 0
+	for _, m := range a.view.memory {
+		g := byKey[[2]string{m.Endpoint, m.UUID}]
+		switch {
+		case g == nil && slices.ContainsFunc(a.vcenters, func(vc *vcenter) bool { return vc.Name == m.Endpoint && vc.live == nil }):
+			continue
+		case g == nil:
+			a.warn("guest "+m.Name, "ran before, but vCenter "+m.Endpoint+" does not know it any more: it stays remembered", "")
+			continue
+		case g.host != nil && !a.inCluster(g.host.cluster):
+			continue
+		}
+		if m.Tools {
+			g.ToolsInstalled = true
+		}
+		if a.tag == "" {
+			a.start(g)
+		}
+		if g.runs() || a.want[g] {
+			a.forget = append(a.forget, g)
+		} else {
+			left++
+		}
+	}
+	if a.tag != "" && left > 0 {
+		a.warn(count(left, "guest")+" that ran before", "without the tag "+a.tag+": not started now, and remembered for the next power-up", "")
+	}
+}
+
+// checkNeeded warns of needs that nobody meets. A guest that runs meets them.
+func (a *ascent) checkNeeded() {
+	for _, g := range a.guests {
+		if !a.want[g] {
+			continue
+		}
+		for _, dep := range a.order.deps[g] {
+			if !a.want[dep] && !dep.runs() {
+				a.warn(g.subject(), "needs guest "+dep.id+", which does not run and is not started", "")
+			}
+		}
+	}
+}
+
+// tellTagged says what a power-up of a lab that is up leaves off.
+func (a *ascent) tellTagged(tag string) {
+	n := 0
+	for _, g := range a.guests {
+		if g.ordinary() && g.kept == "" && !g.runs() && slices.Contains(g.Tags, tag) {
+			n++
+		}
+	}
+	if n > 0 {
+		a.leave(count(n, "guest")+" with the tag "+tag, "off while the lab is up: start them with the parameter "+paramTag+"="+tag)
+	}
+}
+
+// health is what has to pass before the guest counts as up, and how long that may take (0: not said).
+func (a *ascent) health(g *guest) (plan.CheckGuestParams, time.Duration) {
+	checks := plan.CheckGuestParams{Tools: g.Tools || g.ToolsInstalled}
+	if g.lab == nil || g.lab.Health == nil {
+		return checks, 0
+	}
+	h := g.lab.Health
+	if h.Tools != nil {
+		checks.Tools = *h.Tools
+	}
+	checks.TCP, checks.HTTP = h.TCP, h.HTTP
+	return checks, time.Duration(h.Timeout)
+}
+
+func healthText(c plan.CheckGuestParams) string {
+	var parts []string
+	if c.Tools {
+		parts = append(parts, "Tools")
+	}
+	return strings.Join(append(append(parts, c.TCP...), c.HTTP...), ", ")
+}

@@ -1,0 +1,290 @@
+package runbooks
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// A view is the lab file held against the live state: who is whose, in an order that does not depend on the input's.
+type view struct {
+	lab      *inventory.Lab
+	instance string
+	vcenters []*vcenter // of the lab file
+	clusters []*cluster
+	hosts    []*host // of the lab file and of its vCenters
+	guests   []*guest
+	memory   []plan.RememberedGuest
+	debts    []plan.Debt
+}
+
+type vcenter struct {
+	inventory.VCenter
+	live *live.VCenter // nil: it could not be read
+}
+
+type cluster struct {
+	live.Cluster
+	vc    *vcenter
+	id    string // its name; more where names repeat
+	keep  bool
+	hosts []*host
+}
+
+type host struct {
+	name    string // in the lab file, else in vCenter
+	id      string
+	vc      *vcenter
+	lab     *inventory.Host // nil: not in the lab file
+	live    *live.Host      // nil: vCenter does not know it
+	bmc     *live.BMC       // nil: not read
+	cluster *cluster        // nil: standalone
+	guests  []*guest        // by its live state
+	kept    string          // why it is left alone; empty: it is not
+}
+
+type guest struct {
+	live.Guest
+	id     string
+	vc     *vcenter
+	lab    *inventory.Guest // nil: nothing is said about it
+	host   *host            // nil: unknown
+	policy inventory.GuestPolicy
+	kept   string // why it is left alone; empty: it is not
+	needed string // why its host must stay: nightshift or a vCenter runs in it
+}
+
+func newView(in Input) *view {
+	v := &view{lab: in.Lab, instance: in.State.Instance, memory: slices.Clone(in.Ledger.Memory), debts: slices.Clone(in.Ledger.Debts)}
+	slices.SortFunc(v.memory, func(a, b plan.RememberedGuest) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.UUID, b.UUID))
+	})
+	for _, c := range in.Lab.VCenters {
+		vc := &vcenter{VCenter: c}
+		if i := slices.IndexFunc(in.State.VCenters, func(l live.VCenter) bool { return l.Name == c.Name }); i >= 0 {
+			vc.live = &in.State.VCenters[i]
+		}
+		v.vcenters = append(v.vcenters, vc)
+	}
+	slices.SortFunc(v.vcenters, func(a, b *vcenter) int { return cmp.Compare(a.Name, b.Name) })
+	listed := v.listedHosts(in.State.BMCs)
+	for _, vc := range v.vcenters {
+		if vc.live != nil {
+			v.addVCenter(vc, listed)
+		}
+	}
+	for _, l := range in.Lab.Hosts { // those that no vCenter knows
+		if h, left := listed[hostKey(l.VCenter, inVCenter(l))]; left && h.live == nil {
+			v.hosts = append(v.hosts, h)
+		}
+	}
+	v.order()
+	v.name()
+	v.keep()
+	return v
+}
+
+// inVCenter is the host's name there.
+func inVCenter(h inventory.Host) string { return cmp.Or(h.Address, h.Name) }
+
+// hostKey: DNS names do not tell upper from lower case.
+func hostKey(vcenter, name string) string { return vcenter + "/" + strings.ToLower(name) }
+
+func (v *view) listedHosts(bmcs []live.BMC) map[string]*host {
+	listed := map[string]*host{}
+	for i := range v.lab.Hosts {
+		l := &v.lab.Hosts[i]
+		h := &host{name: l.Name, lab: l}
+		if k := slices.IndexFunc(v.vcenters, func(vc *vcenter) bool { return vc.Name == l.VCenter }); k >= 0 {
+			h.vc = v.vcenters[k]
+		} else { // validation of the lab file forbids it
+			h.vc = &vcenter{VCenter: inventory.VCenter{Name: l.VCenter}}
+		}
+		if k := slices.IndexFunc(bmcs, func(b live.BMC) bool { return b.Host == l.Name }); k >= 0 {
+			h.bmc = &bmcs[k]
+		}
+		listed[hostKey(l.VCenter, inVCenter(*l))] = h
+	}
+	return listed
+}
+
+func (v *view) addVCenter(vc *vcenter, listed map[string]*host) {
+	clusters := map[string]*cluster{}
+	for _, c := range vc.live.Clusters {
+		keep := slices.ContainsFunc(v.lab.Clusters, func(l inventory.Cluster) bool {
+			return l.Keep && l.Name == c.Name && l.VCenter == vc.Name
+		})
+		clusters[c.Ref] = &cluster{Cluster: c, vc: vc, keep: keep}
+		v.clusters = append(v.clusters, clusters[c.Ref])
+	}
+	hosts := map[string]*host{}
+	for i := range vc.live.Hosts {
+		l := &vc.live.Hosts[i]
+		h, ok := listed[hostKey(vc.Name, l.Name)]
+		if !ok || h.live != nil {
+			h = &host{name: l.Name, vc: vc}
+		}
+		h.live, h.cluster = l, clusters[l.Cluster]
+		if h.cluster != nil {
+			h.cluster.hosts = append(h.cluster.hosts, h)
+		}
+		hosts[l.Ref] = h
+		v.hosts = append(v.hosts, h)
+	}
+	for _, l := range vc.live.Guests {
+		g := &guest{Guest: l, vc: vc, host: hosts[l.Host]}
+		g.lab, _ = v.lab.Guest(vc.Name, l.Name, l.UUID)
+		g.policy = v.lab.GuestPolicy(g.lab)
+		if g.host != nil {
+			g.host.guests = append(g.host.guests, g)
+		}
+		v.guests = append(v.guests, g)
+	}
+}
+
+func (v *view) order() {
+	byGuest := func(a, b *guest) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.vc.Name, b.vc.Name), cmp.Compare(a.Ref, b.Ref))
+	}
+	byHost := func(a, b *host) int {
+		return cmp.Or(cmp.Compare(a.vc.Name, b.vc.Name), cmp.Compare(a.name, b.name), cmp.Compare(a.ref(), b.ref()))
+	}
+	slices.SortFunc(v.guests, byGuest)
+	slices.SortFunc(v.hosts, byHost)
+	slices.SortFunc(v.clusters, func(a, b *cluster) int {
+		return cmp.Or(cmp.Compare(a.vc.Name, b.vc.Name), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Ref, b.Ref))
+	})
+	for _, h := range v.hosts {
+		slices.SortFunc(h.guests, byGuest)
+	}
+	for _, c := range v.clusters {
+		slices.SortFunc(c.hosts, byHost)
+	}
+}
+
+// name gives everything an id for steps: its name, and more only where names repeat.
+func (v *view) name() {
+	var guests, hosts, clusters []named
+	for _, g := range v.guests {
+		guests = append(guests, named{g.Name, g.Ref, g.vc.Name, &g.id})
+	}
+	for _, h := range v.hosts {
+		hosts = append(hosts, named{h.name, h.ref(), h.vc.Name, &h.id})
+	}
+	for _, c := range v.clusters {
+		clusters = append(clusters, named{c.Name, c.Ref, c.vc.Name, &c.id})
+	}
+	disambiguate(guests)
+	disambiguate(hosts)
+	disambiguate(clusters)
+}
+
+type named struct {
+	name, ref, vcenter string
+	id                 *string
+}
+
+func disambiguate(list []named) {
+	names, refs := map[string]int{}, map[string]int{}
+	for _, n := range list {
+		names[n.name]++
+		refs[n.name+"@"+n.ref]++
+	}
+	for _, n := range list {
+		withRef := n.name + "@" + n.ref
+		switch {
+		case names[n.name] == 1 && refs[n.name] == 0:
+			*n.id = n.name
+		case refs[withRef] == 1:
+			*n.id = withRef
+		default:
+			*n.id = withRef + "@" + n.vcenter
+		}
+	}
+}
+
+// keep finds out what is left alone, and why.
+func (v *view) keep() {
+	for _, h := range v.hosts {
+		switch {
+		case h.lab == nil:
+			h.kept = "not in the lab file"
+		case h.lab.Keep:
+			h.kept = "keep: true in the lab file"
+		case h.cluster != nil && h.cluster.keep:
+			h.kept = "its cluster " + h.cluster.Name + " is kept"
+		case v.lab.Self.Host == h.lab.Name:
+			h.kept = "nightshift runs on it"
+		}
+	}
+	for _, g := range v.guests {
+		for _, vc := range v.vcenters {
+			if vc.Guest != "" && vc.Guest == g.Name || answersAt(g.IP, vc.URL) {
+				g.needed = "vCenter " + vc.Name + " runs in it"
+			}
+		}
+		if v.lab.Self.Guest != "" && v.lab.Self.Guest == g.Name {
+			g.needed = "nightshift runs in it"
+		}
+		switch {
+		case g.needed != "":
+			g.kept = g.needed
+		case g.lab != nil && g.lab.Keep:
+			g.kept = "keep: true in the lab file"
+		case v.lab.Tags.Keep != "" && slices.Contains(g.Tags, v.lab.Tags.Keep):
+			g.kept = "bears the tag " + v.lab.Tags.Keep
+		case g.host != nil && g.host.kept != "":
+			g.kept = "its host " + g.host.name + " is left alone: " + g.host.kept
+		}
+	}
+}
+
+// answersAt notices a vCenter that runs in its own lab though the lab file does not say so: by address, as names tell nothing.
+func answersAt(ip, rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	b, err2 := netip.ParseAddr(ip)
+	return err == nil && err2 == nil && a == b && !a.IsLoopback()
+}
+
+func (h *host) ref() string {
+	if h.live == nil {
+		return ""
+	}
+	return h.live.Ref
+}
+
+func (h *host) connected() bool { return h.live != nil && h.live.Connection == live.Connected }
+
+// target names the host as vCenter does, as its identity is compared there.
+func (h *host) target() plan.Target {
+	return plan.Target{Kind: plan.Host, Name: h.live.Name, Endpoint: h.vc.Name, Ref: h.live.Ref, UUID: h.live.UUID}
+}
+
+func (c *cluster) target() plan.Target {
+	return plan.Target{Kind: plan.Cluster, Name: c.Name, Endpoint: c.vc.Name, Ref: c.Ref}
+}
+
+func (g *guest) target() plan.Target {
+	return plan.Target{Kind: plan.Guest, Name: g.Name, Endpoint: g.vc.Name, Ref: g.Ref, UUID: g.UUID}
+}
+
+// runs tells whether the guest is on. Of a host that vCenter does not see, the last known power state says nothing.
+func (g *guest) runs() bool {
+	return g.Power == live.PoweredOn && g.host != nil && g.host.connected()
+}
+
+// atRest: it is known not to run.
+func (g *guest) atRest() bool { return g.Power == live.PoweredOff || g.Power == live.Suspended }
+
+// ordinary guests are neither templates nor vSphere's own.
+func (g *guest) ordinary() bool { return !g.Template && !g.VCLS }
