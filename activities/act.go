@@ -1,0 +1,258 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/plan"
+)
+
+// A verb is one action on one object, in the shape that act gives to all of them:
+//
+//	read -> already there? done, nothing is sent -> write the intent down -> send one call -> wait for the wanted state
+//
+// An attempt that starts with a memo never sends the call of the memo again: it waits for its effect. A verb that knows
+// a harsher way has several calls; each has an intent of its own and is sent at most once per decision.
+type verb struct {
+	op   plan.Action
+	call plan.Call
+	// read reads the object, and changes nothing.
+	read func(context.Context) (seen, error)
+	// first chooses the call to begin with. "": there is none to send, only something to wait for. An error refuses the
+	// step before anything is sent.
+	first func(context.Context, *seen) (string, error)
+	// owe writes down, before the first intent, what will have to be given back. May be nil.
+	owe func(context.Context, seen) error
+	// calls by the name that plan.Memo.Phase gets; "" is the wait without a call.
+	calls map[string]call
+	// finish runs when the wanted state was read. May run again. May be nil.
+	finish func(context.Context, seen) error
+	tasks  taskSystem // nil where no vCenter task tells about the call
+	bare   bool       // the wait does not begin with a call: CheckGuest and the like
+}
+
+// seen is what one read of the object told.
+type seen struct {
+	done  bool
+	state string // in a person's words: "powered on, Tools running"
+	// guests of the host are all off, as read just now; for the calls that need it.
+	guestsOff bool
+}
+
+// A call is one request that changes the world.
+type call struct {
+	words string        // "ShutdownGuest to guest web01"
+	limit time.Duration // how long its effect may take
+	send  func(context.Context, seen) (task string, err error)
+	// harmless: sending it twice does no more than sending it once.
+	harmless bool
+	// task is part of the name of the vCenter task that the call makes ("powerOff"); empty: it makes none.
+	task string
+	// arrived tells from what was read that the call, of which no answer came, did arrive. May be nil.
+	arrived func(seen) bool
+	// refused is asked what to do when the system said no; late, when the call was accepted and its effect didn't come
+	// in time. They answer the next call, or the error that the step ends with. Where nil: it ends.
+	refused func(err error) (next string, _ error)
+	late    func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
+}
+
+// Time-outs of single requests. A BMC may need 40 s for an answer.
+const (
+	readTimeout = time.Minute
+	sendTimeout = time.Minute
+)
+
+// notSent wraps what went wrong before a call was on the wire.
+type notSent struct{ error }
+
+func (n notSent) Unwrap() error { return n.error }
+
+// act carries the verb out.
+func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
+	t, err := a.attempt(ctx, v.call)
+	if err != nil {
+		return plan.Outcome{}, classify(v.op, v.call.Target, err)
+	}
+	defer t.end()
+	out, err := t.perform(v)
+	if errors.Is(err, errLeave) {
+		memo := t.memo
+		out, err = plan.Outcome{Yield: &memo, Acted: memo.Sent()}, nil
+	}
+	return out, classify(v.op, v.call.Target, err)
+}
+
+func (t *attempt) perform(v verb) (plan.Outcome, error) {
+	name := t.memo.Phase
+	if !t.memo.Sent() {
+		s, err := t.look(v)
+		if err != nil {
+			if v.bare && errors.Is(err, fault.Unreachable) {
+				return t.watchAll(v, "")
+			}
+			return plan.Outcome{}, err
+		}
+		if s.done {
+			return t.done(v, s, "was already ")
+		}
+		if name, err = v.first(t.quiet(), &s); err != nil {
+			return plan.Outcome{}, err
+		}
+		if v.owe != nil {
+			if err := v.owe(t.quiet(), s); err != nil {
+				return plan.Outcome{}, err
+			}
+		}
+		if name != "" {
+			out, next, err := t.dispatch(v, name, s)
+			if out != nil || err != nil {
+				return deref(out), err
+			}
+			name = next
+		}
+	}
+	return t.watchAll(v, name)
+}
+
+// watchAll waits for the effect of a call, and goes on to the next one as long as the verb knows one.
+func (t *attempt) watchAll(v verb, name string) (plan.Outcome, error) {
+	for {
+		out, next, s, err := t.watch(v, name)
+		if out != nil || err != nil {
+			return deref(out), err
+		}
+		if out, next, err = t.dispatch(v, next, s); out != nil || err != nil {
+			return deref(out), err
+		}
+		name = next
+	}
+}
+
+func deref(o *plan.Outcome) plan.Outcome {
+	if o == nil {
+		return plan.Outcome{}
+	}
+	return *o
+}
+
+// dispatch sends the call, or, where the system says no, the one that the verb knows instead. It answers the name of
+// the call whose effect is to be waited for.
+func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, error) {
+	for {
+		if err := t.intend(v, name, s); err != nil {
+			return nil, "", err
+		}
+		no := t.send(v, name, s)
+		if no == nil {
+			return nil, name, nil
+		}
+		if _, never := no.(notSent); never { //nolint:errorlint // made by send
+			return t.unclear(v.calls[name].words+" could not be sent: "+no.Error(), s.state, true), "", nil
+		}
+		out, next, err := t.refusal(v, name, no)
+		if out != nil || err != nil {
+			return out, "", err
+		}
+		name = next
+	}
+}
+
+// intend writes down that the call is about to be sent. An error means that it must not be.
+func (t *attempt) intend(v verb, name string, s seen) error {
+	c := v.calls[name]
+	if t.leaving() {
+		return errLeave
+	}
+	m := plan.Memo{Intent: c.words, Phase: name, At: time.Now().UTC(), Earlier: t.memo.Earlier, GuestsOff: t.memo.GuestsOff}
+	if t.memo.Sent() {
+		m.Earlier = append(slices.Clone(m.Earlier), t.memo.Intent)
+	}
+	if s.guestsOff {
+		m.GuestsOff = m.At
+	}
+	if c.task != "" && !c.harmless {
+		before, err := v.tasks.TasksSince(t.quiet(), v.call.Target.Ref, m.At.Add(-taskWindow))
+		if err != nil {
+			return err
+		}
+		for _, known := range before {
+			m.Tasks = append(m.Tasks, known.Ref)
+		}
+	}
+	return t.record(m)
+}
+
+// send sends the call: once. nil also where the answer got lost: then its effect is waited for.
+func (t *attempt) send(v verb, name string, s seen) error {
+	// What is on the wire is not cut off by a yield or by the end of the process: its answer would be lost.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), sendTimeout)
+	defer cancel()
+	task, err := v.calls[name].send(ctx, s)
+	unsent := notSent{}
+	switch {
+	case err == nil:
+		t.note(func(m *plan.Memo) { m.Task, m.Answered = task, true })
+		return nil
+	case saidNo(err):
+		return err
+	case errors.As(err, &unsent):
+		return unsent
+	}
+	t.a.log.Warn("the answer to a call was lost", "step", v.call.Step, "target", v.call.Target.String(), "call", t.memo.Intent, "error", err)
+	return nil
+}
+
+// saidNo tells whether the system answered, and refused.
+func saidNo(err error) bool {
+	for _, kind := range []error{fault.State, fault.Permission, fault.Unsupported, fault.NotFound, fault.Invalid, fault.Auth, fault.Identity, errUnsafe} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal decides what comes after a no: the state may be there already, or the verb knows another call.
+func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string, error) {
+	if s, err := t.look(v); err == nil && s.done {
+		out, err := t.done(v, s, "")
+		return &out, "", err
+	}
+	c := v.calls[name]
+	if c.refused == nil {
+		return nil, "", fmt.Errorf("%s was refused: %w", c.words, no)
+	}
+	next, err := c.refused(no)
+	return nil, next, err
+}
+
+// look reads the object with a time-out. A yield doesn't cut it off.
+func (t *attempt) look(v verb) (seen, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), readTimeout)
+	defer cancel()
+	return v.read(ctx)
+}
+
+// quiet is the context for the short requests between: a yield doesn't cut them off.
+func (t *attempt) quiet() context.Context { return context.WithoutCancel(t.ctx) }
+
+func (t *attempt) done(v verb, s seen, note string) (plan.Outcome, error) {
+	if v.finish != nil {
+		if err := v.finish(t.quiet(), s); err != nil {
+			return plan.Outcome{}, err
+		}
+	}
+	out := plan.Outcome{Evidence: s.state, Acted: t.memo.Sent()}
+	if note != "" && !v.bare {
+		out.Note = note + s.state
+	}
+	return out, nil
+}
+
+func (t *attempt) unclear(what, evidence string, neverArrived bool) *plan.Outcome {
+	return &plan.Outcome{Acted: true, Unclear: &plan.Unclear{What: what, Evidence: evidence, NeverArrived: neverArrived, Memo: t.memo}}
+}

@@ -1,0 +1,103 @@
+// Package activities does single steps of a plan on the systems of a lab, makes plans, and talks to the ledger. It is
+// the only package that knows both Temporal and devices.
+//
+// Whatever changes the world goes through act (act.go), and every error leaves through classify (errors.go).
+package activities
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
+)
+
+// Config is what the activities of a worker need. All fields but Logger must be set.
+type Config struct {
+	Lab      *inventory.Lab
+	Temporal client.Client
+	// Instance names this nightshift: what it writes as mark on a lab.
+	Instance string
+	Logger   *slog.Logger
+}
+
+// Activities holds what the activities of one worker share. Its methods are safe for concurrent use.
+type Activities struct {
+	lab      *inventory.Lab
+	temporal client.Client
+	instance string
+	log      *slog.Logger
+	clients  *clients
+	recorder recorder
+	ledger   ledgerSystem
+	hub      *hub
+	pace     pace
+	settle   time.Duration
+}
+
+// A pace is how often a wait looks: quickly at first, as a small lab answers fast, then less and less.
+type pace struct{ first, last time.Duration }
+
+const defaultSettle = time.Minute
+
+// New makes the activities of a worker. Close ends their sessions.
+func New(c Config) (*Activities, error) {
+	if c.Lab == nil || c.Temporal == nil || c.Instance == "" {
+		return nil, errors.New("activities need a lab file, a Temporal client and the name of this nightshift")
+	}
+	log := cmp.Or(c.Logger, slog.New(slog.DiscardHandler)).With("lab", c.Lab.Lab)
+	return &Activities{
+		lab: c.Lab, temporal: c.Temporal, instance: c.Instance, log: log, clients: newClients(c.Lab, log), recorder: c.Temporal,
+		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
+		pace:   pace{200 * time.Millisecond, 5 * time.Second},
+		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
+	}, nil
+}
+
+// Close logs out everywhere. Call it when the worker has stopped.
+func (a *Activities) Close(ctx context.Context) { a.clients.close(ctx) }
+
+// Register registers every activity under its name in package plan.
+func (a *Activities) Register(r worker.ActivityRegistry) {
+	for action, f := range a.steps() {
+		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: string(action)})
+	}
+	for name, f := range map[string]any{
+		plan.MakePlan: a.MakePlan, plan.TakeLocks: a.TakeLocks, plan.ReleaseLocks: a.ReleaseLocks, plan.ReadLedger: a.ReadLedger, plan.Nudge: a.Nudge,
+	} {
+		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+}
+
+// A stepFunc is the activity of a step.
+type stepFunc = func(context.Context, plan.Call) (plan.Outcome, error)
+
+func (a *Activities) steps() map[plan.Action]stepFunc {
+	return map[plan.Action]stepFunc{
+		plan.RememberRunning: a.RememberRunning, plan.ForgetRunning: a.ForgetRunning,
+		plan.MarkLab: a.MarkLab, plan.UnmarkLab: a.UnmarkLab,
+		plan.SuspendSetting: a.SuspendSetting, plan.SettleDebt: a.SettleDebt,
+		plan.ShutdownGuest: a.ShutdownGuest, plan.PowerOnGuest: a.PowerOnGuest, plan.CheckGuest: a.CheckGuest,
+		plan.EnterMaintenance: a.EnterMaintenance, plan.ExitMaintenance: a.ExitMaintenance,
+		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,
+		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores,
+	}
+}
+
+// params decodes the parameters of a step.
+func params[T any](c plan.Call) (T, error) {
+	var p T
+	if err := json.Unmarshal(c.Params, &p); err != nil {
+		return p, refuse(fault.Invalid, "its parameters %s cannot be read: %w", c.Params, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/redfish"
+)
+
+// A server is the BMC of one host for the time of one step. It opens a session with its first request and keeps it for
+// the next ones, as a login takes an old controller seconds. The caller closes it: sessions are few.
+type server struct {
+	c       *clients
+	host    *inventory.Host
+	session bmc
+	account string
+}
+
+func (c *clients) server(h *inventory.Host) (*server, error) {
+	if h.BMC == nil {
+		return nil, refuse(fault.Invalid, "host %s has no bmc in the lab file: nobody could say whether it is off", h.Name)
+	}
+	return &server{c: c, host: h}, nil
+}
+
+// gate is taken by each request, so that a controller gets one at a time.
+func (c *clients) gate(ctx context.Context, name string) (done func(), err error) {
+	c.mu.Lock()
+	g := c.gates[name]
+	if g == nil {
+		g = make(chan struct{}, 1)
+		c.gates[name] = g
+	}
+	c.mu.Unlock()
+	select {
+	case g <- struct{}{}:
+		return func() { <-g }, nil
+	case <-ctx.Done():
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("the BMC of host %s is busy: %w", name, ctx.Err()))
+	}
+}
+
+// do runs a request in the session. After an error the next request begins a new one.
+func (s *server) do(ctx context.Context, request func(bmc) error) error {
+	done, err := s.c.gate(ctx, s.host.Name)
+	if err != nil {
+		return notSent{err}
+	}
+	defer done()
+	if s.session == nil {
+		s.account, err = s.c.open(ctx, s.host.Name, s.host.BMC.Endpoint, func(r endpoint.Resolved) (err error) {
+			s.session, err = s.c.dialBMC(ctx, r, s.host.BMC.System)
+			return err
+		})
+		if err != nil {
+			s.session = nil
+			return notSent{err}
+		}
+	}
+	if err = request(s.session); err != nil {
+		s.c.remember(s.account, err)
+		s.close(ctx)
+	}
+	return err
+}
+
+// read reads the power state and makes sure that the BMC belongs to the host.
+func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.BMC, err error) {
+	err = s.do(ctx, func(b bmc) (err error) {
+		got, err = b.System(ctx)
+		return err
+	})
+	if err != nil {
+		return got, err
+	}
+	if got.Host = s.host.Name; got.Power == "" {
+		return got, refuse(fault.Unreachable, "the BMC of host %s does not say just now whether it is on", got.Host)
+	}
+	return got, same(got)
+}
+
+// reset sends one Reset.
+func (s *server) reset(ctx context.Context, kind string) error {
+	err := s.do(ctx, func(b bmc) error { return b.Reset(ctx, kind) })
+	if errors.Is(err, redfish.ErrNotDone) {
+		return notSent{err}
+	}
+	return err
+}
+
+func (s *server) close(ctx context.Context) {
+	if s.session == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := s.session.Close(ctx); err != nil {
+		s.c.log.Warn("the session at the BMC could not be ended", "target", s.host.Name, "error", err)
+	}
+	s.session = nil
+}
+
+func isAuth(err error) bool { return errors.Is(err, fault.Auth) }

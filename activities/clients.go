@@ -1,0 +1,214 @@
+package activities
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/redfish"
+	"nightshift/internal/vsphere"
+)
+
+// vcenter is a session at a vCenter: what the activities use of it, by subject. *vsphere.Client is one.
+type vcenter interface {
+	guestSystem
+	hostSystem
+	clusterSystem
+	markSystem
+	taskSystem
+	// Inspect reads everything that planners look at.
+	Inspect(ctx context.Context) (live.VCenter, error)
+	Close(ctx context.Context) error
+}
+
+// bmc is a session at a management controller. *redfish.Client is one.
+type bmc interface {
+	System(ctx context.Context) (live.BMC, error)
+	// Reset sends one call; redfish.ErrNotDone where it is certain that it did nothing.
+	Reset(ctx context.Context, resetType string) error
+	Close(ctx context.Context) error
+}
+
+const (
+	connectTimeout = 2 * time.Minute
+	closeTimeout   = 10 * time.Second
+	// lockout is for how long a login that was refused is not tried again: ESXi locks an account for 15 minutes after
+	// five failures, and every try begins them anew.
+	lockout = 15 * time.Minute
+)
+
+// clients gives out sessions by name in the lab file: one for each vCenter, shared by all steps, and short ones for
+// BMCs. Secrets are resolved when a session begins, and live in it alone.
+type clients struct {
+	lab     *inventory.Lab
+	log     *slog.Logger
+	resolve func(ctx context.Context, name string, e inventory.Endpoint, dir string) (endpoint.Resolved, error)
+	dialVC  func(ctx context.Context, r endpoint.Resolved) (vcenter, error)
+	dialBMC func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error)
+	now     func() time.Time
+	salt    []byte
+
+	mu      sync.Mutex
+	vcs     map[string]*session
+	gates   map[string]chan struct{} // one token for each BMC: its requests go one by one
+	refused map[string]refusal       // by account
+}
+
+// A session at a vCenter, or the login that is under way.
+type session struct {
+	ready   chan struct{} // closed when vc or err is set
+	vc      vcenter
+	err     error
+	account string
+}
+
+type refusal struct {
+	at  time.Time
+	err error
+}
+
+func newClients(lab *inventory.Lab, log *slog.Logger) *clients {
+	salt := make([]byte, 32)
+	_, _ = rand.Read(salt) // never fails
+	return &clients{
+		lab: lab, log: log, resolve: endpoint.Resolve, now: time.Now, salt: salt,
+		dialVC: func(ctx context.Context, r endpoint.Resolved) (vcenter, error) {
+			c, err := vsphere.Connect(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		dialBMC: func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error) {
+			c, err := redfish.Connect(ctx, r, system)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		vcs: map[string]*session{}, gates: map[string]chan struct{}{}, refused: map[string]refusal{},
+	}
+}
+
+// vcenter answers the session at the vCenter, and logs in where there is none: once for all who ask at the same time.
+func (c *clients) vcenter(ctx context.Context, name string) (vcenter, error) {
+	entry, ok := c.lab.VCenter(name)
+	if !ok {
+		return nil, refuse(fault.Invalid, "vCenter %q is not in the lab file", name)
+	}
+	c.mu.Lock()
+	s := c.vcs[name]
+	if s == nil {
+		s = &session{ready: make(chan struct{})}
+		c.vcs[name] = s
+		go c.login(context.WithoutCancel(ctx), s, entry) // whoever asked first may leave; others wait
+	}
+	c.mu.Unlock()
+	select {
+	case <-s.ready:
+		return s.vc, s.err
+	case <-ctx.Done():
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to vCenter %s: %w", name, ctx.Err()))
+	}
+}
+
+func (c *clients) login(ctx context.Context, s *session, v *inventory.VCenter) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	s.account, s.err = c.open(ctx, v.Name, v.Endpoint, func(r endpoint.Resolved) (err error) {
+		s.vc, err = c.dialVC(ctx, r)
+		return err
+	})
+	if s.err != nil {
+		c.mu.Lock()
+		delete(c.vcs, v.Name)
+		c.mu.Unlock()
+	}
+	close(s.ready)
+}
+
+// open resolves the endpoint and dials it, unless the same login was refused a short time ago.
+func (c *clients) open(ctx context.Context, name string, e inventory.Endpoint, dial func(endpoint.Resolved) error) (account string, _ error) {
+	r, err := c.resolve(ctx, name, e, c.lab.Dir)
+	if err != nil {
+		return "", err
+	}
+	for _, w := range r.Warnings {
+		c.log.Warn(w, "target", name)
+	}
+	mac := hmac.New(sha256.New, c.salt)
+	_, _ = fmt.Fprintf(mac, "%q %q %q", r.URL, r.User, r.Password.Reveal())
+	account = string(mac.Sum(nil))
+	c.mu.Lock()
+	old, known := c.refused[account]
+	c.mu.Unlock()
+	if wait := lockout - c.now().Sub(old.at); known && wait > 0 {
+		return account, fault.As(fault.Auth, fmt.Errorf("%w; not tried again with the same password for %s", old.err, wait.Round(time.Second)))
+	}
+	if err = dial(r); err != nil {
+		c.remember(account, err)
+	}
+	return account, err
+}
+
+// remember keeps a refused login from being repeated.
+func (c *clients) remember(account string, err error) {
+	if account == "" || !isAuth(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused[account] = refusal{c.now(), err}
+}
+
+// failed drops the vCenter's session where a call showed that it, and the login that was to renew it, are refused.
+func (c *clients) failed(name string, err error) {
+	if !isAuth(err) {
+		return
+	}
+	c.mu.Lock()
+	s := c.vcs[name]
+	c.mu.Unlock()
+	if s == nil {
+		return
+	}
+	<-s.ready
+	c.remember(s.account, err)
+	c.mu.Lock()
+	if c.vcs[name] == s {
+		delete(c.vcs, name)
+	}
+	c.mu.Unlock()
+}
+
+// close logs out of all vCenters.
+func (c *clients) close(ctx context.Context) {
+	c.mu.Lock()
+	all := c.vcs
+	c.vcs = map[string]*session{}
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	for name, s := range all { // few
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return
+		}
+		if s.vc == nil {
+			continue
+		}
+		if err := s.vc.Close(ctx); err != nil {
+			c.log.Warn("the session could not be ended", "target", name, "error", err)
+		}
+	}
+}

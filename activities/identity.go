@@ -1,0 +1,101 @@
+package activities
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// same compares what is there with what the plan was made for. uuid is "" where the object has none.
+func same(t plan.Target, ref, name, uuid string) error {
+	switch {
+	case ref != t.Ref:
+		return refuse(fault.Identity, "it is object %s now, and was %s in the plan", ref, t.Ref)
+	case name != t.Name:
+		return refuse(fault.Identity, "object %s is called %q now, and was %q in the plan", ref, name, t.Name)
+	case t.UUID != "" && uuid == "":
+		return refuse(fault.Unreachable, "the UUID of object %s (%s) cannot be read just now", ref, name)
+	case t.UUID != "" && !strings.EqualFold(uuid, t.UUID):
+		return refuse(fault.Identity, "object %s (%s) has UUID %q now, and had %s in the plan: it is another one", ref, name, uuid, t.UUID)
+	}
+	return nil
+}
+
+// sameServer makes sure that the BMC is the one of the host: the pinned serial number decides, else the SMBIOS UUID.
+func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
+	if h.BMC.Serial != "" {
+		if !strings.EqualFold(strings.TrimSpace(b.Serial), strings.TrimSpace(h.BMC.Serial)) {
+			return refuse(fault.Identity, "the BMC of host %s says that its server has serial number %q, the lab file says %q", h.Name, b.Serial, h.BMC.Serial)
+		}
+		return nil
+	}
+	if b.UUID != "" && t.UUID != "" && !live.SameUUID(b.UUID, t.UUID) {
+		return refuse(fault.Identity, "the BMC of host %s says that its server has UUID %s, the vCenter says %s: it is the BMC of another server", h.Name, b.UUID, t.UUID)
+	}
+	return nil
+}
+
+// guardGuest refuses guests that a run must never switch off, whatever the plan says.
+func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
+	if why := a.kept(t.Endpoint, g); why != "" {
+		return refuse(errUnsafe, "guest %s %s: nightshift does not switch it off", g.Name, why)
+	}
+	return nil
+}
+
+// kept says why the guest must stay on; empty: it need not.
+func (a *Activities) kept(vcenter string, g live.Guest) string {
+	switch entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); {
+	case a.lab.Self.Guest != "" && g.Name == a.lab.Self.Guest:
+		return "is the one that nightshift runs in"
+	case slices.ContainsFunc(a.lab.VCenters, func(v inventory.VCenter) bool { return v.Guest != "" && v.Guest == g.Name }):
+		return "is a vCenter of this lab"
+	case ok && entry.Keep:
+		return "is kept by the lab file"
+	case a.lab.Tags.Keep != "" && slices.Contains(g.Tags, a.lab.Tags.Keep):
+		return "bears the tag " + a.lab.Tags.Keep
+	case g.Template, g.VCLS:
+		return "belongs to vSphere itself"
+	}
+	return ""
+}
+
+// labHost finds the host that a step is about and refuses those that a run must never touch, whatever the plan says.
+func (a *Activities) labHost(name string, t plan.Target) (*inventory.Host, error) {
+	h, ok := a.lab.Host(name)
+	switch {
+	case !ok:
+		return nil, refuse(errUnsafe, "host %s is not in the lab file: hosts that are not listed are never touched", name)
+	case h.Keep:
+		return nil, refuse(errUnsafe, "host %s is kept by the lab file", name)
+	case a.lab.Self.Host == name:
+		return nil, refuse(errUnsafe, "host %s is the one that nightshift runs on", name)
+	}
+	if of, ok := a.lab.HostByAddress(t.Endpoint, t.Name); !ok || of.Name != name {
+		return nil, refuse(errUnsafe, "host %s of the lab file is not %s in vCenter %s", name, t.Name, t.Endpoint)
+	}
+	return h, nil
+}
+
+// running lists the guests that are, or may be, on: all whose state is not known to be off.
+func running(guests []live.Guest) []live.Guest {
+	return slices.DeleteFunc(slices.Clone(guests), func(g live.Guest) bool {
+		return g.Template || g.Power == live.PoweredOff || g.Power == live.Suspended
+	})
+}
+
+func names(guests []live.Guest) string {
+	var list []string
+	for _, g := range guests {
+		list = append(list, g.Name)
+	}
+	if len(list) > 5 {
+		list = append(list[:5], fmt.Sprintf("and %d more", len(list)-5))
+	}
+	return strings.Join(list, ", ")
+}

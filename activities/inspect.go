@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/runbooks"
+)
+
+const (
+	// besides is how many BMCs are read side by side.
+	besides = 16
+	// bmcRead is for one BMC, login and all: one that is slow must not hold up the plan.
+	bmcRead = 2 * time.Minute
+)
+
+// MakePlan reads the lab, changes nothing, and has the runbook's planner make a plan of what is there.
+func (a *Activities) MakePlan(ctx context.Context, r plan.Request) (plan.Reply, error) {
+	stop := keepBeating(ctx)
+	defer stop()
+	reply, err := a.makePlan(ctx, r)
+	if err != nil && ctx.Err() != nil {
+		return plan.Reply{}, ctx.Err() // cancelled: not a failure of the lab
+	}
+	return reply, classify(plan.MakePlan, plan.Target{Kind: plan.Lab, Name: r.Lab}, err)
+}
+
+func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, error) {
+	if r.Lab != a.lab.Lab {
+		return plan.Reply{}, refuse(fault.Invalid, "this worker's lab file is about lab %q, not %q", a.lab.Lab, r.Lab)
+	}
+	book, ok := runbooks.Lookup(r.Runbook)
+	if !ok {
+		return plan.Reply{}, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", r.Runbook)
+	}
+	state, err := a.inspect(ctx)
+	if err != nil {
+		return plan.Reply{}, err
+	}
+	owed, err := a.ledger.read(ctx, r.Lab)
+	if err != nil {
+		return plan.Reply{}, err
+	}
+	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Run: r.Run})
+	if err != nil {
+		return plan.Reply{}, fault.As(fault.Invalid, err)
+	}
+	packed, err := p.Pack()
+	if err != nil {
+		return plan.Reply{}, fault.As(fault.Invalid, err)
+	}
+	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
+		Settings: a.lab.Settings(r.Runbook), Packed: packed}, nil
+}
+
+// inspect reads all vCenters and BMCs side by side. A vCenter that cannot be read ends it, a BMC says so in its Err.
+func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
+	st := &live.State{At: time.Now().UTC(), Instance: a.instance, VCenters: make([]live.VCenter, len(a.lab.VCenters))}
+	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
+	for i := range a.lab.Hosts {
+		if a.lab.Hosts[i].BMC != nil {
+			hosts = append(hosts, &a.lab.Hosts[i])
+		}
+	}
+	st.BMCs = make([]live.BMC, len(hosts))
+	vcs, vcx := errgroup.WithContext(ctx)
+	for i, v := range a.lab.VCenters {
+		vcs.Go(func() (err error) {
+			st.VCenters[i], err = a.inspectVCenter(vcx, v.Name)
+			return err
+		})
+	}
+	var bmcs errgroup.Group
+	bmcs.SetLimit(besides)
+	for i, h := range hosts {
+		bmcs.Go(func() error {
+			st.BMCs[i] = a.inspectBMC(vcx, h)
+			return nil
+		})
+	}
+	err := vcs.Wait()
+	_ = bmcs.Wait() // each keeps its error
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+func (a *Activities) inspectVCenter(ctx context.Context, name string) (live.VCenter, error) {
+	vc, err := a.clients.vcenter(ctx, name)
+	if err != nil {
+		return live.VCenter{}, err
+	}
+	got, err := vc.Inspect(ctx)
+	a.clients.failed(name, err)
+	got.Name = name
+	return got, err
+}
+
+func (a *Activities) inspectBMC(ctx context.Context, h *inventory.Host) live.BMC {
+	ctx, cancel := context.WithTimeout(ctx, bmcRead)
+	defer cancel()
+	s, err := a.clients.server(h)
+	if err != nil {
+		return live.BMC{Host: h.Name, Err: err.Error()}
+	}
+	defer s.close(ctx)
+	got, err := s.read(ctx, func(b live.BMC) error { return sameServer(h, plan.Target{}, b) })
+	if err != nil {
+		return live.BMC{Host: h.Name, Err: err.Error()}
+	}
+	return got
+}
+
+// keepBeating heartbeats until stopped, so that a worker that dies is noticed long before the activity's time-out.
+func keepBeating(ctx context.Context) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second) // throttled by the SDK
+		defer tick.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}
+

@@ -1,0 +1,120 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+)
+
+// ledgerSystem is the ledger of a lab, from outside.
+type ledgerSystem interface {
+	// change makes the change, or answers a *ledger.Conflict or another reason why not. Every change may be repeated.
+	change(ctx context.Context, lab string, c ledger.Change) error
+	// read answers an empty ledger where there is none yet.
+	read(ctx context.Context, lab string) (ledger.State, error)
+	// ended tells of the run that holds a lock whether it ended without giving it back.
+	ended(ctx context.Context, h ledger.Holder) (bool, error)
+}
+
+// ledgerClient reaches the ledger's workflow through Temporal.
+type ledgerClient struct{ temporal client.Client }
+
+func (l *ledgerClient) change(ctx context.Context, lab string, c ledger.Change) error {
+	start := l.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: ledger.WorkflowID(lab), TaskQueue: plan.TaskQueue(lab), WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary: "Ledger of lab " + lab,
+	}, ledger.Workflow, ledger.State{Lab: lab})
+	h, err := l.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{UpdateName: ledger.Update, Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted}})
+	if err == nil {
+		err = h.Get(ctx, nil)
+	}
+	return ledgerError("change", lab, err)
+}
+
+func (l *ledgerClient) read(ctx context.Context, lab string) (ledger.State, error) {
+	st := ledger.State{Lab: lab}
+	v, err := l.temporal.QueryWorkflow(ctx, ledger.WorkflowID(lab), "", ledger.StateQuery)
+	none := new(serviceerror.NotFound)
+	if errors.As(err, &none) {
+		return st, nil
+	}
+	if err == nil {
+		err = v.Get(&st)
+	}
+	return st, ledgerError("read", lab, err)
+}
+
+// ended: a run that is closed, or whose workflow id belongs to another chain of runs now.
+func (l *ledgerClient) ended(ctx context.Context, h ledger.Holder) (bool, error) {
+	d, err := l.temporal.DescribeWorkflowExecution(ctx, h.Workflow, "")
+	none := new(serviceerror.NotFound)
+	if errors.As(err, &none) {
+		return true, nil
+	}
+	if err != nil {
+		return false, ledgerError("describe run "+h.Workflow+" for", "", err)
+	}
+	info := d.GetWorkflowExecutionInfo()
+	return info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING || h.FirstRun != "" && info.GetFirstRunId() != h.FirstRun, nil
+}
+
+// ledgerError gives an error its kind. What the ledger refuses is an application error, a lock with the lock as detail.
+func ledgerError(verb, lab string, err error) error {
+	if err == nil {
+		return nil
+	}
+	app := new(temporal.ApplicationError)
+	if !errors.As(err, &app) {
+		return fault.As(fault.Unreachable, fmt.Errorf("%s the ledger %s: %w", verb, lab, err))
+	}
+	var lock ledger.Lock
+	if app.Type() == Locked && app.HasDetails() && app.Details(&lock) == nil {
+		return &ledger.Conflict{Lock: lock}
+	}
+	return fault.As(fault.State, fmt.Errorf("the ledger of lab %s refuses: %s", lab, app.Message()))
+}
+
+// RememberRunning writes down what runs, so that a power-up finds it. Again is fine: the first entry stands.
+func (a *Activities) RememberRunning(ctx context.Context, c plan.Call) (plan.Outcome, error) {
+	return a.memory(ctx, plan.RememberRunning, c, func(g []plan.RememberedGuest) ledger.Change { return ledger.Change{Remember: g} })
+}
+
+// ForgetRunning strikes guests out: they run again.
+func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outcome, error) {
+	return a.memory(ctx, plan.ForgetRunning, c, func(g []plan.RememberedGuest) ledger.Change { return ledger.Change{Forget: g} })
+}
+
+func (a *Activities) memory(ctx context.Context, op plan.Action, c plan.Call, change func([]plan.RememberedGuest) ledger.Change) (plan.Outcome, error) {
+	p, err := params[plan.RememberParams](c)
+	if err != nil {
+		return plan.Outcome{}, classify(op, c.Target, err)
+	}
+	if len(p.Guests) == 0 {
+		return plan.Outcome{Note: "no guests"}, nil
+	}
+	for i := range p.Guests {
+		if p.Guests[i].Run == "" {
+			p.Guests[i].Run = c.Run
+		}
+	}
+	if err := a.ledger.change(ctx, c.Lab, change(p.Guests)); err != nil {
+		return plan.Outcome{}, classify(op, c.Target, err)
+	}
+	return plan.Outcome{Evidence: fmt.Sprintf("%d guests in the ledger", len(p.Guests)), Acted: true}, nil
+}
+
+// ReadLedger answers the ledger of a lab.
+func (a *Activities) ReadLedger(ctx context.Context, lab string) (ledger.State, error) {
+	st, err := a.ledger.read(ctx, lab)
+	return st, classify(plan.ReadLedger, plan.Target{Kind: plan.Lab, Name: lab}, err)
+}
