@@ -21,7 +21,14 @@ import (
 type decoder struct {
 	file     string
 	problems []*Error
-	at       map[string]*token.Position // of each field that is written down
+	at       map[string]*token.Position // of each field that is written down; of its key where it has keys or a list
+	unread   map[string]bool            // fields whose value could not be read: empty, and not to be complained about again
+}
+
+// refuse complains about a value, which is not read.
+func (d *decoder) refuse(p *token.Position, field, problem, remedy string) {
+	d.unread[field] = true
+	d.add(p, field, problem, remedy)
 }
 
 func (d *decoder) add(p *token.Position, field, problem, remedy string) {
@@ -34,7 +41,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, field string, rule rule) {
 		d.at[field] = pos
 	}
 	if n.Type() == ast.NullType {
-		d.add(pos, field, "nothing is said here", "give a value or remove the key")
+		d.refuse(d.at[field], field, "nothing is said here", "give a value or remove the key")
 		return
 	}
 	switch v.Kind() {
@@ -83,7 +90,7 @@ func (d *decoder) dictionary(n ast.Node, v reflect.Value, field string) {
 func (d *decoder) keys(n ast.Node, field string, fn func(key string, p *token.Position, value ast.Node)) (map[string]bool, bool) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.add(position(n), field, "want keys and values, got "+kindOf(n), "key: value, one per line")
+		d.refuse(position(n), field, "want keys and values, got "+kindOf(n), "key: value, one per line")
 		return nil, false
 	}
 	first := map[string]*token.Position{}
@@ -105,7 +112,7 @@ func (d *decoder) keys(n ast.Node, field string, fn func(key string, p *token.Po
 func (d *decoder) list(n ast.Node, v reflect.Value, field string) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.add(position(n), field, "want a list, got "+kindOf(n), `each entry begins with "- "`)
+		d.refuse(position(n), field, "want a list, got "+kindOf(n), `each entry begins with "- "`)
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values)))
@@ -121,11 +128,11 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, field string, r rule) {
 			v.SetBool(b.Value)
 			return
 		}
-		d.add(position(n), field, "want true or false, got "+kindOf(n), "write true or false, without quotes")
+		d.refuse(position(n), field, "want true or false, got "+kindOf(n), "write true or false, without quotes")
 	case reflect.Int:
 		i, ok := integer(n)
 		if !ok || i < 0 || i > math.MaxInt16 {
-			d.add(position(n), field, "want a whole number from 0 to "+strconv.Itoa(math.MaxInt16), "")
+			d.refuse(position(n), field, "want a whole number from 0 to "+strconv.Itoa(math.MaxInt16), "")
 			return
 		}
 		v.SetInt(int64(i))
@@ -140,15 +147,15 @@ func (d *decoder) duration(n ast.Node, v reflect.Value, field string) {
 	const remedy = "a number with its unit: 90s, 5m, 1h30m"
 	s, ok := textOf(n)
 	if !ok {
-		d.add(position(n), field, "want a duration, got "+kindOf(n), remedy)
+		d.refuse(position(n), field, "want a duration, got "+kindOf(n), remedy)
 		return
 	}
 	t, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		d.add(position(n), field, fmt.Sprintf("%q is not a duration", s), remedy)
+		d.refuse(position(n), field, fmt.Sprintf("%q is not a duration", s), remedy)
 	case t <= 0:
-		d.add(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), "leave the key out for the default")
+		d.refuse(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), "leave the key out for the default")
 	default:
 		v.Set(reflect.ValueOf(plan.Duration(t)))
 	}
@@ -159,13 +166,13 @@ func (d *decoder) text(n ast.Node, v reflect.Value, field string, r rule) {
 	_, secret := v.Interface().(SecretRef)
 	switch {
 	case !ok && secret:
-		d.add(position(n), field, "want a reference to the secret, got "+kindOf(n), secretRemedy)
+		d.refuse(position(n), field, "want a reference to the secret, got "+kindOf(n), secretRemedy)
 	case !ok:
-		d.add(position(n), field, "want text, got "+kindOf(n), "put it in quotes if it is text")
+		d.refuse(position(n), field, "want text, got "+kindOf(n), "put it in quotes if it is text")
 	case strings.ContainsFunc(s, unicode.IsControl):
-		d.add(position(n), field, "the text has more than one line, or a control character", "write it in one line")
+		d.refuse(position(n), field, "the text has more than one line, or a control character", "write it in one line")
 	case len(r.enum) > 0 && !slices.Contains(r.enum, s):
-		d.add(position(n), field, fmt.Sprintf("%q is not allowed here", s), allowed(s, r.enum))
+		d.refuse(position(n), field, fmt.Sprintf("%q is not allowed here", s), allowed(s, r.enum))
 	default:
 		v.SetString(s)
 	}

@@ -66,13 +66,12 @@ func readFile(path string) ([]byte, error) {
 }
 
 func parse(name string, data []byte, untrusted bool) (*Lab, error) {
-	f, at, problems := decode(name, data)
-	if len(problems) == 0 || at != nil {
-		c := checker{file: name, at: at, f: &f, untrusted: untrusted, problems: problems}
+	f, d := decode(name, data)
+	if d.at != nil {
+		c := checker{decoder: d, f: &f, untrusted: untrusted}
 		c.check()
-		problems = c.problems
 	}
-	if err := asError(problems); err != nil {
+	if err := asError(d.problems); err != nil {
 		return nil, err
 	}
 	l := &Lab{File: f, Path: name, Dir: filepath.Dir(name), Hash: hashOf(data)}
@@ -85,14 +84,14 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// decode reads the file as it is written. Without positions, it was no YAML.
-func decode(name string, data []byte) (File, map[string]*token.Position, []*Error) {
+// decode reads the file as it is written. Without positions in the decoder, it was no YAML.
+func decode(name string, data []byte) (File, *decoder) {
 	var f File
 	m, e := parseYAML(name, data)
 	if e != nil {
-		return f, nil, []*Error{e}
+		return f, &decoder{problems: []*Error{e}}
 	}
-	d := decoder{file: name, at: map[string]*token.Position{}}
+	d := &decoder{file: name, at: map[string]*token.Position{}, unread: map[string]bool{}}
 	d.value(m, reflect.ValueOf(&f).Elem(), "", rule{})
-	return f, d.at, d.problems
+	return f, d
 }

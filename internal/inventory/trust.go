@@ -57,8 +57,8 @@ func WriteTrust(l *Lab, changes []TrustChange) error {
 
 // onlyChanged reads both texts, makes the changes in what the old one says, and compares.
 func onlyChanged(name string, old, edited []byte, changes []TrustChange) error {
-	want, _, problems := decode(name, old)
-	if err := asError(problems); err != nil {
+	want, d := decode(name, old)
+	if err := asError(d.problems); err != nil {
 		return err
 	}
 	for _, c := range changes {
@@ -66,8 +66,8 @@ func onlyChanged(name string, old, edited []byte, changes []TrustChange) error {
 			return err
 		}
 	}
-	got, _, problems := decode(name, edited)
-	if len(problems) == 0 && reflect.DeepEqual(want, got) {
+	got, d := decode(name, edited)
+	if len(d.problems) == 0 && reflect.DeepEqual(want, got) {
 		_, err := parse(name, edited, true) // a fingerprint that is none, say
 		return err
 	}

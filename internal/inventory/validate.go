@@ -5,22 +5,21 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml/token"
 )
 
 // A checker finds what is wrong with a file beyond the types of its values. It runs after decoding errors too: a part
 // that could not be decoded is empty, and what is empty is not complained about twice.
 type checker struct {
-	file      string
-	at        map[string]*token.Position
+	*decoder
 	f         *File
 	untrusted bool // missing fingerprints are no error
-	problems  []*Error
 }
 
 // add complains about a field, at its place, or that of the nearest thing around it that is written down.
 func (c *checker) add(field, problem, remedy string) {
+	if c.unread[field] {
+		return
+	}
 	e := &Error{File: c.file, Field: field, Problem: problem, Remedy: remedy}
 	for at := field; ; {
 		if p, ok := c.at[at]; ok {
@@ -128,7 +127,7 @@ func (c *checker) oneOf(field, name, what string, names []string) {
 func names[T any](list []T, name func(T) string) []string {
 	var out []string
 	for _, x := range list {
-		if n := name(x); n != "" {
+		if n := name(x); n != "" && !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}

@@ -11,21 +11,11 @@ import (
 )
 
 func (c *checker) endpoint(at string, e Endpoint) {
-	if c.has(at+".url") && !c.bad(at+".url") {
+	if c.has(at + ".url") {
 		c.url(at, e)
 	}
 	c.login(at, e.User, e.Password)
 	c.tls(at, e)
-}
-
-// bad reports whether there was a complaint about the field.
-func (c *checker) bad(field string) bool {
-	for _, e := range c.problems {
-		if e.Field == field {
-			return true
-		}
-	}
-	return false
 }
 
 // url never quotes the URL: it may hold a password.
@@ -63,7 +53,7 @@ func validPort(s string) bool {
 
 func (c *checker) login(at, user string, password SecretRef) {
 	switch {
-	case c.bad(at+".password") || c.bad(at+".user"):
+	case c.unread[at+".password"] || c.unread[at+".user"]:
 	case user != "" && password == "":
 		c.add(at+".user", "there is a user but no password", "add password: env:NAME, file:/path or exec:command")
 	case user == "" && password != "":
@@ -93,7 +83,7 @@ func (c *checker) tls(at string, e Endpoint) {
 	if t.Fingerprint != "" && t.CA != "" {
 		c.add(at+".tls", "there is a fingerprint and a CA", "keep one: with a fingerprint the CA is not asked")
 	}
-	if t.Legacy && t.Fingerprint == "" && !c.untrusted && !c.bad(at+".tls.fingerprint") {
+	if t.Legacy && t.Fingerprint == "" && !c.untrusted && !c.unread[at+".tls.fingerprint"] {
 		c.add(at+".tls.legacyTLS", "legacyTLS goes with a fingerprint only", "run `nightshift lab trust`, which records it")
 	}
 }
@@ -148,7 +138,7 @@ func (c *checker) ssh(at string, s SSH) {
 		c.add(at+".address", fmt.Sprintf("%q is no address", s.Address), "host or host:port; IPv6 with a port as [::1]:22")
 	}
 	c.secret(at+".password", s.Password)
-	if s.Password != "" && s.User == "" && !c.bad(at+".user") {
+	if s.Password != "" && s.User == "" && !c.unread[at+".user"] {
 		c.add(at+".password", "there is a password but no user", "add user")
 	}
 	if s.HostKey == "" {

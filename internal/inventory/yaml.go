@@ -17,6 +17,7 @@ import (
 const (
 	maxFile    = 1 << 20 // bytes
 	maxNesting = 32      // of brackets, or of "- - -" in one line
+	maxKeys    = 50_000  // the parser's time grows with the square of the keys of a mapping
 )
 
 // parseYAML reads one YAML document that is a mapping, without the parts of YAML that a lab file has no use for
@@ -89,7 +90,7 @@ func document(name string, f *ast.File) (*ast.MappingNode, *Error) {
 }
 
 func checkTokens(name string, tokens token.Tokens) *Error {
-	brackets, dashes, line := 0, 0, 0
+	brackets, dashes, line, colons := 0, 0, 0, 0
 	for _, t := range tokens {
 		fail := func(problem, remedy string) *Error {
 			return &Error{File: name, Line: t.Position.Line, Column: t.Position.Column, Problem: problem, Remedy: remedy}
@@ -112,6 +113,11 @@ func checkTokens(name string, tokens token.Tokens) *Error {
 			brackets--
 		case token.SequenceEntryType:
 			dashes++
+		case token.MappingValueType:
+			colons++
+		}
+		if colons > maxKeys {
+			return fail(fmt.Sprintf("more than %d keys", maxKeys), "is it a lab file?")
 		}
 		if brackets > maxNesting || dashes > maxNesting {
 			return fail("nested too deeply", "a lab file never needs that")
