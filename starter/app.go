@@ -17,13 +17,12 @@ type app struct {
 	after    func(time.Duration) <-chan time.Time
 	who      string // user@host: the name that goes with every order, as claimed
 
-	inTerminal  bool             // a person can be asked
-	outTerminal bool             // a live display and colours make sense
-	errTerminal bool             // the same for stderr
+	inTerminal  bool              // a person can be asked
+	outTerminal bool              // a live display and colours make sense
+	errTerminal bool              // the same for stderr
 	size        func() (int, int) // columns and lines of the terminal
 
-	dial   func(context.Context, where) (*session, error)
-	launch launcher
+	dial func(context.Context, where) (*session, error)
 
 	global globalOptions
 }

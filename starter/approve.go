@@ -62,7 +62,7 @@ func approval(ctx context.Context, a *app, o approveOptions, s *session, run str
 	if p == nil || p.Hash() != sheet.Hash {
 		return order, fmt.Errorf("the plan of run %s cannot be read now: try again", run)
 	}
-	fmt.Fprintln(a.err, renderTree(*p))
+	fmt.Fprintln(a.err, a.tree(*p, false))
 	ok, err := a.ask(ctx, "Approve this plan?")
 	if err != nil {
 		return order, &exitError{exitRefused, fmt.Errorf("not approved: %w; give --yes or --hash where nobody can be asked", err)}

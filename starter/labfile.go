@@ -53,7 +53,8 @@ func (a *app) loadLab() (*inventory.Lab, error) {
 // both are known they must agree: a run on another lab than the one that was meant is the worst that can happen here.
 func (a *app) labName(w where) (string, error) {
 	p := a.findLab()
-	if p.path == "" || w.Simulated && !p.asked {
+	engineNamed := w.Simulated || a.global.stateDir != ""
+	if p.path == "" || w.Lab != "" && engineNamed && !p.asked {
 		if w.Lab == "" {
 			return "", errors.New("which lab? There is no lab file here: name one with --lab FILE or NIGHTSHIFT_LAB")
 		}

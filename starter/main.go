@@ -20,9 +20,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := execute(ctx, systemApp(), os.Args[1:])
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, stop) // the first Ctrl-C asks, the second one kills
+	os.Exit(execute(ctx, systemApp(), os.Args[1:]))
 }
 
 // systemApp wires the command to this process.
@@ -41,8 +40,7 @@ func systemApp() *app {
 			}
 			return w, h
 		},
-		dial:   dialTemporal,
-		launch: systemLauncher(),
+		dial: dialTemporal,
 	}
 }
 

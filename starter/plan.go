@@ -17,6 +17,7 @@ const (
 type planOptions struct {
 	parameters parameterOptions
 	out        string
+	full       bool
 }
 
 func newPlanCommand(a *app) *cobra.Command {
@@ -33,6 +34,7 @@ Exit code 4: the plan has blockers, a run would be refused.`,
 		RunE:        func(c *cobra.Command, args []string) error { return runPlan(c.Context(), a, *o, args[0]) },
 	}
 	o.parameters.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.full, "full", false, "show every step of long lists")
 	c.Flags().StringVar(&o.out, "out", "", "write the plan to `FILE`")
 	return c
 }
@@ -60,7 +62,7 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 			return err
 		}
 	}
-	if err := a.showPlan(p); err != nil {
+	if err := a.showPlan(p, o.full); err != nil {
 		return err
 	}
 	if o.out != "" {
@@ -73,14 +75,42 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 }
 
 // showPlan prints the plan in the form that was asked for.
-func (a *app) showPlan(p plan.Plan) error {
+func (a *app) showPlan(p plan.Plan, full bool) error {
 	switch a.global.output {
 	case formatJSON:
 		return a.writeJSON(planFile{p.Hash(), p})
 	case formatMermaid:
-		a.printf("%s", renderMermaid(p))
+		a.printf("%s", p.Mermaid())
 	default:
-		a.printf("%s", renderTree(p))
+		a.printf("%s", a.tree(p, full))
 	}
 	return nil
+}
+
+// tree is the plan as people read it, for stdout.
+func (a *app) tree(p plan.Plan, full bool) string {
+	o := plan.TreeOptions{Full: full}
+	if a.outTerminal {
+		o.Width, _ = a.size()
+	}
+	if paint := a.paint(); paint {
+		o.Style = func(part plan.Part, s string) string { return paint.on(partCode(part), s) }
+	}
+	return p.Tree(o)
+}
+
+func partCode(part plan.Part) string {
+	switch part {
+	case plan.PartTitle, plan.PartGroup, plan.PartRemedy:
+		return bold
+	case plan.PartCritical:
+		return cyan
+	case plan.PartDim:
+		return dim
+	case plan.PartWarning:
+		return yellow
+	case plan.PartBlocker:
+		return red
+	}
+	return plainText
 }

@@ -141,8 +141,8 @@ func (s style) bar(v view, width int) string {
 // A row is one line of the body and its colour.
 type row struct{ text, code string }
 
-// A section is a group of steps with the rows that it unfolds to.
-type section struct {
+// A stepGroup is a group of steps with the rows that it unfolds to.
+type stepGroup struct {
 	name   string
 	letter byte // what the group as a whole is: done, running, blocked, to do
 	counts string
@@ -154,10 +154,10 @@ type section struct {
 // body lists the groups. What does not fit is folded: first groups that are behind or not begun, then steps.
 func (s style) body(v view, height int) []row {
 	sections := s.sections(v)
-	if all := unfold(s, sections, func(section) bool { return true }); len(all) <= height {
+	if all := unfold(s, sections, func(stepGroup) bool { return true }); len(all) <= height {
 		return all
 	}
-	active := func(g section) bool { return g.letter == workflows.Running || g.letter == workflows.Blocked }
+	active := func(g stepGroup) bool { return g.letter == workflows.Running || g.letter == workflows.Blocked }
 	if some := unfold(s, sections, active); len(some) <= height {
 		return some
 	}
@@ -165,7 +165,7 @@ func (s style) body(v view, height int) []row {
 }
 
 // unfold lists the groups that show is true for; the others are counted.
-func unfold(s style, sections []section, show func(section) bool) []row {
+func unfold(s style, sections []stepGroup, show func(stepGroup) bool) []row {
 	var rows []row
 	hidden := map[byte]int{}
 	for _, g := range sections {
@@ -193,7 +193,7 @@ func (s style) hiddenGroups(hidden map[byte]int) []row {
 }
 
 // fold shows what is blocked, then what runs, without groups, as far as there is room.
-func (s style) fold(v view, sections []section, height int) []row {
+func (s style) fold(v view, sections []stepGroup, height int) []row {
 	var blocked, running []row
 	perBlocked := 3
 	nBlocked, nRunning := 0, 0
@@ -226,16 +226,16 @@ func (s style) fold(v view, sections []section, height int) []row {
 }
 
 // sections are the plan's groups in order of their first step.
-func (s style) sections(v view) []section {
+func (s style) sections(v view) []stepGroup {
 	index := map[string]int{}
-	var list []section
+	var list []stepGroup
 	var count []map[byte]int
 	for i, step := range v.Plan.Steps {
 		n, ok := index[step.Group]
 		if !ok {
 			n = len(list)
 			index[step.Group] = n
-			list = append(list, section{name: firstOf(step.Group, "Steps")})
+			list = append(list, stepGroup{name: firstOf(step.Group, "Steps")})
 			count = append(count, map[byte]int{})
 		}
 		count[n][v.letter(i)]++
@@ -254,7 +254,7 @@ func (s style) sections(v view) []section {
 }
 
 // sum says what a group is as a whole.
-func (g *section) sum(c map[byte]int) {
+func (g *stepGroup) sum(c map[byte]int) {
 	g.done = c[workflows.StepDone] + c[workflows.StepSkip]
 	g.counts = fmt.Sprintf("%d/%d", g.done, g.total)
 	switch {
@@ -296,4 +296,3 @@ func (a *app) utf8() bool {
 func sortByTime(list []int, at func(int) time.Time) {
 	slices.SortStableFunc(list, func(a, b int) int { return at(a).Compare(at(b)) })
 }
-

@@ -174,7 +174,7 @@ func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet workfl
 	if err != nil || p == nil {
 		return err
 	}
-	a.printf("%s\n", renderTree(*p))
+	a.printf("%s\n", a.tree(*p, false))
 	return nil
 }
 

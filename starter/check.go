@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/redfish"
+	"nightshift/internal/vsphere"
+)
+
+// Results of a check.
+const (
+	checkOK   = "ok"
+	checkWarn = "warning"
+	checkFail = "FAILED"
+)
+
+// A checkRow is one thing that was looked at.
+type checkRow struct {
+	Subject string `json:"subject"`
+	Check   string `json:"check"`
+	State   string `json:"state"`
+	Text    string `json:"text"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// checks collects the rows of one subject.
+type checks struct {
+	subject string
+	rows    []checkRow
+}
+
+func (c *checks) add(state, check, remedy, format string, args ...any) {
+	c.rows = append(c.rows, checkRow{c.subject, check, state, fmt.Sprintf(format, args...), remedy})
+}
+
+func (c *checks) ok(check, format string, args ...any) { c.add(checkOK, check, "", format, args...) }
+
+// fail puts an error into words, with what to do about its kind.
+func (c *checks) fail(check string, err error) {
+	c.add(checkFail, check, remedyFor(err), "%s", oneLine(err))
+}
+
+func remedyFor(err error) string {
+	switch {
+	case errors.Is(err, fault.Auth):
+		return "check user and password by hand; not tried again, as accounts get locked"
+	case errors.Is(err, fault.Identity):
+		return "nightshift lab trust"
+	case errors.Is(err, fault.Permission):
+		return "give the account this right"
+	case errors.Is(err, fault.Unreachable):
+		return "is it on, is the address right, is the way to it open?"
+	case errors.Is(err, fault.Invalid):
+		return "correct the lab file"
+	}
+	return ""
+}
+
+// maxClockOffset is from where on a clock that is off makes times in reports and task histories doubtful.
+const maxClockOffset = 5 * time.Second
+
+// connection checks what every endpoint has: its secret, the way to it, its certificate and the login, in one attempt.
+func (c *checks) endpoint(ctx context.Context, e inventory.Endpoint, dir string) (endpoint.Resolved, bool) {
+	r, err := endpoint.Resolve(ctx, c.subject, e, dir)
+	if err != nil {
+		c.fail("lab file", err)
+		return r, false
+	}
+	for _, w := range r.Warnings {
+		c.add(checkWarn, "lab file", "", "%s", w)
+	}
+	return r, true
+}
+
+// checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
+func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) ([]checkRow, *live.VCenter) {
+	c := &checks{subject: "vCenter " + v.Name}
+	r, ok := c.endpoint(ctx, v.Endpoint, lab.Dir)
+	if !ok {
+		return c.rows, nil
+	}
+	client, err := vsphere.Connect(ctx, r)
+	if err != nil {
+		c.fail("login", err)
+		return c.rows, nil
+	}
+	defer func() { _ = client.Close(ctx) }() // it was only read
+	c.ok("login", "as %s, by %s", r.User, trustText(v.TLS))
+	about := client.About()
+	if about.APIType != "VirtualCenter" {
+		c.add(checkWarn, "version", "", "this is a single ESXi host, not a vCenter (%s)", about.APIType)
+	}
+	c.ok("version", "%s build %s", about.Version, about.Build)
+	if d := about.ClockOffset.Abs(); d > maxClockOffset {
+		c.add(checkWarn, "clock", "give both the same time servers", "its clock is off by %s from this machine's", d.Round(time.Second))
+	} else {
+		c.ok("clock", "within %s of this machine's", maxClockOffset)
+	}
+	seen, err := client.Inspect(ctx)
+	if err != nil {
+		c.fail("inventory", err)
+		return c.rows, nil
+	}
+	c.ok("inventory", "%s, %s, %s", count(len(seen.Clusters), "cluster"), count(len(seen.Hosts), "host"), count(len(seen.Guests), "guest"))
+	for _, w := range seen.Warnings {
+		c.add(checkWarn, "inventory", "give the account the right to read it", "%s", w)
+	}
+	if seen.Mark != "" {
+		c.add(checkWarn, "mark", "end the other run first; nightshift refuses to work beside another", "another nightshift works on it: %s", seen.Mark)
+	}
+	c.rights(ctx, client, seen, v)
+	return c.rows, &seen
+}
+
+// rights compares what the account may do with what nightshift needs, on every object of a kind.
+func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.VCenter, v inventory.VCenter) {
+	on := map[string][]string{vsphere.OnRoot: {client.Root()}}
+	name := map[string]string{client.Root(): "the vCenter"}
+	add := func(kind, ref, title string) {
+		on[kind] = append(on[kind], ref)
+		name[ref] = title
+	}
+	for _, x := range seen.Clusters {
+		add(vsphere.OnCluster, x.Ref, "cluster "+x.Name)
+	}
+	for _, x := range seen.Hosts {
+		add(vsphere.OnHost, x.Ref, "host "+x.Name)
+	}
+	for _, x := range seen.Guests {
+		if !x.Template && !x.VCLS {
+			add(vsphere.OnGuest, x.Ref, "guest "+x.Name)
+		}
+	}
+	wanted, optional := map[string][]string{}, map[string]bool{}
+	for _, p := range vsphere.Privileges() {
+		optional[p.ID] = p.Optional
+		for _, ref := range on[p.On] {
+			wanted[ref] = append(wanted[ref], p.ID)
+		}
+	}
+	missing, err := client.MissingPrivileges(ctx, wanted)
+	if err != nil {
+		c.fail("rights", err)
+		return
+	}
+	c.missing(missing, name, optional, v.User)
+}
+
+// missing sums up by right, as one right that lacks everywhere is one thing to do.
+func (c *checks) missing(missing map[string][]string, name map[string]string, optional map[string]bool, user string) {
+	by := map[string][]string{}
+	for ref, ids := range missing {
+		for _, id := range ids {
+			by[id] = append(by[id], name[ref])
+		}
+	}
+	if len(by) == 0 {
+		c.ok("rights", "%s may do everything that runs need", user)
+		return
+	}
+	for _, id := range sortedKeys(by) {
+		state := checkFail
+		if optional[id] {
+			state = checkWarn
+		}
+		c.add(state, "rights", "give the role of "+user+" the privilege "+id, "%s is missing on %s", id, some(by[id]))
+	}
+}
+
+// checkBMC asks a management controller.
+func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]checkRow, *live.BMC) {
+	c := &checks{subject: "BMC of " + h.Name}
+	r, ok := c.endpoint(ctx, h.BMC.Endpoint, lab.Dir)
+	if !ok {
+		return c.rows, nil
+	}
+	client, err := redfish.Connect(ctx, r, h.BMC.System)
+	if err != nil {
+		c.fail("login", err)
+		return c.rows, nil
+	}
+	defer func() { _ = client.Close(ctx) }() // it was only read
+	c.ok("login", "as %s, by %s", r.User, trustText(h.BMC.TLS))
+	s, err := client.System(ctx)
+	if err != nil {
+		c.fail("system", err)
+		return c.rows, nil
+	}
+	s.Host = h.Name
+	c.ok("system", "%s, serial %s, firmware %s, power %s", s.Model, s.Serial, s.Firmware, s.Power)
+	switch h.BMC.Serial {
+	case s.Serial:
+	case "":
+		c.add(checkWarn, "identity", "nightshift lab trust", "its serial number %s is not recorded", s.Serial)
+	default:
+		c.add(checkFail, "identity", "is this the address of another server? If it was replaced: nightshift lab trust --replace",
+			"it manages the server with serial number %s, recorded is %s", s.Serial, h.BMC.Serial)
+	}
+	c.resetTypes(s, lab.HostPolicy(&h))
+	return c.rows, &s
+}
+
+// resetTypes looks whether the BMC can do what the host's policy asks of it.
+func (c *checks) resetTypes(s live.BMC, p inventory.HostPolicy) {
+	need := []string{"On"}
+	if p.Via == "graceful" || p.NoRights == "graceful" {
+		need = append(need, "GracefulShutdown")
+	}
+	if p.OnTimeout == "forceOff" {
+		need = append(need, "ForceOff")
+	}
+	if len(s.ResetTypes) == 0 {
+		c.add(checkWarn, "reset types", "", "it does not say which it knows; needed: %s", join(need))
+		return
+	}
+	for _, n := range need {
+		if !contains(s.ResetTypes, n) {
+			c.add(checkFail, "reset types", "update its firmware, or change the host's shutdown policy", "it does not know %s, only %s", n, join(s.ResetTypes))
+			return
+		}
+	}
+	c.ok("reset types", "%s", join(need))
+}

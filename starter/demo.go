@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/plan"
+	"nightshift/internal/report"
+	"nightshift/internal/statedir"
+	"nightshift/runbooks"
+	"nightshift/workflows"
+)
+
+// defaultSpeed is how much faster than a real lab the simulated one is: a power-down takes seconds, and one sees it go.
+const defaultSpeed = 30
+
+type demoOptions struct {
+	exit  bool
+	speed float64
+}
+
+func newDemoCommand(a *app) *cobra.Command {
+	o := &demoOptions{}
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "See a simulated lab go down and come up again",
+		Long: `Power a simulated lab down and up again before your eyes: a vCenter, five servers with their BMCs and a dozen guests,
+of which one ignores its shutdown and one has no Tools. Nothing outside this process is touched.
+
+Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a, *o) },
+	}
+	c.Flags().BoolVar(&o.exit, "exit", false, "end afterwards, with the exit code of the runs")
+	c.Flags().Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab")
+	return c
+}
+
+func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
+	if o.speed <= 0 {
+		return usage("--speed %g: more than 0", o.speed)
+	}
+	home, err := os.MkdirTemp("", "nightshift-demo-")
+	if err != nil {
+		return fmt.Errorf("make a state directory for the demo: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(home)) }()
+	dir, err := openState(ctx, home)
+	if err != nil {
+		return err
+	}
+	sim, err := startSimulation(ctx, dir, o.speed)
+	if err != nil {
+		return errors.Join(err, dir.Close())
+	}
+	defer sim.Close()
+	st, err := a.demoStation(ctx, dir, sim)
+	if err != nil {
+		return err
+	}
+	err = a.demonstrate(ctx, st, sim, o)
+	if stopErr := st.Stop(); stopErr != nil && err == nil {
+		err = stopErr
+	}
+	if ctx.Err() != nil {
+		a.notef("The demo is over.")
+		return silent(exitCode(err))
+	}
+	return err
+}
+
+// demoStation takes free ports where the usual ones are taken: by a real nightshift, say. Its log goes to a file, as
+// the terminal shows the runs.
+func (a *app) demoStation(ctx context.Context, dir *statedir.Dir, sim *simulation) (*station, error) {
+	logFile, err := os.OpenFile(filepath.Join(dir.Path(), "nightshift.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	context.AfterFunc(ctx, func() { _ = logFile.Sync() })
+	logger := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	o := engineOptions{listen: engine.DefaultIP, port: freeOr(engine.DefaultPort), uiPort: freeOr(engine.DefaultUIPort)}
+	return startStation(ctx, dir, sim.lab, o, logger, a.tellDisk)
+}
+
+// freeOr is the port, or 0 (any) where it is taken.
+func freeOr(port int) int {
+	l, err := net.Listen("tcp", net.JoinHostPort(engine.DefaultIP, strconv.Itoa(port)))
+	if err != nil || l.Close() != nil {
+		return 0
+	}
+	return port
+}
+
+// demonstrate powers the lab down and up, tells what happened, and waits.
+func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o demoOptions) error {
+	s := st.session()
+	began := a.now()
+	a.demoIntro(st, o)
+	code := exitDone
+	reports := []report.Report{}
+	for _, name := range []string{runbooks.PowerDown, runbooks.PowerUp} {
+		r, err := a.demoRun(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, r)
+		if code = max(code, codeOf(r)); code != exitDone {
+			break // a lab that isn't down as planned is not what power-up is to show
+		}
+		a.notef("%s", sim.sight())
+	}
+	a.demoSummary(reports, sim, a.now().Sub(began))
+	if o.exit || ctx.Err() != nil {
+		return silent(code)
+	}
+	a.demoStay(st)
+	<-ctx.Done()
+	return silent(code)
+}
+
+func (a *app) demoIntro(st *station, o demoOptions) {
+	p := a.paint()
+	a.notef("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
+		count(len(st.lab.Hosts), "host"), count(len(st.lab.VCenters), "vCenter"), o.speed)))
+	a.notef("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
+	a.notef("Watch the same in the Temporal UI: %s", p.on(cyan, firstOf(st.where.UI, "(none)")))
+}
+
+// demoRun carries out one runbook with its progress. The plan is shown in short.
+func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
+	rb, _ := runbooks.Lookup(name)
+	run := workflows.RunID(s.lab, rb.Name, a.now())
+	a.notef("\n%s", a.paint().on(bold, "nightshift run "+name))
+	if err := s.runs.Start(ctx, rb.Workflow, run, workflows.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true}); err != nil {
+		return report.Report{}, err
+	}
+	if _, err := a.untilPlanned(ctx, s, run); err != nil {
+		return report.Report{}, demoInterrupted(err)
+	}
+	p, err := s.runs.Plan(ctx, run)
+	if err != nil {
+		return report.Report{}, demoInterrupted(err)
+	}
+	if p != nil {
+		a.notef("%s", inShort(*p))
+	}
+	progress := a.newProgress()
+	f := &follower{app: a, session: s, run: run, progress: progress, until: func(sheet workflows.Sheet) bool {
+		return stuck(sheet) && !(a.inTerminal && a.outTerminal)
+	}}
+	sheet, err := f.follow(ctx)
+	progress.Close()
+	if err != nil {
+		return report.Report{}, demoInterrupted(err)
+	}
+	r := report.Assemble(run, sheet, p, a.now())
+	r.Link = s.link(run)
+	if !a.json() {
+		r.Summary(a.out)
+	}
+	return r, nil
+}
+
+// demoInterrupted: the engine of a demo ends with it, so there is nothing that goes on.
+func demoInterrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return silent(exitAborted)
+	}
+	return err
+}
+
+// inShort is a plan in a few lines: how many steps of what.
+func inShort(p plan.Plan) string {
+	kinds := map[plan.Action]int{}
+	var order []plan.Action
+	for _, s := range p.Steps {
+		if kinds[s.Action] == 0 {
+			order = append(order, s.Action)
+		}
+		kinds[s.Action]++
+	}
+	text := fmt.Sprintf("Plan %s: %s", plan.ShortHash(p.Hash()), p.Title)
+	for _, k := range order {
+		text += fmt.Sprintf("\n  %3d x %s", kinds[k], k)
+	}
+	return text
+}
+
+func codeOf(r report.Report) int {
+	return outcomeCode(workflows.Sheet{Outcome: r.Outcome, Phase: r.Phase, Blocked: r.Counts.Blocked, Running: r.Counts.Running})
+}
+
+func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Duration) {
+	twice, total := sim.twice(reports)
+	if a.json() {
+		_ = a.writeJSON(map[string]any{"runs": reports, "calls": total, "sentTwice": twice, "seconds": took.Round(time.Second).Seconds()})
+		return
+	}
+	p := a.paint()
+	a.printf("\n%s\n", p.on(bold, "What happened, in "+span(took)))
+	for _, r := range reports {
+		a.printf("  %-10s  %-8s  %d of %d steps in %s\n", r.Runbook, r.Outcome, r.Counts.Done, r.Counts.Total, span(time.Duration(r.Seconds*float64(time.Second))))
+	}
+	a.printf("  The lab received %s that change something", count(total, "call"))
+	if len(twice) == 0 {
+		a.printf("; none of them was sent twice.\n")
+		return
+	}
+	a.printf("; sent more than once:\n")
+	for _, t := range twice {
+		a.printf("    %s\n", t)
+	}
+}
+
+// demoStay says what can be done while the demo stays up.
+func (a *app) demoStay(st *station) {
+	dir := st.dir.Path()
+	a.notef("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
+	for _, verb := range []string{"runs", "report latest", "run power-down", "status"} {
+		a.notef("  nightshift --state-dir %s %s", dir, verb)
+	}
+}

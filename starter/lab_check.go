@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+)
+
+func newLabCheckCommand(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Try everything that runs need, read-only",
+		Long: `Try everything that runs need, read-only and side by side: is each machine there, is it the right one, does the login
+work (one attempt each), may the account do what is needed, what versions, which reset types, do the clocks agree, do
+the hosts and guests of the lab file exist. Exit code 1 when something fails.`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error { return runLabCheck(c.Context(), a, all) },
+	}
+	c.Flags().BoolVar(&all, "all", false, "show what is in order, too, line by line")
+	return c
+}
+
+func runLabCheck(ctx context.Context, a *app, all bool) error {
+	lab, err := a.loadLab()
+	if err != nil {
+		return err
+	}
+	rows := checkEverything(ctx, lab)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	failed := 0
+	for _, r := range rows {
+		if r.State == checkFail {
+			failed++
+		}
+	}
+	if a.json() {
+		if err := a.writeJSON(map[string]any{"ok": failed == 0, "checks": rows}); err != nil {
+			return err
+		}
+	} else {
+		a.showChecks(rows, all)
+	}
+	if failed > 0 {
+		return fmt.Errorf("lab %s: %s failed", lab.Lab, count(failed, "check"))
+	}
+	return nil
+}
+
+// An answer is what one machine said.
+type answer struct {
+	rows    []checkRow
+	vcenter *live.VCenter
+	bmc     *live.BMC
+}
+
+// checkEverything asks all machines side by side, each once, and then compares the lab file with their answers.
+func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
+	var asks []func() answer
+	for _, v := range lab.VCenters {
+		asks = append(asks, func() answer {
+			rows, seen := checkVCenter(ctx, lab, v)
+			return answer{rows: rows, vcenter: seen}
+		})
+	}
+	for _, h := range lab.Hosts {
+		if h.BMC != nil {
+			asks = append(asks, func() answer {
+				rows, seen := checkBMC(ctx, lab, h)
+				return answer{rows: rows, bmc: seen}
+			})
+		}
+		if h.SSH != nil {
+			asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "host "+h.Name, *h.SSH)} })
+		}
+	}
+	for _, s := range lab.StorageHosts {
+		asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "storage host "+s.Name, s.SSH)} })
+	}
+	var rows []checkRow
+	seen, bmcs := map[string]live.VCenter{}, map[string]live.BMC{}
+	for _, x := range allAtOnce(asks) {
+		rows = append(rows, x.rows...)
+		if x.vcenter != nil {
+			seen[x.vcenter.Name] = *x.vcenter
+		}
+		if x.bmc != nil {
+			bmcs[x.bmc.Host] = *x.bmc
+		}
+	}
+	return append(rows, checkPlaces(lab, seen, bmcs)...)
+}
+
+// checkSSH looks whether the machine shows the key that is recorded; there is nothing to log in for yet.
+func checkSSH(ctx context.Context, subject string, s inventory.SSH) []checkRow {
+	c := &checks{subject: subject}
+	key, err := endpoint.HostKey(ctx, s.Address)
+	switch {
+	case err != nil:
+		c.fail("SSH", err)
+	case s.HostKey == "":
+		c.add(checkFail, "SSH", "nightshift lab trust", "its host key is not recorded")
+	case !sameHostKey(s.HostKey, endpoint.HostKeyLine(key)):
+		c.add(checkFail, "SSH", "if it was reinstalled: nightshift lab trust --replace", "it shows another host key than is recorded")
+	default:
+		c.ok("SSH", "shows the host key that is recorded")
+	}
+	return c.rows
+}
+
+// sameHostKey compares type and key; a comment does not matter.
+func sameHostKey(a, b string) bool {
+	x, y := strings.Fields(a), strings.Fields(b)
+	return len(x) >= 2 && len(y) >= 2 && x[0] == y[0] && x[1] == y[1]
+}
+
+func (a *app) showChecks(rows []checkRow, all bool) {
+	p := a.paint()
+	var lines [][]string
+	good := 0
+	for _, r := range rows {
+		if r.State == checkOK {
+			good++
+			if !all {
+				continue
+			}
+		}
+		text := r.Text
+		if r.Remedy != "" {
+			text += " -> " + r.Remedy
+		}
+		lines = append(lines, []string{r.State, r.Subject, r.Check, text})
+	}
+	if len(lines) > 0 {
+		table(a.out, p, []string{"", "WHAT", "CHECK", "RESULT"}, lines)
+		a.printf("\n")
+	}
+	a.printf("%d of %s in order.\n", good, count(len(rows), "check"))
+}

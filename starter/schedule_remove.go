@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newScheduleRemoveCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove a schedule; runs that it started go on",
+		Args:  exactly(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runScheduleRemove(c.Context(), a, args[0]) },
+	}
+}
+
+func runScheduleRemove(ctx context.Context, a *app, name string) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.schedules.Remove(ctx, s.lab, name); err != nil {
+		return err
+	}
+	return a.said(map[string]string{"schedule": name, "state": "removed"}, "Schedule %s is removed.", name)
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/inventory"
+	"nightshift/internal/statedir"
+)
+
+type serveOptions struct {
+	engine   engineOptions
+	simulate bool
+	speed    float64
+	verbose  bool
+}
+
+func newServeCommand(a *app) *cobra.Command {
+	o := &serveOptions{}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the engine, its UI and a worker for the lab",
+		Long: `Run a Temporal server on a file in the state directory, the Temporal UI and a worker for the lab of the lab file. Other
+nightshift commands find it by the state directory. It goes on where it was after a stop, a crash or a power cut.
+
+With --temporal-address (or TEMPORAL_ADDRESS) no engine is run: the same as "nightshift worker".
+With --simulate a simulated lab is served, in a state directory of its own that starts empty each time.
+
+Neither Temporal nor its UI asks who is there: keep them on the loopback address, or behind something that does.`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, *o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.engine.listen, "listen", engine.DefaultIP, "`IP` address to listen on")
+	f.IntVar(&o.engine.port, "port", engine.DefaultPort, "port of Temporal; 0 takes a free one")
+	f.IntVar(&o.engine.uiPort, "ui-port", engine.DefaultUIPort, "port of the Temporal UI; 0 takes a free one, -1 leaves the UI out")
+	f.DurationVar(&o.engine.retention, "retention", engine.DefaultRetention, "how long ended runs are kept")
+	f.BoolVar(&o.simulate, "simulate", false, "serve a simulated lab")
+	f.Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab the simulated one is")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
+	return c
+}
+
+func runServe(ctx context.Context, a *app, o serveOptions) error {
+	_, external, err := a.external()
+	if err != nil {
+		return err
+	}
+	switch {
+	case external && o.simulate:
+		return usage("serve --simulate runs its own engine: leave out --temporal-address and TEMPORAL_ADDRESS")
+	case external:
+		return runWorker(ctx, a, workerOptions{verbose: o.verbose})
+	case o.simulate:
+		return a.serveSimulated(ctx, o)
+	}
+	lab, err := a.loadLab()
+	if err != nil {
+		return err
+	}
+	path, err := a.stateDir()
+	if err != nil {
+		return err
+	}
+	dir, err := openState(ctx, path)
+	if err != nil {
+		return err
+	}
+	return a.serveLab(ctx, dir, lab, o)
+}
+
+// serveSimulated serves a simulated lab. What an earlier one left would be about machines that never were.
+func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
+	path, err := a.stateDir()
+	if err != nil {
+		return err
+	}
+	dir, err := openState(ctx, simulatedDir(path))
+	if err != nil {
+		return err
+	}
+	sim, err := startSimulation(ctx, dir, o.speed)
+	if err != nil {
+		return errors.Join(err, dir.Close())
+	}
+	defer sim.Close()
+	return a.serveLab(ctx, dir, sim.lab, o)
+}
+
+// serveLab serves until the context ends. It closes the directory.
+func (a *app) serveLab(ctx context.Context, dir *statedir.Dir, lab *inventory.Lab, o serveOptions) error {
+	logger := a.logger(o.verbose)
+	for _, n := range dir.Notices() {
+		a.notef("%s", n)
+	}
+	st, err := startStation(ctx, dir, lab, o.engine, logger, a.tellDisk)
+	if err != nil {
+		return err
+	}
+	a.tellServed(st, o)
+	<-ctx.Done()
+	a.notef("Stopping: what is on the wire is finished first, runs go on at the next start (Ctrl-C again stops at once).")
+	if err := st.Stop(); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	a.notef("Stopped.")
+	return nil
+}
+
+func (a *app) tellServed(st *station, o serveOptions) {
+	if a.json() {
+		_ = a.writeJSON(map[string]string{"lab": st.lab.Lab, "temporal": st.engine.Address(), "namespace": st.engine.Namespace(), "ui": st.engine.UIURL(), "stateDir": st.dir.Path()})
+		return
+	}
+	p := a.paint()
+	what := fmt.Sprintf("%s (%s, %s), from %s", st.lab.Lab, count(len(st.lab.VCenters), "vCenter"), count(len(st.lab.Hosts), "host"), st.lab.Path)
+	if o.simulate {
+		what = fmt.Sprintf("%s, simulated, %g times as fast as a real one", st.lab.Lab, o.speed)
+	}
+	a.printf("%s\n", p.on(bold, "nightshift serves lab "+what))
+	if st.where.UI != "" {
+		a.printf("  Temporal UI     %s\n", st.where.UI)
+	}
+	a.printf("  Temporal        %s, namespace %s\n  state           %s\n\n", st.engine.Address(), st.engine.Namespace(), st.dir.Path())
+	more := ""
+	if a.global.stateDir != "" {
+		more = " --state-dir " + a.global.stateDir
+	}
+	a.printf("In another terminal:\n")
+	if !o.simulate {
+		a.printf("  nightshift%s lab check              does everything answer?\n", more)
+	}
+	a.printf("  nightshift%s plan power-down        what would it do?\n  nightshift%s run power-down         do it\n  nightshift%s status\n\nCtrl-C stops it.\n", more, more, more)
+}
+
+// tellDisk says that the disk runs full, and that it does no more.
+func (a *app) tellDisk(err error) {
+	if err == nil {
+		a.notef("%s There is space on the disk again.", a.now().Format(time.TimeOnly))
+		return
+	}
+	a.notef("%s %v", a.now().Format(time.TimeOnly), err)
+}
+
+// logger writes to stderr what goes wrong, or with verbose what happens.
+func (a *app) logger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+}

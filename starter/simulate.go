@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/report"
+	"nightshift/internal/simlab"
+	"nightshift/internal/statedir"
+)
+
+// A simulation is a simulated lab that runs, with the lab file that describes it.
+type simulation struct {
+	sim *simlab.Lab
+	lab *inventory.Lab
+}
+
+// startSimulation empties the locked state directory, as what an earlier simulation left is about machines that are
+// gone, starts the lab and writes its lab file there.
+func startSimulation(ctx context.Context, dir *statedir.Dir, speed float64) (*simulation, error) {
+	if speed <= 0 {
+		return nil, usage("--speed %g: more than 0", speed)
+	}
+	if err := wipe(dir.Path()); err != nil {
+		return nil, err
+	}
+	// The lab outlives the signal that ends the command: the worker still needs it to stop in order.
+	sim, err := simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: simlab.HomeSpec(), Speed: speed, Seed: 1})
+	if err != nil {
+		return nil, err
+	}
+	path, err := sim.WriteLabFile(dir.Path())
+	if err != nil {
+		sim.Close()
+		return nil, err
+	}
+	lab, err := inventory.Load(path)
+	if err != nil {
+		sim.Close()
+		return nil, fmt.Errorf("the lab file of the simulated lab: %w", err)
+	}
+	return &simulation{sim, lab}, nil
+}
+
+// wipe removes everything but the lock that this process holds.
+func wipe(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("empty the state directory of the simulated lab: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".lock") {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *simulation) Close() { s.sim.Close() }
+
+// sight is what one would see in the server room.
+func (s *simulation) sight() string {
+	on, hosts := 0, s.sim.Hosts()
+	for _, h := range hosts {
+		if h.Power == "On" {
+			on++
+		}
+	}
+	running := 0
+	guests := s.sim.Guests()
+	for _, g := range guests {
+		if g.Power == "poweredOn" && !g.VCLS {
+			running++
+		}
+	}
+	return fmt.Sprintf("In the server room: %d of %s on, %s running.", on, count(len(hosts), "server"), count(running, "guest"))
+}
+
+// twice lists the calls that the lab received more than once in one run without a recorded decision, and counts all.
+func (s *simulation) twice(reports []report.Report) (twice []string, total int) {
+	type call struct {
+		run          int
+		verb, target string
+	}
+	seen := map[call]int{}
+	var order []call
+	for _, c := range s.sim.Calls() {
+		run := slices.IndexFunc(reports, func(r report.Report) bool { return r.Ended.IsZero() || !c.At.After(r.Ended) })
+		k := call{run, c.Verb, c.Target}
+		if seen[k]++; seen[k] == 1 {
+			order = append(order, k)
+		}
+		total++
+	}
+	for _, k := range order {
+		if n := seen[k]; n > 1+decisionsAbout(reports, k.run, k.target) {
+			twice = append(twice, fmt.Sprintf("%s to %s, %d times", k.verb, k.target, n))
+		}
+	}
+	return twice, total
+}
+
+// decisionsAbout counts the recorded decisions to act again on the target.
+func decisionsAbout(reports []report.Report, run int, target string) int {
+	if run < 0 {
+		return 0
+	}
+	n := 0
+	for _, d := range reports[run].Decisions {
+		if strings.HasSuffix(d.Step, ":"+target) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+	"nightshift/internal/report"
+	"nightshift/workflows"
+)
+
+func newStatusCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "What is under way, blocked, locked, owed, on hold and scheduled",
+		Args:  exactly(0),
+		RunE:  func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), a) },
+	}
+}
+
+// A labStatus is what `status -o json` prints.
+type labStatus struct {
+	Lab       string       `json:"lab"`
+	UI        string       `json:"ui,omitempty"`
+	Runs      []openRun    `json:"runs"` // under way
+	Ledger    ledger.State `json:"ledger"`
+	Held      bool         `json:"held"` // a hold stands now
+	Orphans   []orphan     `json:"orphans"`
+	Schedules []schedule   `json:"schedules"`
+}
+
+// An openRun is a run under way.
+type openRun struct {
+	runInfo
+	Sheet   *workflows.Sheet `json:"sheet,omitempty"`
+	Blocked []blockedStep    `json:"blocked"`
+	Error   string           `json:"error,omitempty"` // why there is no sheet
+}
+
+// A blockedStep waits for an operator.
+type blockedStep struct {
+	ID    string   `json:"id"`
+	Title string   `json:"title"`
+	Why   string   `json:"why"`
+	GoOn  []string `json:"goOn"` // commands to type
+}
+
+// An orphan is a holder of locks that closed without releasing them.
+type orphan struct {
+	Run   string `json:"run"`
+	State string `json:"state"`
+}
+
+// readStatus asks everything that there is to know.
+func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
+	st := labStatus{Lab: s.lab, UI: s.ui, Runs: []openRun{}, Orphans: []orphan{}, Schedules: []schedule{}}
+	var err error
+	if st.Ledger, err = s.ledger.State(ctx, s.lab); err != nil {
+		return st, err
+	}
+	st.Held = st.Ledger.Held(a.now())
+	open, err := s.runs.List(ctx, s.lab, true, 50)
+	if err != nil {
+		return st, err
+	}
+	for _, info := range open {
+		st.Runs = append(st.Runs, statusOf(ctx, a, s, info))
+	}
+	if st.Orphans, err = orphans(ctx, s, st.Ledger); err != nil {
+		return st, err
+	}
+	list, err := s.schedules.List(ctx, s.lab)
+	if err != nil {
+		return st, err
+	}
+	st.Schedules = append(st.Schedules, list...)
+	return st, nil
+}
+
+func statusOf(ctx context.Context, a *app, s *session, info runInfo) openRun {
+	info.Link = s.link(info.Run)
+	r := openRun{runInfo: info, Blocked: []blockedStep{}}
+	sheet, err := s.runs.Sheet(ctx, info.Run)
+	if err != nil {
+		r.Error = err.Error()
+		return r
+	}
+	r.Sheet = &sheet
+	if sheet.Blocked == 0 {
+		return r
+	}
+	p, err := s.runs.Plan(ctx, info.Run)
+	if err != nil || p == nil {
+		r.Error = "the plan cannot be read now"
+		return r
+	}
+	v := view{Run: info.Run, Plan: p, Sheet: sheet, Now: a.now()}
+	for _, i := range v.blocked() {
+		step := p.Steps[i]
+		r.Blocked = append(r.Blocked, blockedStep{step.ID, step.Title, sheet.Notes[step.ID], v.goOn(step.ID)})
+	}
+	return r
+}
+
+// orphans are the holders of locks that are closed.
+func orphans(ctx context.Context, s *session, l ledger.State) ([]orphan, error) {
+	list := []orphan{}
+	seen := map[string]bool{}
+	for _, lock := range l.Locks {
+		run := lock.Holder.Workflow
+		if seen[run] {
+			continue
+		}
+		seen[run] = true
+		info, err := s.runs.Info(ctx, run)
+		switch {
+		case errors.Is(err, errNoRun):
+			list = append(list, orphan{run, "gone"})
+		case err != nil:
+			return nil, err
+		case !info.Open:
+			list = append(list, orphan{run, info.State})
+		}
+	}
+	return list, nil
+}
+
+func runStatus(ctx context.Context, a *app) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	st, err := readStatus(ctx, a, s)
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.writeJSON(st)
+	}
+	st.text(a, a.out, a.paint())
+	return nil
+}
+
+func (st labStatus) text(a *app, w io.Writer, p paint) {
+	fmt.Fprintf(w, "%s%s\n", p.on(bold, "Lab "+st.Lab), linkSuffix(st.UI))
+	st.runsText(a, w, p)
+	st.lockText(w, p)
+	if st.Held {
+		h := st.Ledger.Hold
+		section(w, p, "On hold: scheduled runs are skipped", fmt.Sprintf("until %s, by %s: %s\nend it with: nightshift hold --end", stamp(h.Until), h.By, h.Reason))
+	}
+	var debts []string
+	for _, d := range st.Ledger.Debts {
+		debts = append(debts, debtText(d))
+	}
+	if len(debts) > 0 {
+		debts = append(debts, "given back by: nightshift run power-up, or without starting anything: nightshift settle")
+	}
+	section(w, p, "Owed: switched off, to be switched on again", debts...)
+	if n := len(st.Ledger.Memory); n > 0 {
+		section(w, p, "Remembered", count(n, "guest")+" ran before the lab went down, and power-up starts again")
+	}
+	var schedules []string
+	for _, s := range st.Schedules {
+		schedules = append(schedules, s.text())
+	}
+	section(w, p, "Scheduled", schedules...)
+	if len(st.Runs) == 0 && len(st.Orphans) == 0 && len(debts) == 0 && !st.Held {
+		fmt.Fprintln(w, "\nNothing is under way, nothing is owed, no hold.")
+	}
+}
+
+func (st labStatus) runsText(a *app, w io.Writer, p paint) {
+	for _, r := range st.Runs {
+		lines := []string{}
+		if r.Sheet != nil {
+			v := view{Run: r.Run, Sheet: *r.Sheet, Now: a.now()}
+			lines = append(lines, v.headline()+", since "+stamp(r.Sheet.Started)+", by "+r.Sheet.By)
+			if r.Sheet.Total > 0 {
+				lines = append(lines, v.counts())
+			}
+			if r.Sheet.Phase == workflows.PhaseApprove {
+				lines = append(lines, "nightshift approve "+r.Run, "nightshift reject "+r.Run+" --reason …")
+			}
+		}
+		for _, b := range r.Blocked {
+			lines = append(lines, p.on(red, "blocked: "+b.Title+noteSuffix(b.Why)))
+			for _, c := range b.GoOn {
+				lines = append(lines, "    "+c)
+			}
+		}
+		if r.Error != "" {
+			lines = append(lines, r.Error)
+		}
+		section(w, p, "Run "+r.Run+linkSuffix(r.Link), lines...)
+	}
+}
+
+func (st labStatus) lockText(w io.Writer, p paint) {
+	var locks []string
+	for _, l := range st.Ledger.Locks {
+		locks = append(locks, fmt.Sprintf("%s: by run %s (%s, by %s) since %s", l.Scope, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, stamp(l.Since)))
+	}
+	for _, o := range st.Orphans {
+		locks = append(locks, p.on(red, fmt.Sprintf("run %s is %s and never released its locks; once you have looked at what it left:", o.Run, o.State)),
+			"    nightshift unlock "+report.Quote(o.Run)+" --reason …")
+	}
+	section(w, p, "Locks", locks...)
+}
+
+func debtText(d plan.Debt) string {
+	was := d.Was
+	if was == "" {
+		was = "not set"
+	}
+	return fmt.Sprintf("%s of %s was %s, since %s (run %s; debt %s)", d.Setting.Title(), d.Target, was, stamp(d.Since), d.Run, d.ID)
+}
+
+// section prints indented lines under a title; none, and there is nothing.
+func section(w io.Writer, p paint, title string, lines ...string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.on(bold, title), strings.ReplaceAll(strings.Join(lines, "\n"), "\n", "\n  "))
+}

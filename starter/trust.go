@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/errgroup"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/inventory"
+	"nightshift/internal/redfish"
+)
+
+// sideBySide is how many machines are asked at a time.
+const sideBySide = 16
+
+// fetchKeys asks every machine of the lab for its certificate or host key, side by side. Nothing is sent.
+func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
+	var asks []func() trustFact
+	for i, v := range lab.VCenters {
+		asks = append(asks, func() trustFact {
+			return certificateFact(ctx, "vCenter "+v.Name, v.Endpoint, fmt.Sprintf("vcenters[%d].tls.fingerprint", i))
+		})
+	}
+	for i, h := range lab.Hosts {
+		if h.BMC != nil {
+			asks = append(asks, func() trustFact {
+				return certificateFact(ctx, "BMC of "+h.Name, h.BMC.Endpoint, fmt.Sprintf("hosts[%d].bmc.tls.fingerprint", i))
+			})
+		}
+		if h.SSH != nil {
+			asks = append(asks, func() trustFact {
+				return hostKeyFact(ctx, "host "+h.Name, *h.SSH, fmt.Sprintf("hosts[%d].ssh.hostKey", i))
+			})
+		}
+	}
+	for i, s := range lab.StorageHosts {
+		asks = append(asks, func() trustFact {
+			return hostKeyFact(ctx, "storage host "+s.Name, s.SSH, fmt.Sprintf("storageHosts[%d].ssh.hostKey", i))
+		})
+	}
+	return allAtOnce(asks)
+}
+
+// allAtOnce runs the questions side by side and answers in their order.
+func allAtOnce[T any](asks []func() T) []T {
+	out := make([]T, len(asks))
+	var g errgroup.Group
+	g.SetLimit(sideBySide)
+	for i, ask := range asks {
+		g.Go(func() error {
+			out[i] = ask()
+			return nil
+		})
+	}
+	_ = g.Wait() // the answers carry their errors
+	return out
+}
+
+func certificateFact(ctx context.Context, machine string, e inventory.Endpoint, field string) trustFact {
+	f := trustFact{Machine: machine, Address: e.URL, What: "certificate", Recorded: e.TLS.Fingerprint, field: field}
+	u, err := url.Parse(e.URL)
+	if err == nil && u.Scheme == "http" {
+		f.State, f.Note = trustCA, "plain http: there is no certificate, and no way to know who answers (insecure: true)"
+		return f
+	}
+	if err != nil {
+		return f.failed(err)
+	}
+	cert, err := endpoint.Certificate(ctx, u)
+	if err != nil {
+		return f.failed(err)
+	}
+	f.Shows = endpoint.Fingerprint(cert)
+	f.Note = fmt.Sprintf("%s, until %s", cert.Subject, cert.NotAfter.Format("2006-01-02"))
+	if f.Recorded == "" && (e.TLS.CA != "" || trustedBySystem(cert, u.Hostname())) {
+		f.State = trustCA
+		return f
+	}
+	return f.compared()
+}
+
+func trustedBySystem(cert *x509.Certificate, host string) bool {
+	_, err := cert.Verify(x509.VerifyOptions{DNSName: host})
+	return err == nil
+}
+
+func hostKeyFact(ctx context.Context, machine string, s inventory.SSH, field string) trustFact {
+	f := trustFact{Machine: machine, Address: s.Address, What: "host key", Recorded: s.HostKey, field: field}
+	key, err := endpoint.HostKey(ctx, s.Address)
+	if err != nil {
+		return f.failed(err)
+	}
+	f.Shows = endpoint.HostKeyLine(key)
+	f.Known = key.Type() + " " + ssh.FingerprintSHA256(key)
+	return f.compared()
+}
+
+// fetchSerials reads the serial numbers through the BMCs whose certificates are trusted by now; one login each.
+func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []trustFact {
+	answered := map[string]bool{}
+	for _, k := range keys {
+		answered[k.field] = k.State == trustSame || k.State == trustCA || k.Written
+	}
+	var asks []func() trustFact
+	for i, h := range lab.Hosts {
+		if h.BMC == nil || !answered[fmt.Sprintf("hosts[%d].bmc.tls.fingerprint", i)] {
+			continue
+		}
+		asks = append(asks, func() trustFact {
+			f := trustFact{Machine: "BMC of " + h.Name, Address: h.BMC.URL, What: "serial number", Recorded: h.BMC.Serial, field: fmt.Sprintf("hosts[%d].bmc.serial", i)}
+			serial, note, err := readSerial(ctx, lab, h)
+			if err != nil {
+				return f.failed(err)
+			}
+			f.Shows, f.Note = serial, note
+			if serial == "" {
+				f.State, f.Note = trustCA, "it tells no serial number"
+				return f
+			}
+			return f.compared()
+		})
+	}
+	return allAtOnce(asks)
+}
+
+func readSerial(ctx context.Context, lab *inventory.Lab, h inventory.Host) (serial, note string, err error) {
+	r, err := endpoint.Resolve(ctx, "BMC of "+h.Name, h.BMC.Endpoint, lab.Dir)
+	if err != nil {
+		return "", "", err
+	}
+	c, err := redfish.Connect(ctx, r, h.BMC.System)
+	if err != nil {
+		return "", "", err
+	}
+	defer func() { _ = c.Close(ctx) }() // it was only read
+	s, err := c.System(ctx)
+	return s.Serial, s.Model, err
+}
+
+func (f trustFact) compared() trustFact {
+	switch {
+	case f.Recorded == "":
+		f.State = trustNew
+	case f.Recorded == f.Shows || sameHostKey(f.Recorded, f.Shows):
+		f.State = trustSame
+	default:
+		f.State = trustChanged
+	}
+	return f
+}
+
+func (f trustFact) failed(err error) trustFact {
+	f.State, f.Note = trustFailed, err.Error()
+	return f
+}
