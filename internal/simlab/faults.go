@@ -1,0 +1,98 @@
+package simlab
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// Kind is what goes wrong with a call.
+type Kind string
+
+// Kinds of faults.
+const (
+	Drop       Kind = "drop"       // it never arrives; the connection is closed
+	LoseAnswer Kind = "loseAnswer" // it acts; the connection is closed without an answer
+	Delay      Kind = "delay"      // it arrives late
+	Hang       Kind = "hang"       // it never arrives; the connection stays open without an answer
+	Error      Kind = "error"      // it is refused with the fault or status given, and does not act
+)
+
+// A Fault is put between the callers and a system. Empty System, Verb or Target: any.
+type Fault struct {
+	System string // "vcenter" or "bmc:HOST"
+	// Verb as in a Record, or the name of a reading SOAP method; "GET" and other HTTP methods match all their paths.
+	// "Login" is a login at either.
+	Verb   string
+	Target string
+	Kind   Kind
+	Times  int           // how often; 0 = always
+	Delay  time.Duration // for Delay: wall-clock time
+	// SOAP names the vSphere fault ("HostCommunication") and Status the HTTP status for Error. Defaults: RuntimeFault, 503.
+	SOAP   string
+	Status int
+}
+
+type faults struct {
+	mu     sync.Mutex
+	active []*Fault
+}
+
+// Inject puts a fault in place; later ones come first. The function returned takes it away again.
+func (l *Lab) Inject(f Fault) (remove func()) {
+	l.faults.mu.Lock()
+	defer l.faults.mu.Unlock()
+	p := &f
+	if f.Times == 0 {
+		p.Times = -1
+	}
+	l.faults.active = append([]*Fault{p}, l.faults.active...)
+	return func() {
+		l.faults.mu.Lock()
+		defer l.faults.mu.Unlock()
+		p.Times = 0
+	}
+}
+
+// match finds the fault for a request and counts it.
+func (f *faults) match(system string, calls []call) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.active {
+		if p.Times == 0 || p.System != "" && p.System != system {
+			continue
+		}
+		for _, c := range calls {
+			verb := verbMatches(p.Verb, c.verb) || strings.HasPrefix(c.verb, p.Verb+" ")
+			if verb && (p.Target == "" || p.Target == c.target) {
+				if p.Times > 0 {
+					p.Times--
+				}
+				return *p, true
+			}
+		}
+	}
+	return Fault{}, false
+}
+
+// CutOff makes a system unreachable: "vcenter" or "bmc:HOST" close every connection; "host:HOST" loses its management
+// network, so that vCenter sees it not responding while its guests run on. For d of wall-clock time, or with 0 until the
+// function returned is called.
+func (l *Lab) CutOff(system string, d time.Duration) (restore func()) {
+	restore = func() { l.setCut(system, false) }
+	l.setCut(system, true)
+	if d > 0 {
+		l.goAfter(d, restore)
+	}
+	return restore
+}
+
+func (l *Lab) setCut(system string, cut bool) {
+	if name, ok := strings.CutPrefix(system, "host:"); ok {
+		l.cutHost(name, cut)
+		return
+	}
+	if g := l.gates[system]; g != nil {
+		g.set(cut)
+	}
+}

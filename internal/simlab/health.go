@@ -1,0 +1,26 @@
+package simlab
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// startHealth serves a page per guest that answers 200 while the guest's service is up, and 503 otherwise: what a
+// health check of the lab file looks at.
+func (l *Lab) startHealth(port int) error {
+	addr, err := l.listen("health", port, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		g, ok := l.Guests()[name]
+		switch {
+		case !ok:
+			http.NotFound(w, r)
+		case !g.Ready:
+			http.Error(w, name+" is not up", http.StatusServiceUnavailable)
+		default:
+			_, _ = fmt.Fprintf(w, "%s is up\n", name) // the caller may be gone
+		}
+	}))
+	l.health = "http://" + addr
+	return err
+}

@@ -1,0 +1,189 @@
+// Package simlab is a lab that refuses what a real one refuses: a vCenter (govmomi's simulator, extended where it falls
+// short), one Redfish BMC per server wired to its host, guests that take their time or ignore a shutdown, vCLS, HA, real
+// logins over TLS, and faults at every boundary. The demo, the tests and the benchmarks run on it.
+//
+// It is seen from the outside only: it knows neither Temporal nor the product's device clients. What it receives is
+// recorded, so that a test can count destructive calls.
+package simlab
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// Config says how a lab runs.
+type Config struct {
+	Spec Spec
+	// Speed divides all durations: 1 (default) is as slow as a real lab, 60 sixty times faster.
+	Speed float64
+	// Ports to listen on, on 127.0.0.1. A lab that starts again on the same ports is found by clients of the first.
+	Ports Ports
+	// Seed makes identities and jitter repeatable. Passwords and certificates are new every time.
+	Seed int64
+	// OnCall is called for every call that changes something, when it is received and before it acts.
+	OnCall func(Record)
+}
+
+// Ports of a lab; 0 is any free one. BMCs take consecutive ports in the order of the spec's hosts.
+type Ports struct{ VCenter, BMC, Health int }
+
+// A Lab is a simulated lab that runs.
+type Lab struct {
+	spec  Spec
+	speed float64
+
+	mu       sync.Mutex // the world
+	changed  chan struct{}
+	clusters []*cluster
+	hosts    []*host
+	guests   []*guest
+
+	vc     *vcenter
+	bmcs   map[string]*bmc // by host
+	health string          // base URL of the guests' health pages
+	gates  map[string]*gate
+	rec    recorder
+	faults faults
+
+	rngMu sync.Mutex
+	rng   *rand.Rand
+
+	ctx    context.Context //nolint:containedctx // the lab's own life
+	cancel context.CancelFunc
+	life   sync.Mutex // goroutines begin under it, so that none begins after Close
+	wg     sync.WaitGroup
+	closes []func()
+}
+
+// Start builds the lab and serves it until ctx ends or Close is called.
+func Start(ctx context.Context, cfg Config) (*Lab, error) {
+	spec, err := cfg.Spec.complete(cfg.Seed)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{
+		spec: spec, speed: cfg.Speed, changed: make(chan struct{}),
+		bmcs: map[string]*bmc{}, gates: map[string]*gate{},
+		rec: recorder{logins: map[string]Logins{}, on: cfg.OnCall},
+		rng: rand.New(rand.NewSource(cfg.Seed)), //nolint:gosec // jitter
+	}
+	if l.speed <= 0 {
+		l.speed = 1
+	}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	if err := l.start(cfg); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Lab) start(cfg Config) error {
+	if err := l.startHealth(cfg.Ports.Health); err != nil {
+		return err
+	}
+	if err := l.buildVCenter(cfg.Seed); err != nil {
+		return err
+	}
+	port := cfg.Ports.BMC
+	for _, h := range l.hosts {
+		if h.spec.NoBMC {
+			continue
+		}
+		if err := l.startBMC(h, port); err != nil {
+			return err
+		}
+		if port != 0 {
+			port++
+		}
+	}
+	if err := l.serveVCenter(cfg.Ports.VCenter); err != nil {
+		return err
+	}
+	l.goRun(l.tendVCLS)
+	return nil
+}
+
+// Close ends the lab and everything in it.
+func (l *Lab) Close() {
+	l.life.Lock()
+	l.cancel()
+	l.life.Unlock()
+	for i := len(l.closes) - 1; i >= 0; i-- {
+		l.closes[i]()
+	}
+	l.closes = nil
+	l.wg.Wait()
+	if l.vc != nil {
+		l.vc.model.Remove()
+		l.vc = nil
+	}
+}
+
+// Spec returns what the lab consists of, defaults filled in.
+func (l *Lab) Spec() Spec { return l.spec }
+
+// listen serves handler on 127.0.0.1 behind a gate, over TLS if a certificate is given. It returns host:port.
+func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler http.Handler) (string, error) {
+	ln, err := (&net.ListenConfig{}).Listen(l.ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return "", fmt.Errorf("simulated lab %s: listen for %s on port %d: %w", l.spec.Name, system, port, err)
+	}
+	g := newGate(ln)
+	l.gates[system] = g
+	var serve net.Listener = g
+	if cert != nil {
+		// HTTP/1.1 only, as the real ones: and a connection that is cut then cuts one call.
+		serve = tls.NewListener(g, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if l.begin() {
+			defer l.wg.Done()
+			handler.ServeHTTP(w, r)
+		}
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(serve); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			l.cancel()
+		}
+	}()
+	l.closes = append(l.closes, func() {
+		_ = srv.Close() // connections that are gone already are no matter
+		<-done
+	})
+	return ln.Addr().String(), nil
+}
+
+// A vcenter is the simulator behind the lab's vCenter.
+type vcenter struct {
+	model       *simulator.Model
+	ext         *extension
+	cert        tls.Certificate
+	url         string
+	password    string
+	refs        map[types.ManagedObjectReference]string // names, for records; guarded by Lab.mu
+	byHost      map[types.ManagedObjectReference]*host
+	byGuest     map[types.ManagedObjectReference]*guest // guarded by Lab.mu
+	byCluster   map[types.ManagedObjectReference]*cluster
+	datastores  map[string]types.ManagedObjectReference
+	vmFolder    types.ManagedObjectReference
+	vclsFolder  types.ManagedObjectReference
+	datacenter  types.ManagedObjectReference
+	pools       map[*host]types.ManagedObjectReference
+	taskCounter int // guarded by Lab.mu
+}

@@ -1,0 +1,291 @@
+package simlab
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// building serialises the making of simulators: vcsim changes package variables of its own while it makes one.
+var building sync.Mutex
+
+// buildVCenter makes the inventory. Nothing is served yet.
+func (l *Lab) buildVCenter(seed int64) error {
+	building.Lock()
+	defer building.Unlock()
+	m := simulator.VPX()
+	m.Portgroup, m.Host, m.Cluster, m.ClusterHost, m.Datastore, m.Machine = 0, 0, 0, 0, 0, 0
+	about := &m.ServiceContent.About
+	about.Version, about.Build, about.ApiVersion = l.spec.Version, l.spec.Build, l.spec.Version+".0"
+	about.Name, about.LicenseProductVersion = "VMware vCenter Server", l.spec.Version[:1]+".0"
+	about.FullName = fmt.Sprintf("VMware vCenter Server %s build-%s", l.spec.Version, l.spec.Build)
+	// All simulators of a process share one otherwise.
+	about.InstanceUuid = derived(seed, l.spec.Name, "vcenter", "").String()
+	if err := m.Create(); err != nil {
+		return fmt.Errorf("simulated lab %s: make the vCenter: %w", l.spec.Name, err)
+	}
+	l.vc = &vcenter{
+		model: m, password: newPassword("vcenter"),
+		refs: map[types.ManagedObjectReference]string{}, byHost: map[types.ManagedObjectReference]*host{},
+		byGuest: map[types.ManagedObjectReference]*guest{}, byCluster: map[types.ManagedObjectReference]*cluster{},
+		datastores: map[string]types.ManagedObjectReference{}, pools: map[*host]types.ManagedObjectReference{},
+	}
+	l.vc.ownOptions()
+	b := &builder{lab: l, vc: l.vc, ctx: l.vc.fork()}
+	return b.build()
+}
+
+// ownOptions gives this vCenter option values of its own: those of vcsim are shared by the process.
+func (v *vcenter) ownOptions() {
+	m := v.model.Map().OptionManager()
+	own := make([]types.BaseOptionValue, len(m.Setting))
+	for i, o := range m.Setting {
+		c := *o.GetOptionValue()
+		own[i] = &c
+	}
+	m.Setting = own
+}
+
+// fork is a Context of its own: object locks are re-entrant per Context, so goroutines never share one.
+func (v *vcenter) fork() *simulator.Context {
+	c := *v.model.Service.Context
+	return &c
+}
+
+type builder struct {
+	lab *Lab
+	vc  *vcenter
+	ctx *simulator.Context
+}
+
+func (b *builder) build() error {
+	dc, ok := b.vc.model.Map().Any("Datacenter").(*simulator.Datacenter)
+	if !ok {
+		return fmt.Errorf("simulated lab %s: the simulator made no datacenter", b.lab.spec.Name)
+	}
+	dc.Name = b.lab.spec.Datacenter
+	b.vc.datacenter, b.vc.vmFolder = dc.Self, dc.VmFolder
+	b.vc.refs[dc.Self] = dc.Name
+	folder := b.get(dc.HostFolder).(*simulator.Folder)
+	for _, spec := range b.lab.spec.Clusters {
+		if err := b.cluster(folder, spec); err != nil {
+			return err
+		}
+	}
+	for _, spec := range b.lab.spec.Hosts {
+		if err := b.host(folder, spec); err != nil {
+			return fmt.Errorf("simulated lab %s: make host %s: %w", b.lab.spec.Name, spec.Name, err)
+		}
+	}
+	for _, h := range b.lab.hosts {
+		versionHost(b.get(h.ref).(*simulator.HostSystem), h.spec)
+	}
+	for _, spec := range b.lab.spec.Datastores {
+		if err := b.datastore(spec); err != nil {
+			return fmt.Errorf("simulated lab %s: make datastore %s: %w", b.lab.spec.Name, spec.Name, err)
+		}
+	}
+	return b.guests()
+}
+
+func (b *builder) get(ref types.ManagedObjectReference) any { return b.vc.model.Map().Get(ref) }
+
+func (b *builder) cluster(folder *simulator.Folder, spec ClusterSpec) error {
+	body := folder.CreateClusterEx(b.ctx, &types.CreateClusterEx{This: folder.Self, Name: spec.Name})
+	res, ok := body.(*methods.CreateClusterExBody)
+	if !ok || res.Res == nil {
+		return fmt.Errorf("simulated lab %s: make cluster %s: %w", b.lab.spec.Name, spec.Name, soapError(body))
+	}
+	c := &cluster{spec: spec, ref: res.Res.Returnval, ha: spec.HA, drs: spec.DRS, drsLevel: spec.DRSLevel, dpm: spec.DPM}
+	obj := b.get(c.ref).(*simulator.ClusterComputeResource)
+	cfg := obj.ConfigurationEx.(*types.ClusterConfigInfoEx)
+	cfg.DasConfig.Enabled, cfg.DrsConfig.Enabled = &spec.HA, &spec.DRS
+	cfg.DrsConfig.DefaultVmBehavior = types.DrsBehavior(spec.DRSLevel)
+	cfg.DpmConfigInfo = &types.ClusterDpmConfigInfo{Enabled: &spec.DPM, DefaultDpmBehavior: types.DpmBehaviorAutomated}
+	cfg.VsanConfigInfo = &types.VsanClusterConfigInfo{Enabled: &spec.VSAN, DefaultConfig: &types.VsanClusterConfigInfoHostDefaultInfo{}}
+	b.lab.clusters = append(b.lab.clusters, c)
+	b.vc.byCluster[c.ref], b.vc.refs[c.ref] = c, spec.Name
+	return nil
+}
+
+func (b *builder) host(folder *simulator.Folder, spec HostSpec) error {
+	h := &host{spec: spec, power: on, running: true, connected: true, storage: true, maintenance: spec.Maintenance}
+	if spec.Off {
+		h.power, h.running, h.connected, h.storage = off, false, false, false
+	}
+	connect := types.HostConnectSpec{HostName: spec.Name}
+	var task types.ManagedObjectReference
+	for _, c := range b.lab.clusters {
+		if c.spec.Name == spec.Cluster {
+			h.cluster = c
+			obj := b.get(c.ref).(*simulator.ClusterComputeResource)
+			task = obj.AddHostTask(b.ctx, &types.AddHost_Task{This: c.ref, Spec: connect, AsConnected: true}).(*methods.AddHost_TaskBody).Res.Returnval
+		}
+	}
+	if h.cluster == nil {
+		task = folder.AddStandaloneHostTask(b.ctx, &types.AddStandaloneHost_Task{This: folder.Self, Spec: connect, AddConnected: true}).(*methods.AddStandaloneHost_TaskBody).Res.Returnval
+	}
+	ref, err := b.vc.result(task)
+	if err != nil {
+		return err
+	}
+	h.ref = ref
+	obj := b.get(ref).(*simulator.HostSystem)
+	dressHost(obj, spec)
+	if pool := b.poolOf(obj); pool != nil {
+		b.vc.pools[h] = *pool
+	}
+	if spec.FreeLicense {
+		b.freeLicense(ref, spec.Name)
+	}
+	b.lab.hosts = append(b.lab.hosts, h)
+	b.vc.byHost[ref], b.vc.refs[ref] = h, spec.Name
+	return nil
+}
+
+// dressHost gives a host the hardware and version of the spec.
+func dressHost(h *simulator.HostSystem, spec HostSpec) {
+	tag := []types.HostSystemIdentificationInfo{{
+		IdentifierValue: spec.Serial,
+		IdentifierType:  &types.ElementDescription{Description: types.Description{Label: "Service tag", Summary: "Service tag of the system"}, Key: "ServiceTag"},
+	}}
+	memory := int64(spec.MemoryGB) << 30
+	hw := *h.Hardware
+	hw.SystemInfo = types.HostSystemInfo{Vendor: spec.Vendor, Model: spec.Model, Uuid: spec.UUID, SerialNumber: spec.Serial, OtherIdentifyingInfo: tag}
+	hw.MemorySize = memory
+	h.Hardware = &hw
+	sum := *h.Summary.Hardware
+	sum.Vendor, sum.Model, sum.Uuid, sum.OtherIdentifyingInfo, sum.MemorySize = spec.Vendor, spec.Model, spec.UUID, tag, memory
+	h.Summary.Hardware = &sum
+	h.Config.LockdownMode = types.HostLockdownMode(spec.Lockdown)
+}
+
+// versionHost sets the version of ESXi: after all hosts are added, since the simulator panics at versions that it does not
+// know when it adds one.
+func versionHost(h *simulator.HostSystem, spec HostSpec) {
+	product := h.Config.Product
+	product.Version, product.Build, product.ApiVersion = spec.Version, spec.Build, spec.Version+".0"
+	product.FullName = fmt.Sprintf("VMware ESXi %s build-%s", spec.Version, spec.Build)
+	h.Config.Product = product
+	h.Summary.Config.Product = &product
+}
+
+func (b *builder) poolOf(h *simulator.HostSystem) *types.ManagedObjectReference {
+	switch p := b.get(*h.Parent).(type) {
+	case *simulator.ClusterComputeResource:
+		return p.ResourcePool
+	default:
+		if cr, ok := asComputeResource(p); ok {
+			return cr.ResourcePool
+		}
+	}
+	return nil
+}
+
+// freeLicense assigns the licence of the free ESXi, whose API only reads.
+func (b *builder) freeLicense(ref types.ManagedObjectReference, name string) {
+	for _, o := range b.vc.model.Map().AllReference("LicenseAssignmentManager") {
+		if m, ok := o.(*simulator.LicenseAssignmentManager); ok {
+			all := &m.QueryAssignedLicensesResponse.Returnval
+			for i := range *all {
+				if (*all)[i].EntityId == ref.Value {
+					(*all)[i].EntityDisplayName = name
+					(*all)[i].AssignedLicense = types.LicenseManagerLicenseInfo{
+						LicenseKey: "00000-00000-00000-00000-0FREE", EditionKey: "esxBasic", Name: "VMware vSphere 7 Hypervisor",
+						Properties: []types.KeyAnyValue{{Key: "feature", Value: types.KeyValue{Key: "vsmp:8", Value: "Up to 8-way virtual SMP"}}},
+					}
+				}
+			}
+		}
+	}
+}
+
+func (b *builder) datastore(spec DatastoreSpec) error {
+	dir := b.vc.model.Map().OptionManager()
+	home := ""
+	for _, o := range dir.Setting {
+		if v := o.GetOptionValue(); v.Key == "vcsim.home" {
+			home, _ = v.Value.(string)
+		}
+	}
+	path, err := makeDir(home, spec.Name)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, h := range b.lab.hosts {
+		if !spec.on(h.spec.Name) {
+			continue
+		}
+		n++
+		sys := b.get(*b.get(h.ref).(*simulator.HostSystem).ConfigManager.DatastoreSystem).(*simulator.HostDatastoreSystem)
+		body := sys.CreateLocalDatastore(b.ctx, &types.CreateLocalDatastore{This: sys.Self, Name: spec.Name, Path: path})
+		res, ok := body.(*methods.CreateLocalDatastoreBody)
+		if !ok || res.Res == nil {
+			return soapError(body)
+		}
+		if ref := res.Res.Returnval; ref.Value != "" { // empty where another host has made it already
+			b.vc.datastores[spec.Name] = ref
+		}
+	}
+	if ref, ok := b.vc.datastores[spec.Name]; ok {
+		ds := b.get(ref).(*simulator.Datastore)
+		ds.Summary.Type = "VMFS"
+		shared := n > 1
+		ds.Summary.MultipleHostAccess = &shared
+		b.vc.refs[ref] = spec.Name
+	}
+	return nil
+}
+
+// result waits for a task of the simulator itself.
+func (v *vcenter) result(ref types.ManagedObjectReference) (types.ManagedObjectReference, error) {
+	task, ok := v.model.Map().Get(ref).(*simulator.Task)
+	if !ok {
+		return ref, fmt.Errorf("no task %s", ref.Value)
+	}
+	task.Wait()
+	var out types.ManagedObjectReference
+	var err error
+	c := v.fork()
+	c.WithLock(task, func() {
+		if e := task.Info.Error; e != nil {
+			err = fmt.Errorf("%s: %T", e.LocalizedMessage, e.Fault)
+		}
+		out, _ = task.Info.Result.(types.ManagedObjectReference)
+	})
+	return out, err
+}
+
+func soapError(b soap.HasFault) error {
+	if f := b.Fault(); f != nil {
+		return fmt.Errorf("%s %T", f.String, f.VimFault())
+	}
+	return fmt.Errorf("unexpected answer %T", b)
+}
+
+// diskSpec is the disk of a guest, and what it hangs on.
+func diskSpec(datastore, name string, multiWriter bool) ([]types.BaseVirtualDeviceConfigSpec, error) {
+	var devices object.VirtualDeviceList
+	scsi, err := devices.CreateSCSIController("pvscsi")
+	if err != nil {
+		return nil, err
+	}
+	ctrl, ok := scsi.(types.BaseVirtualController)
+	if !ok {
+		return nil, fmt.Errorf("%T is no controller", scsi)
+	}
+	disk := devices.CreateDisk(ctrl, types.ManagedObjectReference{}, fmt.Sprintf("[%s] %s/disk1.vmdk", datastore, name))
+	disk.CapacityInKB = 10 << 20
+	if multiWriter {
+		if backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
+			backing.Sharing = string(types.VirtualDiskSharingSharingMultiWriter)
+		}
+	}
+	return append(devices, scsi, disk).ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+}

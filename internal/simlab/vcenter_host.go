@@ -1,0 +1,186 @@
+package simlab
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// EnterMaintenanceModeTask waits until nothing runs on the host any more: for ever, or for the time-out of the request,
+// which is wall-clock time as every time that a caller gives. vCLS VMs are moved where there is another host.
+func (e *extension) EnterMaintenanceModeTask(ctx *simulator.Context, req *types.EnterMaintenanceMode_Task) soap.HasFault {
+	l, h := e.lab, e.lab.vc.byHost[req.This]
+	task := l.startTask(ctx, req.This, "EnterMaintenanceMode_Task", "HostSystem.enterMaintenanceMode", func(j *job) (types.AnyType, types.BaseMethodFault) {
+		return nil, l.enterMaintenance(j, h, time.Duration(req.Timeout)*time.Second)
+	})
+	return &methods.EnterMaintenanceMode_TaskBody{Res: &types.EnterMaintenanceMode_TaskResponse{Returnval: task}}
+}
+
+func (l *Lab) enterMaintenance(j *job, h *host, timeout time.Duration) types.BaseMethodFault {
+	wait, cancel := context.WithCancel(l.ctx)
+	if timeout > 0 {
+		wait, cancel = context.WithTimeout(l.ctx, timeout)
+	}
+	defer cancel()
+	l.change(func(*touched) { h.entering++ })
+	defer l.change(func(*touched) { h.entering-- })
+	var fault types.BaseMethodFault
+	for fault == nil {
+		var empty bool
+		l.read(func() {
+			fault = h.refuses(false)
+			l.evacuateVCLS(h)
+			empty = l.nothingRuns(h)
+		})
+		switch {
+		case fault != nil:
+		case empty:
+			return l.becomeMaintenance(j, h)
+		case j.done(): // cancelled
+			return nil
+		default:
+			fault = l.untilChange(wait, j)
+		}
+	}
+	return fault
+}
+
+// untilChange waits for the world to change, and looks at the task now and then, which may be cancelled.
+func (l *Lab) untilChange(ctx context.Context, j *job) types.BaseMethodFault {
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	first := true
+	err := l.wait(short, func() bool {
+		changed := !first
+		first = false
+		return changed
+	})
+	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !j.done() {
+		return &types.Timedout{}
+	}
+	return nil
+}
+
+func (l *Lab) becomeMaintenance(j *job, h *host) (fault types.BaseMethodFault) {
+	if !j.sleep(takeEnterMaint) {
+		return nil
+	}
+	l.change(func(t *touched) {
+		if fault = h.refuses(false); fault != nil {
+			return
+		}
+		if !l.nothingRuns(h) {
+			fault = &types.InvalidState{} // somebody started a guest in the meantime
+			return
+		}
+		h.maintenance = true
+		t.host(h)
+	})
+	return fault
+}
+
+// nothingRuns: suspended guests do not count.
+func (l *Lab) nothingRuns(h *host) bool {
+	for _, g := range l.guestsOn(h) {
+		if g.power == guestOn || g.busy {
+			return false
+		}
+	}
+	return true
+}
+
+// evacuateVCLS moves the vCLS VMs of a host to another one of the cluster, if there is one.
+func (l *Lab) evacuateVCLS(h *host) {
+	for _, g := range l.guestsOn(h) {
+		if g.vcls == nil || g.busy || g.power != guestOn || l.other(h) == nil {
+			continue
+		}
+		g.busy = true
+		l.after(takeEvacuate, func() {
+			l.change(func(t *touched) {
+				g.busy = false
+				if to := l.other(h); to != nil && g.host == h && h.usable() {
+					g.host = to
+					t.host(h)
+					t.host(to)
+				}
+			})
+		})
+	}
+}
+
+// refuses is why a host cannot do it now.
+func (h *host) refuses(needsMaintenance bool) types.BaseMethodFault {
+	switch {
+	case !h.connected || !h.running || h.cut:
+		return &types.HostNotConnected{}
+	case h.stopping, needsMaintenance && !h.maintenance:
+		return &types.InvalidState{}
+	}
+	return nil
+}
+
+// ExitMaintenanceModeTask lets guests run on the host again.
+func (e *extension) ExitMaintenanceModeTask(ctx *simulator.Context, req *types.ExitMaintenanceMode_Task) soap.HasFault {
+	l, h := e.lab, e.lab.vc.byHost[req.This]
+	task := l.startTask(ctx, req.This, "ExitMaintenanceMode_Task", "HostSystem.exitMaintenanceMode", func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
+		if !j.sleep(takeExitMaint) {
+			return nil, nil
+		}
+		l.change(func(t *touched) {
+			if fault = h.refuses(true); fault == nil {
+				h.maintenance = false
+				t.host(h)
+			}
+		})
+		return nil, fault
+	})
+	return &methods.ExitMaintenanceMode_TaskBody{Res: &types.ExitMaintenanceMode_TaskResponse{Returnval: task}}
+}
+
+// ShutdownHostTask shuts ESXi down, and with it the server. Outside of maintenance mode only by force: then guests die.
+func (e *extension) ShutdownHostTask(ctx *simulator.Context, req *types.ShutdownHost_Task) soap.HasFault {
+	task := e.lab.hostGoes(ctx, req.This, req.Force, "ShutdownHost_Task", "HostSystem.shutdown", e.lab.stopHost)
+	return &methods.ShutdownHost_TaskBody{Res: &types.ShutdownHost_TaskResponse{Returnval: task}}
+}
+
+// RebootHostTask reboots ESXi.
+func (e *extension) RebootHostTask(ctx *simulator.Context, req *types.RebootHost_Task) soap.HasFault {
+	task := e.lab.hostGoes(ctx, req.This, req.Force, "RebootHost_Task", "HostSystem.reboot", func(t *touched, h *host) {
+		l := e.lab
+		l.killGuests(t, h)
+		l.bootHost(t, h)
+	})
+	return &methods.RebootHost_TaskBody{Res: &types.RebootHost_TaskResponse{Returnval: task}}
+}
+
+func (l *Lab) hostGoes(ctx *simulator.Context, ref types.ManagedObjectReference, force bool, method, description string, act func(*touched, *host)) types.ManagedObjectReference {
+	h := l.vc.byHost[ref]
+	return l.startTask(ctx, ref, method, description, func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
+		l.read(func() { fault = h.refuses(!force) })
+		if fault != nil || !j.sleep(takeShutdownTask) {
+			return nil, fault
+		}
+		l.change(func(t *touched) {
+			if fault = h.refuses(!force); fault == nil {
+				act(t, h)
+			}
+		})
+		return nil, fault
+	})
+}
+
+// DisconnectHostTask is refused: nobody here works by hand.
+func (e *extension) DisconnectHostTask(*simulator.Context, *types.DisconnectHost_Task) soap.HasFault {
+	return &methods.DisconnectHost_TaskBody{Fault_: simulator.Fault("", &types.NotSupported{})}
+}
+
+// ReconnectHostTask is refused.
+func (e *extension) ReconnectHostTask(*simulator.Context, *types.ReconnectHost_Task) soap.HasFault {
+	return &methods.ReconnectHost_TaskBody{Fault_: simulator.Fault("", &types.NotSupported{})}
+}
