@@ -59,7 +59,7 @@ func (o *order) entries() {
 			o.b.warn("guest "+e.Name, "is in the lab file, but vCenter "+e.VCenter+" has no such guest", "correct or remove its entry")
 		}
 		for _, after := range e.After {
-			for _, dep := range o.resolve(after, e.VCenter, "after of guest "+e.Name) {
+			for _, dep := range o.before(after, e.VCenter, "after of guest "+e.Name, nil) {
 				for _, g := range mine {
 					o.add(g, dep, !strings.HasPrefix(after, groupPrefix))
 				}
@@ -72,7 +72,7 @@ func (o *order) groups() {
 	for _, group := range o.b.lab.Groups {
 		members := o.resolve(groupPrefix+group.Name, "", "groups")
 		for _, after := range group.After {
-			for _, dep := range o.resolve(after, "", "after of group "+group.Name) {
+			for _, dep := range o.before(after, "", "after of group "+group.Name, []string{group.Name}) {
 				for _, g := range members {
 					o.add(g, dep, false)
 				}
@@ -86,6 +86,19 @@ func (o *order) add(g, dep *guest, self bool) {
 	if g != dep || self {
 		o.deps[g] = append(o.deps[g], dep)
 	}
+}
+
+// before finds the guests that a word of after: means. Through a group that has no guests it looks further, as the order of
+// those before and after it still holds.
+func (o *order) before(word, vcenter, where string, through []string) []*guest {
+	found := o.resolve(word, vcenter, where)
+	name, isGroup := strings.CutPrefix(word, groupPrefix)
+	if group, ok := o.b.lab.Group(name); isGroup && ok && len(found) == 0 && !slices.Contains(through, name) {
+		for _, after := range group.After {
+			found = append(found, o.before(after, "", "after of group "+name, append(slices.Clone(through), name))...)
+		}
+	}
+	return found
 }
 
 const groupPrefix = "group:"
@@ -179,6 +192,29 @@ func (o *order) nearest(g *guest, inSet func(*guest) bool) []*guest {
 	}
 	o.sort(found)
 	return found
+}
+
+// sorted lists the guests of a set, each after those that must be up before it, through others that are not in the set.
+func (o *order) sorted(inSet func(*guest) bool) []*guest {
+	var list []*guest
+	seen := map[*guest]bool{}
+	var visit func(g *guest)
+	visit = func(g *guest) {
+		if seen[g] {
+			return
+		}
+		seen[g] = true
+		for _, dep := range o.deps[g] {
+			visit(dep)
+		}
+		if inSet(g) {
+			list = append(list, g)
+		}
+	}
+	for _, g := range o.b.guests {
+		visit(g)
+	}
+	return list
 }
 
 // breakCircles reports a circle and takes the edges between all guests that are in one out of the order.

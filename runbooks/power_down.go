@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"nightshift/internal/live"
@@ -145,14 +146,11 @@ func (d *descent) shutdownGuests(settings map[*cluster]map[plan.Setting]string) 
 			}
 		}
 	}
-	for _, g := range d.guests {
-		if !d.going[g] {
-			continue
-		}
-		needs := append([]string{}, dependents[g]...)
+	for _, g := range slices.Backward(d.order.sorted(func(g *guest) bool { return d.going[g] })) {
+		needs := slices.Clone(dependents[g])
 		s := settings[g.host.cluster]
 		needs = append(needs, s[plan.HA], s[plan.DRS], s[plan.DPM])
-		if s[plan.HA]+s[plan.DRS]+s[plan.DPM] == "" {
+		if strings.Join(needs, "") == "" {
 			needs = append(needs, d.begun(g.vc))
 		}
 		d.add(plan.Step{ID: d.guest[g], Title: guestDownTitle(g), Group: groupGuests, Action: plan.ShutdownGuest, Target: g.target(),
@@ -167,14 +165,17 @@ func (d *descent) shutdownHosts(settings map[*cluster]map[plan.Setting]string) {
 		if !d.down[h] {
 			continue
 		}
-		needs := []string{}
+		s := settings[h.cluster]
+		needs := []string{s[plan.VCLS]}
 		for _, g := range h.guests {
-			needs = append(needs, d.guest[g])
+			if d.going[g] {
+				needs = append(needs, d.guest[g]) // which waits for the other settings
+			}
 		}
-		for _, s := range settleOrder() {
-			needs = append(needs, settings[h.cluster][s])
+		if len(needs) == 1 {
+			needs = append(needs, s[plan.HA], s[plan.DRS], s[plan.DPM])
 		}
-		if needs = slices.DeleteFunc(needs, func(id string) bool { return id == "" }); len(needs) == 0 {
+		if strings.Join(needs, "") == "" {
 			needs = append(needs, d.begun(h.vc))
 		}
 		d.shutdownHost(h, needs)

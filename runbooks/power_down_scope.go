@@ -89,7 +89,7 @@ func (d *descent) checkHostDown(h *host) {
 		// No step logs in to a host, so lockdown mode stands in nobody's way; but strict leaves no way in without its vCenter.
 		d.warn(h.subject(), "is in strict lockdown mode: should vCenter "+h.vc.Name+" be lost, nobody can log in to it", "")
 	}
-	if h.live.Maintenance {
+	if h.live.Maintenance && !d.unsettled(h) {
 		d.warn(h.subject(), "is in maintenance mode already: power-up will take it out", "mark it keep: true if it should stay so")
 	}
 }

@@ -154,7 +154,7 @@ func (a *ascent) settleClusters() {
 
 // startGuests starts each guest when its cluster is ready and what it needs is up.
 func (a *ascent) startGuests() {
-	for _, g := range a.startOrder() {
+	for _, g := range a.order.sorted(func(g *guest) bool { return a.want[g] }) {
 		verb := "Start guest " + g.Name
 		if g.Power == live.Suspended {
 			verb = "Resume guest " + g.Name
@@ -186,29 +186,6 @@ func (a *ascent) guestNeeds(g *guest) []string {
 	return needs
 }
 
-// startOrder lists the guests to start, each after those it needs: so that their steps are there to be named.
-func (a *ascent) startOrder() []*guest {
-	var list []*guest
-	seen := map[*guest]bool{}
-	var visit func(g *guest)
-	visit = func(g *guest) {
-		if seen[g] {
-			return
-		}
-		seen[g] = true
-		for _, dep := range a.order.deps[g] {
-			visit(dep)
-		}
-		if a.want[g] {
-			list = append(list, g)
-		}
-	}
-	for _, g := range a.guests {
-		visit(g)
-	}
-	return list
-}
-
 // forgetRunning is for the end, and runs after an abort too: what was started is not remembered any more, what was not is.
 func (a *ascent) forgetRunning() {
 	var list []plan.RememberedGuest
@@ -222,7 +199,11 @@ func (a *ascent) forgetRunning() {
 		for _, m := range guests {
 			needs = append(needs, step[m])
 		}
-		a.add(plan.Step{ID: id, Title: "Forget those of the " + count(len(guests), "remembered guest") + " that run again" + part, Group: groupEnd,
+		title := "Forget those of the " + count(len(guests), "remembered guest") + " that run again" + part
+		if len(guests) == 1 {
+			title = "Forget that guest " + guests[0].Name + " ran before, if it runs again" + part
+		}
+		a.add(plan.Step{ID: id, Title: title, Group: groupEnd,
 			Action: plan.ForgetRunning, Target: a.labTarget(nil), Params: plan.Encode(plan.RememberParams{Guests: guests}), Needs: needs,
 			Always: true, Estimate: plan.Duration(takesLedger), Timeout: plan.Duration(marginTask)})
 	})

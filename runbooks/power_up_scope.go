@@ -65,12 +65,6 @@ func (a *ascent) chooseConnected(h *host) {
 	a.scope[h], a.returns[h] = true, true
 }
 
-// unsettled tells whether a power-down of the host has not been followed by a power-up yet, as far as the ledger knows.
-func (a *ascent) unsettled(h *host) bool {
-	return h.cluster != nil && len(a.debtsOf(h.cluster)) > 0 ||
-		slices.ContainsFunc(a.view.memory, func(m plan.RememberedGuest) bool { return m.Endpoint == h.vc.Name })
-}
-
 // chooseAway decides about a host that vCenter does not see, and whose BMC is its own.
 func (a *ascent) chooseAway(h *host) {
 	switch {

@@ -14,7 +14,7 @@ import (
 // on hosts that are all there.
 func settleOrder() []plan.Setting { return []plan.Setting{plan.VCLS, plan.DRS, plan.DPM, plan.HA} }
 
-// suspended lists the settings of the cluster that are still as people have them. What is taken away already is left
+// toSuspend lists the settings of the cluster that are still as people have them. What is taken away already is left
 // out, whether by an earlier run (its debt stands) or by a person (nobody owes anything).
 func (c *cluster) toSuspend() []plan.Setting {
 	var s []plan.Setting
@@ -135,4 +135,10 @@ func (b *builder) checkDebts() {
 // somewhereUp tells whether a host of the cluster is there to take a setting.
 func (c *cluster) somewhereUp() bool {
 	return slices.ContainsFunc(c.hosts, func(h *host) bool { return h.live.Connection == live.Connected })
+}
+
+// unsettled tells whether a power-down of the host has not been followed by a power-up yet, as far as the ledger knows.
+func (b *builder) unsettled(h *host) bool {
+	return h.cluster != nil && len(b.debtsOf(h.cluster)) > 0 ||
+		slices.ContainsFunc(b.memory, func(m plan.RememberedGuest) bool { return m.Endpoint == h.vc.Name })
 }

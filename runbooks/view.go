@@ -170,18 +170,20 @@ func (v *view) order() {
 
 // name gives everything an id for steps: its name, and more only where names repeat.
 func (v *view) name() {
-	var guests, hosts, clusters []named
+	var guests, clusters []named
 	for _, g := range v.guests {
 		guests = append(guests, named{g.Name, g.Ref, g.vc.Name, &g.id})
 	}
 	for _, h := range v.hosts {
-		hosts = append(hosts, named{h.name, h.ref(), h.vc.Name, &h.id})
+		h.id = h.name // unique in the lab file; those that are not in it give way
+		if _, taken := v.lab.Host(h.name); h.lab == nil && taken {
+			h.id = h.name + "@" + h.ref()
+		}
 	}
 	for _, c := range v.clusters {
 		clusters = append(clusters, named{c.Name, c.Ref, c.vc.Name, &c.id})
 	}
 	disambiguate(guests)
-	disambiguate(hosts)
 	disambiguate(clusters)
 }
 
