@@ -49,6 +49,7 @@ type attempt struct {
 
 	nudged    <-chan struct{}
 	cancelled chan struct{} // the server said with a heartbeat that the activity is to be cancelled
+	told      bool          // cancelled is closed
 	ends      []func()
 }
 
@@ -107,7 +108,6 @@ func (t *attempt) beat(ctx context.Context) {
 		err := t.heartbeat(ctx, t.memo)
 		t.mu.Unlock()
 		if errors.Is(err, errLeave) {
-			close(t.cancelled)
 			return
 		}
 	}
@@ -134,6 +134,7 @@ func (t *attempt) note(change func(*plan.Memo)) {
 	}
 }
 
+// heartbeat sends the memo. The caller holds mu.
 func (t *attempt) heartbeat(ctx context.Context, m plan.Memo) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -146,6 +147,10 @@ func (t *attempt) heartbeat(ctx context.Context, m plan.Memo) error {
 	case err == nil:
 		return nil
 	case temporal.IsCanceledError(err), errors.As(err, &gone): // NotFound: another attempt took over, nobody waits for our answer
+		if !t.told {
+			t.told = true
+			close(t.cancelled)
+		}
 		return errLeave
 	default:
 		return fault.As(fault.Unreachable, fmt.Errorf("the intent could not be written down: %w", err))

@@ -186,8 +186,10 @@ func (a *Activities) SettleDebt(ctx context.Context, c plan.Call) (plan.Outcome,
 			now, err := s.value(ctx)
 			return seen{done: s.equal(now, debt.Was), state: s.describe(now)}, err
 		},
-		first:  func(context.Context, *seen) (string, error) { return "set", nil },
-		finish: func(ctx context.Context, _ seen) error { return a.ledger.change(ctx, c.Lab, ledger.Change{Settle: debt.ID}) },
+		first: func(context.Context, *seen) (string, error) { return "set", nil },
+		finish: func(ctx context.Context, _ seen) error {
+			return a.ledger.change(ctx, c.Lab, ledger.Change{Settle: debt.ID})
+		},
 	})
 }
 

@@ -137,4 +137,3 @@ func keepBeating(ctx context.Context) (stop func()) {
 	}()
 	return func() { close(done); <-stopped }
 }
-
