@@ -70,7 +70,11 @@ func TestPowerDownBlockers(t *testing.T) {
 		}, finding{"host esx22", "ForceOff"}},
 		{"kept guest on it", func(f *fixture) { f.guest("db01").Tags = []string{"KeepOn"} }, finding{"guest db01", "its host esx22 would go down"}},
 		{"guest kept in the file on it", func(f *fixture) { f.lab.Guests[0].Keep = true }, finding{"guest db01", "its host esx22 would go down"}},
-		{"the vCenter is on it", func(f *fixture) { f.labHost("nuc").Keep = false; f.labHost("nuc").BMC = f.labHost("esx21").BMC; f.withNUCBMC() },
+		{"the vCenter is on it", func(f *fixture) {
+			f.labHost("nuc").Keep = false
+			f.labHost("nuc").BMC = f.labHost("esx21").BMC
+			f.withNUCBMC()
+		},
 			finding{"guest vcsa", "vCenter vc1 runs in it"}},
 		{"the vCenter is on it, by its address", func(f *fixture) { f.guest("web01").IP = "192.168.4.20" }, finding{"guest web01", "vCenter vc1 runs in it"}},
 		{"self is on it", func(f *fixture) { f.lab.Self.Guest = "web01" }, finding{"guest web01", "nightshift runs in it"}},
@@ -80,7 +84,9 @@ func TestPowerDownBlockers(t *testing.T) {
 			f.lab.Guests = append(f.lab.Guests, inventory.Guest{Name: "bd01", VCenter: "vc1", Keep: true})
 		}, finding{"guest bd01", "would not be kept"}},
 	}) {
-		t.Run(c.name, func(t *testing.T) { expect(t, runbooks.PowerDown, c, func(p plan.Plan) []plan.Finding { return p.Blockers }) })
+		t.Run(c.name, func(t *testing.T) {
+			expect(t, runbooks.PowerDown, c, func(p plan.Plan) []plan.Finding { return p.Blockers })
+		})
 	}
 }
 
@@ -101,10 +107,17 @@ func powerBlockers() []findingCase {
 			f.host("esx21").Connection = live.NotResponding
 		}, finding{"host esx21", "no route"}},
 		{"unknown to vCenter", func(f *fixture) { f.labHost("esx21").Address = "esx21.example" }, finding{"host esx21", "does not know a host esx21.example"}},
-		{"Off but connected", func(f *fixture) { f.bmc("esx21").Power = live.Off; f.host("esx21").Connection = live.Connected; f.host("esx21").Power = live.PoweredOn },
+		{"Off but connected", func(f *fixture) {
+			f.bmc("esx21").Power = live.Off
+			f.host("esx21").Connection = live.Connected
+			f.host("esx21").Power = live.PoweredOn
+		},
 			finding{"host esx21", "vCenter says connected"}},
 		{"in between", func(f *fixture) { f.bmc("esx21").Power = live.PoweringOff }, finding{"host esx21", "neither On nor Off"}},
-		{"recorded serial number", func(f *fixture) { f.labHost("esx21").BMC.Serial = "OTHER"; f.host("esx21").Connection = live.NotResponding },
+		{"recorded serial number", func(f *fixture) {
+			f.labHost("esx21").BMC.Serial = "OTHER"
+			f.host("esx21").Connection = live.NotResponding
+		},
 			finding{"host esx21", "this is another machine"}},
 		{"two hosts with one BMC", func(f *fixture) {
 			f.bmc("esx22").Serial, f.bmc("esx22").UUID = f.bmc("esx21").Serial, f.bmc("esx21").UUID
@@ -162,13 +175,17 @@ func TestPowerUpBlockers(t *testing.T) {
 			f.vc().Warnings = []string{"tags: no permission"}
 		}, finding{"vCenter vc1", "bear the tag T"}},
 	}) {
-		t.Run(c.name, func(t *testing.T) { expect(t, runbooks.PowerUp, c, func(p plan.Plan) []plan.Finding { return p.Blockers }) })
+		t.Run(c.name, func(t *testing.T) {
+			expect(t, runbooks.PowerUp, c, func(p plan.Plan) []plan.Finding { return p.Blockers })
+		})
 	}
 }
 
 func TestPowerDownWarnings(t *testing.T) {
 	for _, c := range []findingCase{
-		{"question", func(f *fixture) { f.guest("db01").Question = &live.Question{Text: "copied or moved?", Choices: []string{"copied", "moved"}} },
+		{"question", func(f *fixture) {
+			f.guest("db01").Question = &live.Question{Text: "copied or moved?", Choices: []string{"copied", "moved"}}
+		},
 			finding{"guest db01", `"copied or moved?" (copied | moved)`}},
 		{"no Tools", func(f *fixture) {}, finding{"guest win-old", "will be powered off"}},
 		{"vCenter by http", func(f *fixture) { f.lab.VCenters[0].URL = "http://192.168.4.20" }, finding{"vCenter vc1", "plain http"}},

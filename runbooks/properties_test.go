@@ -95,7 +95,7 @@ func before(p plan.Plan) map[string]map[string]bool {
 }
 
 func each(t *testing.T, check func(t *testing.T, f *fixture, down, up plan.Plan)) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		f := randomLab(seed)
 		down, up := f.plan(t, runbooks.PowerDown), f.plan(t, runbooks.PowerUp) // valid, or the helper fails
 		check(t, f, down, up)
