@@ -7,23 +7,23 @@ import (
 
 // How long things take in a real lab, as far as the spec does not say. The lab's speed divides all of them.
 const (
-	takePowerOnTask     = 3 * time.Second
-	takePowerOffTask    = 2 * time.Second
-	takeSuspendTask     = 12 * time.Second
-	takeEnterMaint      = 8 * time.Second
-	takeExitMaint       = 5 * time.Second
-	takeReconfigure     = 6 * time.Second
-	takeShutdownTask    = 3 * time.Second
-	takeEvacuate        = 10 * time.Second // a vCLS VM to another host
-	hostStopsGuests     = 5 * time.Second  // from the order to shut down to the death of guests that still run
-	hostLost            = 20 * time.Second // from silence to notResponding
-	bmcTransition       = 5 * time.Second  // PoweringOn, PoweringOff
-	hostConnects        = 10 * time.Second // from ESXi answering to connected
-	storageAppears      = 10 * time.Second // from connected to datastores accessible
-	haRestarts          = 45 * time.Second // from a host's death to the restart of its guests
-	serviceAnswers      = 3 * time.Second  // from the Tools' heartbeat to the guest's health page
-	vclsPeriod          = 10 * time.Second // how often vCenter looks after its vCLS VMs
-	vclsGoes            = 25 * time.Second // from retreat mode to their deletion
+	takePowerOnTask  = 3 * time.Second
+	takePowerOffTask = 2 * time.Second
+	takeSuspendTask  = 12 * time.Second
+	takeEnterMaint   = 8 * time.Second
+	takeExitMaint    = 5 * time.Second
+	takeReconfigure  = 6 * time.Second
+	takeShutdownTask = 3 * time.Second
+	takeEvacuate     = 10 * time.Second // a vCLS VM to another host
+	hostStopsGuests  = 5 * time.Second  // from the order to shut down to the death of guests that still run
+	hostLost         = 20 * time.Second // from silence to notResponding
+	bmcTransition    = 5 * time.Second  // PoweringOn, PoweringOff
+	hostConnects     = 10 * time.Second // from ESXi answering to connected
+	storageAppears   = 10 * time.Second // from connected to datastores accessible
+	haRestarts       = 45 * time.Second // from a host's death to the restart of its guests
+	serviceAnswers   = 3 * time.Second  // from the Tools' heartbeat to the guest's health page
+	vclsPeriod       = 10 * time.Second // how often vCenter looks after its vCLS VMs
+	vclsGoes         = 25 * time.Second // from retreat mode to their deletion
 )
 
 // scaled is how long d takes in this lab.

@@ -86,7 +86,7 @@ func TestSuspend(t *testing.T) {
 }
 
 func TestOnePowerTaskAtATime(t *testing.T) {
-	r := newRig(t, guestsSpec())
+	r := newRigAt(t, guestsSpec(), 2) // slow enough for the first not to be done
 	first, err := r.guest("web01").PowerOff(r.ctx)
 	require.NoError(t, err)
 	require.Equal(t, "TaskInProgress", r.ends(r.guest("web01").PowerOff(r.ctx)))

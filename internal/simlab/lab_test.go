@@ -36,9 +36,14 @@ const testSpeed = 600
 
 func newRig(t *testing.T, spec Spec) *rig {
 	t.Helper()
+	return newRigAt(t, spec, testSpeed)
+}
+
+func newRigAt(t *testing.T, spec Spec, speed float64) *rig {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	l, err := Start(context.Background(), Config{Spec: spec, Speed: testSpeed})
+	l, err := Start(context.Background(), Config{Spec: spec, Speed: speed})
 	require.NoError(t, err)
 	t.Cleanup(l.Close)
 	c, err := login(ctx, l, l.Spec().User, l.VCenterPassword())

@@ -23,14 +23,14 @@ const (
 )
 
 type cluster struct {
-	spec     ClusterSpec
-	ref      types.ManagedObjectReference
-	ha, drs  bool
-	drsLevel string
-	dpm      bool
+	spec      ClusterSpec
+	ref       types.ManagedObjectReference
+	ha, drs   bool
+	drsLevel  string
+	dpm       bool
 	poolsGone bool // resource pools were lost: DRS was disabled once
-	retreat  bool // vCLS retreat mode
-	vclsBusy bool // its vCLS VMs are being made or deleted
+	retreat   bool // vCLS retreat mode
+	vclsBusy  bool // its vCLS VMs are being made or deleted
 }
 
 type host struct {
@@ -53,22 +53,22 @@ type host struct {
 func (h *host) usable() bool { return h.running && h.connected && !h.stopping && !h.maintenance }
 
 type guest struct {
-	spec      GuestSpec
-	ref       types.ManagedObjectReference
-	host      *host
-	power     string
-	known     string // the power state that vCenter saw last
-	tools     bool   // the Tools run and their heartbeat is green
-	ready     bool   // its service answers
-	question  *types.VirtualMachineQuestionInfo
-	stopping  bool // the guest OS shuts down
-	wantStop  bool // a shutdown waits for the question to be answered
-	busy      bool // a task changes its power
-	crashes   int
-	restarts  int // by HA
-	epoch     int
-	vcls      *cluster // it is a vCLS VM of this cluster
-	deleted   bool
+	spec     GuestSpec
+	ref      types.ManagedObjectReference
+	host     *host
+	power    string
+	known    string // the power state that vCenter saw last
+	tools    bool   // the Tools run and their heartbeat is green
+	ready    bool   // its service answers
+	question *types.VirtualMachineQuestionInfo
+	stopping bool // the guest OS shuts down
+	wantStop bool // a shutdown waits for the question to be answered
+	busy     bool // a task changes its power
+	crashes  int
+	restarts int // by HA
+	epoch    int
+	vcls     *cluster // it is a vCLS VM of this cluster
+	deleted  bool
 }
 
 // touched collects what a change concerned, so that vCenter can show it.
