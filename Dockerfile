@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM gcr.io/distroless/static-debian13:nonroot@sha256:e2e927ec666bae08560abb3c55d0659eceabb657f56b6782ab500a9fc7f555e3
 COPY --from=build /out/nightshift /usr/local/bin/nightshift
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/state /var/lib/nightshift
-ENV XDG_STATE_HOME=/var/lib/nightshift
+ENV NIGHTSHIFT_STATE_DIR=/var/lib/nightshift
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/nightshift"]
 CMD ["worker"]

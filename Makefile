@@ -38,7 +38,7 @@ lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among
 	$(bin/golangci-lint) run
 
 workflowcheck: $(bin/workflowcheck) ## workflow code is deterministic
-	$(bin/workflowcheck) $(WORKFLOW_PACKAGES)
+	$(bin/workflowcheck) -config .workflowcheck.yaml $(WORKFLOW_PACKAGES)
 
 test: ## go test ./... (needs Go only)
 	go test ./...

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -158,11 +159,12 @@ func (c *Client) Close(ctx context.Context) error {
 
 // get reads a resource. A service that is not ready is asked again, and a session that has expired is renewed, once.
 func (c *Client) get(ctx context.Context, path string, into any) error {
+	stale := c.transport.sessionToken()
 	err := c.read(ctx, path, into)
 	if status, _ := answer(err); status != http.StatusUnauthorized {
 		return err
 	}
-	if stale := c.transport.sessionToken(); stale != "" {
+	if stale != "" {
 		if err := c.renew(ctx, stale); err != nil {
 			return err
 		}
@@ -183,8 +185,12 @@ func (c *Client) read(ctx context.Context, path string, into any) error {
 		if err != nil {
 			return err
 		}
-		defer schemas.DeferredCleanupHTTPResponse(res)
-		return json.NewDecoder(res.Body).Decode(into)
+		defer func() { _ = res.Body.Close() }()
+		body, err := io.ReadAll(res.Body) // to its end: else the connection cannot be kept
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(body, into)
 	})
 }
 

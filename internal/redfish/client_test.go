@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
@@ -350,4 +351,23 @@ func TestWrongFingerprint(t *testing.T) {
 	require.ErrorIs(t, err, fault.Identity)
 	require.ErrorContains(t, err, "BMC of esx21")
 	require.Empty(t, b.requests, "nothing is said to a stranger")
+}
+
+func TestExpiredSessionIsRenewedOnceForAll(t *testing.T) {
+	b := idrac9(t)
+	c := open(t, b.serveTLS(), "")
+	_, err := c.System(t.Context())
+	require.NoError(t, err)
+	b.mu.Lock()
+	clear(b.tokens)
+	b.mu.Unlock()
+	var all errgroup.Group
+	for range 8 {
+		all.Go(func() error {
+			_, err := c.System(t.Context())
+			return err
+		})
+	}
+	require.NoError(t, all.Wait())
+	require.Equal(t, 2, b.logins, "a session that nobody logs out is one of few that are gone")
 }

@@ -108,11 +108,13 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 	}
 	f := &failure{}
 	f.status, f.infos = answer(err)
-	said, kind, remedy := said(f), error(nil), ""
+	var said, remedy string
+	var kind error
 	if f.status != 0 {
-		kind, remedy = judge(f)
+		said = inOneLine(f)
+		remedy, kind = judge(f)
 	} else {
-		said, kind, remedy = silence(err)
+		said, remedy, kind = silence(err)
 	}
 	for _, i := range f.infos {
 		if i.Resolution != "" {
@@ -121,7 +123,7 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 		}
 	}
 	f.kinds = kinds
-	if !slices.ContainsFunc(kinds, func(k error) bool { return k != ErrNotDone }) {
+	if !slices.ContainsFunc(kinds, func(k error) bool { return !errors.Is(k, ErrNotDone) }) {
 		f.kinds = append(slices.Clone(kinds), kind)
 	}
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -138,8 +140,8 @@ func (c *Client) failf(kind error, format string, args ...any) error {
 	return &failure{text: c.transport.scrub(c.where + ": " + fmt.Sprintf(format, args...)), kinds: []error{kind}}
 }
 
-// said is an answer in one line.
-func said(f *failure) string {
+// inOneLine is what an error answer says.
+func inOneLine(f *failure) string {
 	text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
 	for _, i := range f.infos {
 		text += fmt.Sprintf(" (%s)", strings.Trim(i.MessageID+": "+strings.TrimSpace(i.Message), ": "))
@@ -148,36 +150,36 @@ func said(f *failure) string {
 }
 
 // judge gives an answered refusal its kind and remedy.
-func judge(f *failure) (kind error, remedy string) {
+func judge(f *failure) (remedy string, kind error) {
 	client := f.status >= 400 && f.status < 500
 	switch {
 	case sessionsFull(f.status, f.infos):
-		return fault.Unreachable, "all its sessions are taken; wait until they time out (about 30 minutes), or end them in its web page or by restarting it"
+		return "all its sessions are taken; wait until they time out (about 30 minutes), or end them in its web page or by restarting it", fault.Unreachable
 	case f.status == http.StatusUnauthorized, client && says(f.infos, "RAC0212"):
-		return fault.Auth, "check its user and password; nothing is tried again by itself, for accounts get locked"
+		return "check its user and password; nothing is tried again by itself, for accounts get locked", fault.Auth
 	case f.status == http.StatusForbidden:
-		return fault.Permission, "give its user the right to log in and to control power (iDRAC: role Operator or Administrator)"
+		return "give its user the right to log in and to control power (iDRAC: role Operator or Administrator)", fault.Permission
 	case f.status == http.StatusNotFound:
-		return fault.NotFound, "check its address and `system:` in the lab file"
+		return "check its address and `system:` in the lab file", fault.NotFound
 	case f.status == http.StatusMethodNotAllowed, f.status == http.StatusNotImplemented:
-		return fault.Unsupported, "its firmware does not have this; update it"
+		return "its firmware does not have this; update it", fault.Unsupported
 	case f.status >= 300 && f.status < 400:
-		return fault.Unsupported, "it sends elsewhere, which is not followed; give the address it sends to (https:// instead of http://?)"
+		return "it sends elsewhere, which is not followed; give the address it sends to (https:// instead of http://?)", fault.Unsupported
 	case starting(f.status, f.infos):
-		return fault.Unreachable, "its service is not ready; try again in some minutes"
+		return "its service is not ready; try again in some minutes", fault.Unreachable
 	case client && says(f.infos, "PSU501", "already", "InvalidOperationForSystemState", "ResourceInUse"), f.status == http.StatusConflict:
-		return fault.State, "read the power state before anything else"
+		return "read the power state before anything else", fault.State
 	case client && says(f.infos, "ActionParameterNotSupported", "ActionParameterValue", "ActionNotSupported", "PropertyValueNotInList"):
-		return fault.Unsupported, "it does not know this; see which ResetTypes it allows (nightshift lab check)"
+		return "it does not know this; see which ResetTypes it allows (nightshift lab check)", fault.Unsupported
 	case client:
-		return fault.Invalid, "look into its log; a newer firmware may help"
+		return "look into its log; a newer firmware may help", fault.Invalid
 	default:
-		return fault.Unreachable, "look into its log; restart the controller if it stays so"
+		return "look into its log; restart the controller if it stays so", fault.Unreachable
 	}
 }
 
 // silence words an error to which no answer of the service belongs.
-func silence(err error) (said string, kind error, remedy string) {
+func silence(err error) (said, remedy string, kind error) {
 	garbled := broken(err)
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -189,21 +191,21 @@ func silence(err error) (said string, kind error, remedy string) {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.Is(err, fault.Identity):
-		return said, fault.Identity, "if the certificate was changed on purpose: nightshift lab trust"
+		return said, "if the certificate was changed on purpose: nightshift lab trust", fault.Identity
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
-		return said, fault.Identity, "record its fingerprint (nightshift lab trust) or name its CA in the lab file"
+		return said, "record its fingerprint (nightshift lab trust) or name its CA in the lab file", fault.Identity
 	case strings.Contains(said, "protocol version"), strings.Contains(said, "handshake failure"):
-		return said, fault.Unreachable, "an old controller may need `legacyTLS: true` in the lab file; a newer firmware is better"
+		return said, "an old controller may need `legacyTLS: true` in the lab file; a newer firmware is better", fault.Unreachable
 	case strings.Contains(said, "gave HTTP response to HTTPS client"):
-		return said, fault.Unsupported, "this port speaks plain HTTP: check the port"
+		return said, "this port speaks plain HTTP: check the port", fault.Unsupported
 	case strings.Contains(said, "malformed HTTP"):
-		return said, fault.Unsupported, "this port speaks something else than HTTP: check the port"
+		return said, "this port speaks something else than HTTP: check the port", fault.Unsupported
 	case garbled:
-		return "the answer is not the JSON that was expected: " + said, fault.Unreachable, "try again; restart the controller or update its firmware if it stays so"
+		return "the answer is not the JSON that was expected: " + said, "try again; restart the controller or update its firmware if it stays so", fault.Unreachable
 	case errors.Is(err, context.Canceled):
-		return said, fault.Unreachable, "it was given up here"
+		return said, "it was given up here", fault.Unreachable
 	default:
-		return said, fault.Unreachable, "is it powered, on this network, and this its address?"
+		return said, "is it powered, on this network, and this its address?", fault.Unreachable
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/stmcginnis/gofish/schemas"
-
 	"nightshift/internal/fault"
 )
 
@@ -48,7 +46,7 @@ func (c *Client) post(ctx context.Context, target, resetType string) error {
 	})
 	res, err := c.api.WithContext(traced).Post(target, map[string]string{"ResetType": resetType})
 	if err == nil {
-		schemas.DeferredCleanupHTTPResponse(res)
+		_ = res.Body.Close()
 		return nil
 	}
 	what := "sending " + resetType

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/stmcginnis/gofish/schemas"
-
 	"nightshift/internal/fault"
 )
 
@@ -59,7 +57,7 @@ func (c *Client) newSession(ctx context.Context, sessions string) error {
 	if err != nil {
 		return err
 	}
-	defer schemas.DeferredCleanupHTTPResponse(res)
+	defer func() { _ = res.Body.Close() }()
 	token := res.Header.Get("X-Auth-Token")
 	if token == "" { // says yes and gives nothing: an emulator that takes any POST
 		t.useBasic()

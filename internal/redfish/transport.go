@@ -54,6 +54,7 @@ func prefix(base *url.URL) string {
 	return strings.TrimRight(strings.TrimSuffix(p, "/redfish"), "/")
 }
 
+// RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	next, out := t.reads, req.Clone(req.Context())
 	if !isRead(req.Method) {
