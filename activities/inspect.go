@@ -70,24 +70,25 @@ func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
 		}
 	}
 	st.BMCs = make([]live.BMC, len(hosts))
-	vcs, vcx := errgroup.WithContext(ctx)
+	all, ctx := errgroup.WithContext(ctx)
 	for i, v := range a.lab.VCenters {
-		vcs.Go(func() (err error) {
-			st.VCenters[i], err = a.inspectVCenter(vcx, v.Name)
+		all.Go(func() (err error) {
+			st.VCenters[i], err = a.inspectVCenter(ctx, v.Name)
 			return err
 		})
 	}
-	var bmcs errgroup.Group
-	bmcs.SetLimit(besides)
-	for i, h := range hosts {
-		bmcs.Go(func() error {
-			st.BMCs[i] = a.inspectBMC(vcx, h)
-			return nil
-		})
-	}
-	err := vcs.Wait()
-	_ = bmcs.Wait() // each keeps its error
-	if err != nil {
+	all.Go(func() error {
+		var bmcs errgroup.Group
+		bmcs.SetLimit(besides)
+		for i, h := range hosts {
+			bmcs.Go(func() error {
+				st.BMCs[i] = a.inspectBMC(ctx, h)
+				return nil
+			})
+		}
+		return bmcs.Wait()
+	})
+	if err := all.Wait(); err != nil {
 		return nil, err
 	}
 	return st, nil

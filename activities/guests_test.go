@@ -1,0 +1,137 @@
+package activities
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/internal/vsphere"
+)
+
+func TestShutdownGuestFollowsItsPolicy(t *testing.T) {
+	ms := within(10 * time.Millisecond)
+	for name, c := range map[string]struct {
+		params plan.ShutdownGuestParams
+		guest  func(*live.Guest)
+		call   func(*plan.Call)
+		ignore bool // the request to shut down
+		sent   string
+		fails  string
+	}{
+		"power off at once":           {params: plan.ShutdownGuestParams{Method: "powerOff"}, sent: "PowerOffGuest"},
+		"suspend at once":             {params: plan.ShutdownGuestParams{Method: "suspend"}, sent: "SuspendGuest"},
+		"suspend what cannot be":      {params: plan.ShutdownGuestParams{Method: "suspend"}, guest: func(g *live.Guest) { g.NoSuspend = "vGPU" }, fails: Precondition},
+		"no Tools, leave":             {params: plan.ShutdownGuestParams{Method: "shutdown", NoTools: "leave", Timeout: ms}, guest: noTools, fails: Precondition},
+		"no Tools, power off":         {params: plan.ShutdownGuestParams{Method: "shutdown", NoTools: "powerOff", Timeout: ms}, guest: noTools, sent: "PowerOffGuest"},
+		"no Tools, forced":            {params: plan.ShutdownGuestParams{Method: "shutdown", NoTools: "leave", Timeout: ms}, guest: noTools, call: force, sent: "PowerOffGuest"},
+		"ignores it, leave":           {params: plan.ShutdownGuestParams{Method: "shutdown", OnTimeout: "leave", Timeout: ms}, ignore: true, fails: Precondition},
+		"ignores it, suspend":         {params: plan.ShutdownGuestParams{Method: "shutdown", OnTimeout: "suspend", Timeout: ms}, ignore: true, sent: "SuspendGuest"},
+		"waits for an answer":         {params: patient, guest: func(g *live.Guest) { g.Question = &live.Question{Text: "moved or copied?"} }, fails: Precondition},
+		"nightshift itself":           {params: patient, guest: called("nuc-vm"), call: at("nuc-vm"), fails: Unsafe},
+		"the vCenter":                 {params: patient, guest: called("vcsa"), call: at("vcsa"), fails: Unsafe},
+		"tagged as kept":              {params: patient, guest: func(g *live.Guest) { g.Tags = []string{"KeepOn"} }, fails: Unsafe},
+		"on a host that is not seen":  {params: patient, guest: func(g *live.Guest) { g.Connection, g.Power = live.Disconnected, "unknown" }, fails: Transient},
+		"asked before, Tools stopped": {params: plan.ShutdownGuestParams{Method: "shutdown", NoTools: "leave", OnTimeout: "powerOff", Timeout: ms}, guest: noTools, call: func(c *plan.Call) { c.Decision = 1 }, sent: "PowerOffGuest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			if c.guest != nil {
+				c.guest(&w.guest)
+			}
+			if c.ignore {
+				w.react["ShutdownGuest"] = func() error { return nil }
+			}
+			call := guestCall(c.params)
+			if c.call != nil {
+				c.call(&call)
+			}
+			_, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, call, nil)
+			if c.fails != "" {
+				requireType(t, err, c.fails)
+				require.Zero(t, w.count("PowerOffGuest")+w.count("SuspendGuest"))
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, 1, w.count(c.sent))
+		})
+	}
+}
+
+func noTools(g *live.Guest) { g.Tools = false }
+func force(c *plan.Call)    { c.Force = true }
+
+func called(name string) func(*live.Guest) { return func(g *live.Guest) { g.Name = name } }
+func at(name string) func(*plan.Call)      { return func(c *plan.Call) { c.Target.Name = name } }
+
+// Tools that stop between the plan and the call are the same as Tools that were never there.
+func TestNoToolsAtTheCall(t *testing.T) {
+	w := newWorld()
+	w.react["ShutdownGuest"] = func() error { return vsphere.ErrNoTools }
+	p := plan.ShutdownGuestParams{Method: "shutdown", NoTools: "powerOff", OnTimeout: "leave", Timeout: within(time.Minute)}
+	_, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, guestCall(p), nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, w.count("PowerOffGuest"))
+}
+
+func TestPowerOnGuest(t *testing.T) {
+	c := guestCall(plan.ShutdownGuestParams{})
+	c.Params = nil
+	w := newWorld()
+	w.guest.Power = live.PoweredOff
+	out, err := attemptOf(t, newActivities(w), plan.PowerOnGuest, c, nil)
+	require.NoError(t, err)
+	require.True(t, out.Acted)
+	out, err = attemptOf(t, newActivities(w), plan.PowerOnGuest, c, nil)
+	require.NoError(t, err)
+	require.Equal(t, "was already on, Tools running", out.Note)
+	require.Equal(t, 1, w.count("PowerOnGuest"))
+}
+
+func TestCheckGuest(t *testing.T) {
+	up, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer up.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, gone.Close())
+	status := func(code int) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	for name, c := range map[string]struct {
+		params plan.CheckGuestParams
+		beat   string
+		says   string
+	}{
+		"all is well":    {params: plan.CheckGuestParams{Tools: true, TCP: []string{up.Addr().String()}, HTTP: []string{status(200)}}, beat: "green"},
+		"no heartbeat":   {params: plan.CheckGuestParams{Tools: true}, beat: "red", says: "heartbeat"},
+		"nobody listens": {params: plan.CheckGuestParams{TCP: []string{gone.Addr().String()}}, says: gone.Addr().String()},
+		"web is ill":     {params: plan.CheckGuestParams{HTTP: []string{status(503)}}, says: "503"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.guest.Heartbeat = c.beat
+			a := newActivities(w)
+			a.lab.Guests = []inventory.Guest{{Name: "web01", VCenter: "vc1", Health: &inventory.Health{Timeout: within(20 * time.Millisecond)}}}
+			call := guestCall(plan.ShutdownGuestParams{})
+			call.Params = plan.Encode(c.params)
+			out, err := attemptOf(t, a, plan.CheckGuest, call, nil)
+			require.Empty(t, w.events)
+			if c.says == "" {
+				require.NoError(t, err)
+				require.False(t, out.Acted)
+				return
+			}
+			requireType(t, err, Precondition)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}

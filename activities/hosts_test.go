@@ -1,0 +1,83 @@
+package activities
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+func (w *world) Datastores(context.Context, string) ([]live.Datastore, error) {
+	return []live.Datastore{{Ref: "ds-1", Name: "vmfs1", Accessible: w.host.Connection == live.Connected}}, nil
+}
+
+func TestEnterMaintenance(t *testing.T) {
+	c := hostCall(plan.HostParams{Host: "esx21"})
+	w := newWorld()
+	out, err := attemptOf(t, newActivities(w), plan.EnterMaintenance, c, nil)
+	require.NoError(t, err)
+	require.Equal(t, "was already connected, in maintenance mode", out.Note)
+	w.host.Maintenance = false
+	out, err = attemptOf(t, newActivities(w), plan.EnterMaintenance, c, nil)
+	require.NoError(t, err)
+	require.True(t, out.Acted)
+	require.Equal(t, 1, w.count("EnterMaintenance"))
+}
+
+func TestAKeptClusterIsLeftAlone(t *testing.T) {
+	w := newWorld()
+	w.host.Maintenance = false
+	a := newActivities(w)
+	a.lab.Clusters = []inventory.Cluster{{Name: "c1", VCenter: "vc1", Keep: true}}
+	_, err := attemptOf(t, a, plan.EnterMaintenance, hostCall(plan.HostParams{Host: "esx21"}), nil)
+	requireType(t, err, Unsafe)
+	_, err = attemptOf(t, a, plan.SuspendSetting, clusterCall(plan.HA), nil)
+	requireType(t, err, Unsafe)
+	require.Empty(t, w.events)
+}
+
+func TestWaits(t *testing.T) {
+	for action, params := range map[plan.Action]any{
+		plan.AwaitHost:       plan.HostParams{Host: "esx21"},
+		plan.AwaitDatastores: plan.AwaitDatastoresParams{Host: "esx21", Datastores: []string{"ds-1"}},
+	} {
+		w := newWorld()
+		out, err := attemptOf(t, newActivities(w), action, hostCall(params), nil)
+		require.NoError(t, err)
+		require.False(t, out.Acted)
+
+		w.host.Connection = live.NotResponding
+		_, err = attemptOf(t, newActivities(w), action, hostCall(params), nil)
+		requireType(t, err, Precondition)
+	}
+}
+
+// A wait that yields goes on with the time that is left, not with the whole of it.
+func TestAWaitKeepsItsTimeOverAYield(t *testing.T) {
+	w := newWorld()
+	w.host.Connection = live.NotResponding
+	c := hostCall(plan.HostParams{Host: "esx21"})
+	out, err := attemptIn(t, stopped(), newActivities(w), plan.AwaitHost, c, nil)
+	require.NoError(t, err)
+	require.NotNil(t, out.Yield)
+	require.False(t, out.Yield.Sent())
+	require.False(t, out.Acted)
+
+	c.Memo = out.Yield
+	c.Memo.At = c.Memo.At.Add(-bootLimit)
+	_, err = attemptIn(t, stopped(), newActivities(w), plan.AwaitHost, c, nil)
+	requireType(t, err, Precondition)
+}
+
+// stopped is an environment whose worker ends: a step gets one look.
+func stopped() *testsuite.TestActivityEnvironment {
+	env, stop := newEnv(), make(chan struct{})
+	close(stop)
+	env.SetWorkerStopChannel(stop)
+	return env
+}

@@ -1,0 +1,79 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/fault"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/runbooks"
+)
+
+func (w *world) Inspect(context.Context) (live.VCenter, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return live.VCenter{Hosts: []live.Host{w.host}, Guests: []live.Guest{w.guest}, Clusters: []live.Cluster{w.cluster}, Mark: w.mark}, w.readErr
+}
+
+func makePlan(t *testing.T, a *Activities, r plan.Request) (plan.Reply, error) {
+	t.Helper()
+	env := newEnv()
+	env.RegisterActivityWithOptions(a.MakePlan, activity.RegisterOptions{Name: plan.MakePlan})
+	v, err := env.ExecuteActivity(a.MakePlan, r)
+	if err != nil {
+		return plan.Reply{}, err
+	}
+	var reply plan.Reply
+	require.NoError(t, v.Get(&reply))
+	return reply, nil
+}
+
+func TestMakePlan(t *testing.T) {
+	w := newWorld()
+	reply, err := makePlan(t, newActivities(w), plan.Request{Runbook: runbooks.PowerDown, Lab: "home"})
+	require.NoError(t, err)
+	p, err := plan.Unpack(reply.Packed)
+	require.NoError(t, err)
+	require.Equal(t, p.Hash(), reply.Hash)
+	require.Len(t, p.Steps, reply.Steps)
+	require.Empty(t, w.events, "nothing is changed")
+}
+
+func TestMakePlanRefuses(t *testing.T) {
+	for name, r := range map[string]plan.Request{
+		"another lab":       {Runbook: runbooks.PowerDown, Lab: "other"},
+		"unknown runbook":   {Runbook: "power-sideways", Lab: "home"},
+		"unknown parameter": {Runbook: runbooks.PowerDown, Lab: "home", Parameters: map[string]string{"nonsense": "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := makePlan(t, newActivities(newWorld()), r)
+			requireType(t, err, InvalidInput)
+		})
+	}
+}
+
+func TestAnUnreachableVCenterEndsTheInspection(t *testing.T) {
+	w := newWorld()
+	w.readErr = fault.As(fault.Unreachable, errors.New("no route to vc1"))
+	_, err := makePlan(t, newActivities(w), plan.Request{Runbook: runbooks.PowerDown, Lab: "home"})
+	requireType(t, err, Transient)
+	require.ErrorContains(t, err, "no route to vc1")
+}
+
+func TestABMCThatCannotBeReadSaysWhy(t *testing.T) {
+	a := newActivities(newWorld())
+	a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {
+		return nil, fault.As(fault.Unreachable, errors.New("no route to esx21-oob"))
+	}
+	st, err := a.inspect(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "me", st.Instance)
+	require.Equal(t, "vc1", st.VCenters[0].Name)
+	require.Equal(t, live.BMC{Host: "esx21", Err: "no route to esx21-oob"}, st.BMCs[0])
+}

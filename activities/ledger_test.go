@@ -1,0 +1,94 @@
+package activities
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+)
+
+func request(workflow string) plan.LockRequest {
+	return plan.LockRequest{Lab: "home", Scopes: []string{ledger.LabScope}, Workflow: workflow, FirstRun: workflow + "-1", Runbook: "power-down", By: "ann"}
+}
+
+func takeLocks(t *testing.T, a *Activities, r plan.LockRequest) error {
+	t.Helper()
+	env := newEnv()
+	env.RegisterActivity(a.TakeLocks)
+	_, err := env.ExecuteActivity(a.TakeLocks, r)
+	return err
+}
+
+func TestLocks(t *testing.T) {
+	w := newWorld()
+	a := newActivities(w)
+	require.NoError(t, takeLocks(t, a, request("run-1")))
+	require.NoError(t, takeLocks(t, a, request("run-1")), "again is fine")
+
+	err := takeLocks(t, a, request("run-2"))
+	requireType(t, err, Locked)
+	require.ErrorContains(t, err, "run-1")
+
+	env := newEnv()
+	env.RegisterActivity(a.ReleaseLocks)
+	_, err = env.ExecuteActivity(a.ReleaseLocks, request("run-1"))
+	require.NoError(t, err)
+	require.NoError(t, takeLocks(t, a, request("run-2")))
+}
+
+func TestWaitingForALock(t *testing.T) {
+	w := newWorld()
+	a := newActivities(w)
+	require.NoError(t, takeLocks(t, a, request("run-1")))
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		h := holder(request("run-1"))
+		_ = worldLedger{w}.change(t.Context(), "home", ledger.Change{Release: &h})
+	}()
+	r := request("run-2")
+	r.Wait = true
+	require.NoError(t, takeLocks(t, a, r))
+}
+
+func TestAnOrphanIsNamedAndNotWaitedFor(t *testing.T) {
+	a := newActivities(newWorld())
+	require.NoError(t, takeLocks(t, a, request("orphan")))
+	r := request("run-2")
+	r.Wait = true
+	err := takeLocks(t, a, r)
+	requireType(t, err, Locked)
+	require.ErrorContains(t, err, "nightshift unlock orphan --reason")
+}
+
+func TestMemory(t *testing.T) {
+	w := newWorld()
+	a := newActivities(w)
+	c := plan.Call{Run: "run-1", Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "u1", Name: "web01"}}})}
+	for range 2 {
+		_, err := attemptOf(t, a, plan.RememberRunning, c, nil)
+		require.NoError(t, err)
+	}
+	require.Len(t, w.book.Memory, 1)
+	require.Equal(t, "run-1", w.book.Memory[0].Run)
+	_, err := attemptOf(t, a, plan.ForgetRunning, c, nil)
+	require.NoError(t, err)
+	require.Empty(t, w.book.Memory)
+}
+
+func TestLedgerErrors(t *testing.T) {
+	lock := ledger.Lock{Scope: "lab", Holder: ledger.Holder{Workflow: "run-1"}}
+	taken := new(ledger.Conflict)
+	require.ErrorAs(t, ledgerError("change", "home", temporal.NewNonRetryableApplicationError("taken", Locked, nil, lock)), &taken)
+	require.Equal(t, lock, taken.Lock)
+	require.ErrorIs(t, ledgerError("change", "home", temporal.NewNonRetryableApplicationError("no", "Refused", nil)), fault.State)
+	require.ErrorIs(t, ledgerError("change", "home", serviceerror.NewUnavailable("away")), fault.Unreachable)
+	require.ErrorIs(t, ledgerError("read", "home", errors.New("?")), fault.Unreachable)
+	require.NoError(t, ledgerError("read", "home", nil))
+}
