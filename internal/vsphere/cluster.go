@@ -23,6 +23,9 @@ func newCluster(c *mo.ClusterComputeResource) live.Cluster {
 	}
 	out.HA = isTrue(set.DasConfig.Enabled)
 	out.DRS, out.DRSLevel = isTrue(set.DrsConfig.Enabled), string(set.DrsConfig.DefaultVmBehavior)
+	if out.DRS && out.DRSLevel == "" { // not set: what a vCenter takes then
+		out.DRSLevel = string(types.DrsBehaviorFullyAutomated)
+	}
 	if p := set.DpmConfigInfo; p != nil {
 		out.DPM = isTrue(p.Enabled)
 	}

@@ -23,7 +23,7 @@ var guestProperties = []string{
 	"config.uuid", "config.instanceUuid", "config.template", "config.managedBy", "config.keyId",
 	"runtime.host", "runtime.powerState", "runtime.connectionState", "runtime.question",
 	"runtime.consolidationNeeded", "runtime.faultToleranceState",
-	"guest.toolsRunningStatus", "guest.ipAddress",
+	"guest.toolsRunningStatus", "guest.toolsVersionStatus2", "config.tools.toolsVersion", "guest.ipAddress",
 }
 
 const devices = "config.hardware.device"
@@ -44,6 +44,7 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 	}
 	if vm.Guest != nil {
 		g.Tools = vm.Guest.ToolsRunningStatus == string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
+		g.ToolsInstalled = g.Tools || installed(vm.Guest.ToolsVersionStatus2)
 		g.IP = vm.Guest.IpAddress
 	}
 	if q := vm.Runtime.Question; q != nil {
@@ -52,6 +53,9 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 	if vm.Config != nil {
 		g.UUID, g.BIOSUUID = strings.ToLower(vm.Config.InstanceUuid), strings.ToLower(vm.Config.Uuid)
 		g.Template = vm.Config.Template
+		if t := vm.Config.Tools; t != nil && t.ToolsVersion > 0 { // stays while it is off
+			g.ToolsInstalled = true
+		}
 		g.VCLS = isVCLS(g.Name, vm.Config.ManagedBy)
 		g.NoSuspend = noSuspend(vm.Config.Hardware.Device)
 		if k := vm.Config.KeyId; k != nil {
@@ -62,6 +66,10 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 		}
 	}
 	return g
+}
+
+func installed(status string) bool {
+	return status != "" && status != string(types.VirtualMachineToolsVersionStatusGuestToolsNotInstalled)
 }
 
 func newQuestion(q *types.VirtualMachineQuestionInfo) *live.Question {

@@ -111,9 +111,15 @@ func (s *sim) change(ref types.ManagedObjectReference, kv ...any) {
 	ctx.WithLock(obj, func() { ctx.Update(obj, changes) })
 }
 
-// any is the first object of a type.
+// any is one object of a type, always the same.
 func (s *sim) any(kind string) types.ManagedObjectReference {
-	return s.model.Map().Any(kind).Reference()
+	var least types.ManagedObjectReference
+	for _, o := range s.model.Map().AllReference(kind) {
+		if ref := o.Reference(); least.Value == "" || ref.Value < least.Value {
+			least = ref
+		}
+	}
+	return least
 }
 
 // oneVM is a small vCenter: a cluster of two hosts and one VM that runs.

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -11,8 +12,6 @@ import (
 	"github.com/vmware/govmomi/vapi/rest"
 	"github.com/vmware/govmomi/vapi/tags"
 	"github.com/vmware/govmomi/vim25/types"
-
-	"net/url"
 
 	"nightshift/internal/live"
 )
@@ -42,8 +41,7 @@ func TestInspectReadsEverything(t *testing.T) {
 
 	require.Len(t, v.Clusters, 1)
 	off := "false"
-	require.Equal(t, live.Cluster{Ref: cluster.Value, Name: "DC0_C0", HA: v.Clusters[0].HA, DRS: true,
-		DRSLevel: v.Clusters[0].DRSLevel, VCLS: &off}, v.Clusters[0])
+	require.Equal(t, live.Cluster{Ref: cluster.Value, Name: "DC0_C0", DRS: true, DRSLevel: "fullyAutomated", VCLS: &off}, v.Clusters[0])
 
 	require.Len(t, v.Hosts, 2)
 	h := find(t, v.Hosts, func(h live.Host) bool { return h.Ref == host.Value })
@@ -62,7 +60,7 @@ func TestInspectReadsEverything(t *testing.T) {
 	require.Equal(t, "/DC0/vm", g.Folder)
 	require.Equal(t, cluster.Value, g.Cluster)
 	require.Equal(t, live.PoweredOn, g.Power)
-	require.True(t, g.Tools && g.FT && g.Encrypted && g.Consolidation)
+	require.True(t, g.Tools && g.ToolsInstalled && g.FT && g.Encrypted && g.Consolidation)
 	require.Equal(t, "kms1", g.KeyProvider)
 	require.Equal(t, "green", g.Heartbeat)
 	require.Equal(t, "10.0.0.7", g.IP)
@@ -104,6 +102,31 @@ func TestGuestThatCannotBeSeenIsNotOff(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, unknown, g.Power, state)
 		require.Equal(t, string(state), g.Connection)
+	}
+}
+
+func TestToolsAreKnownWhileAGuestIsOff(t *testing.T) {
+	s := startSim(t, oneVM())
+	c := s.connect(t)
+	vm := s.any("VirtualMachine")
+	for _, x := range []struct {
+		running, status string
+		version         int32
+		run, installed  bool
+	}{
+		{"guestToolsRunning", "", 0, true, true},
+		{"guestToolsNotRunning", "guestToolsCurrent", 0, false, true},
+		{"guestToolsNotRunning", "guestToolsUnmanaged", 0, false, true},
+		{"guestToolsNotRunning", "guestToolsNotInstalled", 0, false, false},
+		{"guestToolsNotRunning", "", 12389, false, true},
+		{"guestToolsNotRunning", "", 0, false, false},
+	} {
+		s.change(vm, "guest.toolsRunningStatus", x.running, "guest.toolsVersionStatus2", x.status,
+			"config.tools", &types.ToolsConfigInfo{ToolsVersion: x.version})
+		g, err := c.Guest(t.Context(), vm.Value)
+		require.NoError(t, err)
+		require.Equal(t, x.run, g.Tools, x)
+		require.Equal(t, x.installed, g.ToolsInstalled, x)
 	}
 }
 
