@@ -37,6 +37,9 @@ type Server struct {
 
 // Start brings the engine up and returns when runs can be started on it. The state directory's database is created, or
 // migrated after a copy of it; one that cannot be used is left as it is. The server lives until Stop; ctx only bounds the start.
+//
+// A process may stop and start an engine on one directory again, but not on a new directory in the place of a removed one:
+// Temporal keeps a database open until the process ends.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -103,7 +106,7 @@ func (s *Server) startTemporal(p *ports) error {
 		err = errors.New(fatal)
 	}
 	if err != nil {
-		return fmt.Errorf("start Temporal server: %w", explain(s.options.Dir.Database(), "serve", err))
+		return fmt.Errorf("start Temporal server: %w", err)
 	}
 	return nil
 }

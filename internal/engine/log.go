@@ -79,7 +79,8 @@ func (l *serverLog) log(level slog.Level, msg string, tags []tag.Tag) {
 	for _, t := range tags {
 		v := t.Value()
 		if s, ok := v.(string); ok && strings.Contains(s, "database or disk is full") {
-			l.full()
+			l.full() // says it once, in plainer words
+			return
 		}
 		attrs = append(attrs, slog.Any(t.Key(), v))
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -54,12 +56,15 @@ func ready(ctx context.Context, o Options, address string) error {
 	return nil
 }
 
-// eventually repeats do until it works or the context ends; the error is then do's last.
+// finalError is one that waiting does not mend.
+type finalError struct{ error }
+
+// eventually repeats do until it works, fails for good, or the context ends; the error then has do's last.
 func eventually(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if err == nil {
-			return nil
+		if err == nil || errors.As(err, new(finalError)) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -84,8 +89,8 @@ func retain(ctx context.Context, c client.Client, o Options) error {
 		return nil
 	}
 	_, err = c.WorkflowService().UpdateNamespace(ctx, &workflowservice.UpdateNamespaceRequest{
-		Namespace:  o.Namespace,
-		Config:     &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(o.Retention)},
+		Namespace: o.Namespace,
+		Config:    &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(o.Retention)},
 	})
 	return err
 }
@@ -98,14 +103,21 @@ func addSearchAttributes(ctx context.Context, c client.Client, o Options) error 
 	}
 	missing := make(map[string]enums.IndexedValueType)
 	for name, want := range o.SearchAttributes {
-		if _, ok := have.CustomAttributes[name]; !ok {
+		is, ok := have.CustomAttributes[name]
+		switch {
+		case !ok:
 			missing[name] = want
+		case is != want:
+			return finalError{fmt.Errorf("search attribute %s is of type %s in this file, %s is needed: a type cannot be changed, so begin with a new state directory", name, is, want)}
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: o.Namespace, SearchAttributes: missing})
+	if errors.As(err, new(*serviceerror.InvalidArgument)) { // more of a type than there can be
+		return finalError{err}
+	}
 	return err
 }
 
