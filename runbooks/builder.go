@@ -121,7 +121,7 @@ func (b *builder) title(verb, done string, hosts, guests int) {
 	}
 }
 
-// A ledgerStep remembers or forgets guests. At most this many in one, as they travel as its parameters: about 60 KB.
+// ledgerChunk is how many guests one step remembers or forgets, as they travel as its parameters: about 70 KB.
 const ledgerChunk = 500
 
 // chunks makes the ids and titles of steps over parts of a list: "remember-running", or "remember-running:2" of several.

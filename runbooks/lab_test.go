@@ -182,6 +182,20 @@ func (f *fixture) owe(s plan.Setting, was string) {
 		Target: plan.Target{Kind: plan.Cluster, Name: "Lab", Endpoint: "vc1", Ref: "domain-c8"}})
 }
 
+// withSecondVCenter adds a site whose vCenter uses the same names and references, as two fresh installations do.
+func (f *fixture) withSecondVCenter() {
+	f.lab.VCenters = append(f.lab.VCenters, inventory.VCenter{Name: "vc2", Endpoint: inventory.Endpoint{URL: "https://192.168.5.20"}})
+	h := labHost("esx51")
+	h.VCenter = "vc2"
+	f.lab.Hosts = append(f.lab.Hosts, h)
+	f.state.VCenters = append(f.state.VCenters, live.VCenter{Name: "vc2", Version: "7.0.3",
+		Clusters: []live.Cluster{{Ref: "domain-c8", Name: "Lab", HA: true}},
+		Hosts:    []live.Host{{Ref: "host-21", Name: "esx51", Cluster: "domain-c8", UUID: uuid(1, 51), Connection: live.Connected, Power: live.PoweredOn}},
+		Guests: []live.Guest{{Ref: "vm-13", Name: "web01", UUID: uuid(2, 51), Host: "host-21", Cluster: "domain-c8", Power: live.PoweredOn,
+			Connection: live.Connected, Tools: true}}})
+	f.state.BMCs = append(f.state.BMCs, live.BMC{Host: "esx51", Power: live.On, UUID: uuid(1, 51), Serial: "SVC0051", ResetTypes: []string{"On"}})
+}
+
 // shuffled is the same lab, told in another order.
 func (f *fixture) shuffled(seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -16,7 +16,7 @@ func (d *descent) chooseHosts() {
 	for _, h := range d.hosts {
 		switch {
 		case h.kept != "":
-			d.leave(h.subject(), d.keptText(h))
+			d.leave(h.subject(), h.kept) // how many guests run on it is nothing that a plan should change by
 		case h.vc.live == nil: // said already
 		case h.live == nil:
 			d.block(h.subject(), "vCenter "+h.vc.Name+" does not know a host "+inVCenter(*h.lab), "set its address: to its name in vCenter, or remove it from the lab file")
@@ -24,19 +24,6 @@ func (d *descent) chooseHosts() {
 			d.checkHostDown(h)
 		}
 	}
-}
-
-func (d *descent) keptText(h *host) string {
-	n := 0
-	for _, g := range h.guests {
-		if g.ordinary() && g.runs() {
-			n++
-		}
-	}
-	if n == 0 {
-		return h.kept
-	}
-	return h.kept + ", with the " + count(n, "guest") + " that run" + singular(n) + " on it"
 }
 
 // mayGoDown looks at the power state, at both its witnesses, and at who runs on the host.

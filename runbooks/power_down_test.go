@@ -2,6 +2,7 @@ package runbooks_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -164,4 +165,38 @@ func TestOurOwnMarkIsNoObstacle(t *testing.T) {
 	f := homeLab()
 	f.vc().Mark = us
 	require.Empty(t, f.plan(t, runbooks.PowerDown).Blockers)
+}
+
+func TestTwoVCentersWithTheSameNames(t *testing.T) {
+	f := homeLab()
+	f.withSecondVCenter()
+	f.lab.Groups[0].Guests = nil // web01 would be ambiguous
+	f.lab.Guests = append(f.lab.Guests, inventory.Guest{Name: "web01", VCenter: "vc2", After: []string{"dc01"}})
+	p := f.plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers)
+	one, two := step(t, p, "shutdown-guest:web01@vm-13@vc1"), step(t, p, "shutdown-guest:web01@vm-13@vc2")
+	require.Equal(t, "vc2", two.Target.Endpoint)
+	require.Equal(t, []string{"vcenter:vc2", "host:esx51"}, two.Holds)
+	require.Contains(t, step(t, p, "shutdown-guest:dc01").Needs, two.ID, "over the border between vCenters")
+	require.NotContains(t, step(t, p, "shutdown-guest:dc01").Needs, one.ID)
+	require.True(t, has(p, "suspend-ha:Lab@domain-c8@vc1") && has(p, "suspend-ha:Lab@domain-c8@vc2"))
+	require.Contains(t, step(t, p, "remember-running").Needs, "mark-lab:vc2")
+}
+
+func TestGuestsOfKeptHostsAreNoDrift(t *testing.T) {
+	f, g := homeLab(), homeLab()
+	g.addGuest(70, "backup", "nuc")
+	require.Equal(t, f.plan(t, runbooks.PowerDown).Hash(), g.plan(t, runbooks.PowerDown).Hash())
+}
+
+func TestLargeMemoryIsSplit(t *testing.T) {
+	f := homeLab()
+	for i := range 600 {
+		f.addGuest(1000+i, fmt.Sprintf("many%03d", i), "esx21")
+	}
+	p := f.plan(t, runbooks.PowerDown)
+	require.Len(t, params[plan.RememberParams](t, step(t, p, "remember-running:1")).Guests, 500)
+	require.Equal(t, "Remember the 105 guests that run (part 2 of 2)", step(t, p, "remember-running:2").Title)
+	require.Equal(t, []string{"remember-running:1"}, step(t, p, "remember-running:2").Needs)
+	require.Equal(t, []string{"remember-running:2"}, step(t, p, "suspend-ha:Lab").Needs)
 }
