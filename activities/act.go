@@ -60,10 +60,10 @@ type call struct {
 	late    func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 }
 
-// Time-outs of single requests. A BMC may need 40 s for an answer.
+// Time-outs of single requests. A BMC may need 40 s for an answer; a worker that stops waits for a minute.
 const (
-	readTimeout = time.Minute
-	sendTimeout = time.Minute
+	readTimeout = 50 * time.Second
+	sendTimeout = 50 * time.Second
 )
 
 // notSent wraps what went wrong before a call was on the wire.

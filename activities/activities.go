@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -50,21 +49,18 @@ type pace struct{ first, last time.Duration }
 const defaultSettle = time.Minute
 
 // New makes the activities of a worker. Close ends their sessions.
-func New(c Config) (*Activities, error) {
-	if c.Lab == nil || c.Temporal == nil || c.Instance == "" {
-		return nil, errors.New("activities need a lab file, a Temporal client and the name of this nightshift")
-	}
+func New(c Config) *Activities {
 	log := cmp.Or(c.Logger, slog.New(slog.DiscardHandler)).With("lab", c.Lab.Lab)
 	return &Activities{
 		lab: c.Lab, temporal: c.Temporal, instance: c.Instance, log: log, clients: newClients(c.Lab, log), recorder: c.Temporal,
 		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
 		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
-	}, nil
+	}
 }
 
 // Close logs out everywhere. Call it when the worker has stopped.
-func (a *Activities) Close(ctx context.Context) { a.clients.close(ctx) }
+func (a *Activities) Close() { a.clients.close() }
 
 // Register registers every activity under its name in package plan.
 func (a *Activities) Register(r worker.ActivityRegistry) {

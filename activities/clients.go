@@ -191,12 +191,12 @@ func (c *clients) failed(name string, err error) {
 }
 
 // close logs out of all vCenters.
-func (c *clients) close(ctx context.Context) {
+func (c *clients) close() {
 	c.mu.Lock()
 	all := c.vcs
 	c.vcs = map[string]*session{}
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) // the end: there is no other context any more
 	defer cancel()
 	for name, s := range all { // few
 		select {
