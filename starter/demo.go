@@ -117,7 +117,7 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 		if code = max(code, codeOf(r)); code != exitDone {
 			break // a lab that isn't down as planned is not what power-up is to show
 		}
-		a.notef("%s", sim.sight())
+		a.tell("\n%s", sim.sight())
 	}
 	a.demoSummary(reports, sim, a.now().Sub(began))
 	if o.exit || ctx.Err() != nil {
@@ -130,17 +130,17 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 
 func (a *app) demoIntro(st *station, o demoOptions) {
 	p := a.paint()
-	a.notef("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
+	a.tell("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
 		count(len(st.lab.Hosts), "host"), count(len(st.lab.VCenters), "vCenter"), o.speed)))
-	a.notef("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
-	a.notef("Watch the same in the Temporal UI: %s", p.on(cyan, firstOf(st.where.UI, "(none)")))
+	a.tell("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
+	a.tell("Watch the same in the Temporal UI: %s", p.on(cyan, firstOf(st.where.UI, "(none)")))
 }
 
 // demoRun carries out one runbook with its progress. The plan is shown in short.
 func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
 	rb, _ := runbooks.Lookup(name)
 	run := workflows.RunID(s.lab, rb.Name, a.now())
-	a.notef("\n%s", a.paint().on(bold, "nightshift run "+name))
+	a.tell("\n%s", a.paint().on(bold, "nightshift run "+name))
 	if err := s.runs.Start(ctx, rb.Workflow, run, workflows.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true}); err != nil {
 		return report.Report{}, err
 	}
@@ -152,12 +152,10 @@ func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Repo
 		return report.Report{}, demoInterrupted(err)
 	}
 	if p != nil {
-		a.notef("%s", inShort(*p))
+		a.tell("%s", inShort(*p))
 	}
 	progress := a.newProgress()
-	f := &follower{app: a, session: s, run: run, progress: progress, until: func(sheet workflows.Sheet) bool {
-		return stuck(sheet) && !(a.inTerminal && a.outTerminal)
-	}}
+	f := &follower{app: a, session: s, run: run, progress: progress, until: a.untilStuck()}
 	sheet, err := f.follow(ctx)
 	progress.Close()
 	if err != nil {
@@ -179,19 +177,34 @@ func demoInterrupted(err error) error {
 	return err
 }
 
-// inShort is a plan in a few lines: how many steps of what.
+// inShort is a plan in a few lines: what it does to how many things.
 func inShort(p plan.Plan) string {
-	kinds := map[plan.Action]int{}
-	var order []plan.Action
+	number := map[plan.Action]int{}
 	for _, s := range p.Steps {
-		if kinds[s.Action] == 0 {
-			order = append(order, s.Action)
-		}
-		kinds[s.Action]++
+		number[s.Action]++
 	}
-	text := fmt.Sprintf("Plan %s: %s", plan.ShortHash(p.Hash()), p.Title)
-	for _, k := range order {
-		text += fmt.Sprintf("\n  %3d x %s", kinds[k], k)
+	text := fmt.Sprintf("Plan %s, %s:", plan.ShortHash(p.Hash()), count(len(p.Steps), "step"))
+	for _, w := range []struct {
+		action     plan.Action
+		verb, what string
+	}{
+		{plan.RememberRunning, "remember what runs", ""},
+		{plan.SuspendSetting, "take out of the way", "cluster setting"},
+		{plan.ShutdownGuest, "shut down", "guest"},
+		{plan.EnterMaintenance, "put into maintenance mode", "host"},
+		{plan.ShutdownHost, "shut down", "host"},
+		{plan.PowerOnHost, "switch on", "host"},
+		{plan.ExitMaintenance, "take out of maintenance mode", "host"},
+		{plan.SettleDebt, "put back", "cluster setting"},
+		{plan.PowerOnGuest, "start", "guest"},
+		{plan.CheckGuest, "see healthy", "guest"},
+	} {
+		switch n := number[w.action]; {
+		case n > 0 && w.what == "":
+			text += "\n  " + w.verb
+		case n > 0:
+			text += "\n  " + w.verb + " " + count(n, w.what)
+		}
 	}
 	return text
 }
@@ -225,8 +238,8 @@ func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Du
 // demoStay says what can be done while the demo stays up.
 func (a *app) demoStay(st *station) {
 	dir := st.dir.Path()
-	a.notef("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
+	a.tell("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
 	for _, verb := range []string{"runs", "report latest", "run power-down", "status"} {
-		a.notef("  nightshift --state-dir %s %s", dir, verb)
+		a.tell("  nightshift --state-dir %s %s", dir, verb)
 	}
 }

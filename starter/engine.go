@@ -82,7 +82,7 @@ func (st *station) work(ctx context.Context, home string, logger *slog.Logger) e
 	if st.client, err = client.DialContext(ctx, options); err != nil {
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)
 	}
-	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Lab: st.lab, Instance: home, Logger: logger})
+	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger})
 	return err
 }
 

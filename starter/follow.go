@@ -92,15 +92,7 @@ func (f *follower) show(ctx context.Context, s workflows.Sheet) {
 // toTheEnd follows a run and returns with its exit code. In a terminal a stuck run is watched on, as another window
 // may send the order that it waits for; elsewhere it ends the command at once.
 func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) (workflows.Sheet, error) {
-	seen := 0
-	f := &follower{app: a, session: s, run: run, progress: p, until: func(sheet workflows.Sheet) bool {
-		if !stuck(sheet) || a.inTerminal && a.outTerminal {
-			seen = 0
-			return false
-		}
-		seen++
-		return seen >= stuckPolls
-	}}
+	f := &follower{app: a, session: s, run: run, progress: p, until: a.untilStuck()}
 	sheet, err := f.follow(ctx)
 	p.Close()
 	if errors.Is(err, context.Canceled) {
@@ -108,4 +100,17 @@ func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) 
 		return sheet, silent(exitDetached)
 	}
 	return sheet, err
+}
+
+// untilStuck is when to stop watching where nobody sits at a terminal.
+func (a *app) untilStuck() func(workflows.Sheet) bool {
+	seen := 0
+	return func(sheet workflows.Sheet) bool {
+		if !stuck(sheet) || a.inTerminal && a.outTerminal {
+			seen = 0
+			return false
+		}
+		seen++
+		return seen >= stuckPolls
+	}
 }

@@ -22,6 +22,15 @@ func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, ar
 // notef tells something beside the result, on stderr.
 func (a *app) notef(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
 
+// tell tells what goes on: on stdout, or on stderr where stdout is for JSON.
+func (a *app) tell(format string, args ...any) {
+	w := a.out
+	if a.json() {
+		w = a.err
+	}
+	fmt.Fprintf(w, format+"\n", args...)
+}
+
 // A paint colours text, or leaves it.
 type paint bool
 

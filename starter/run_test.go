@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/report"
+	"nightshift/workflows"
+)
+
+func TestRunShowsThePlanAsksAndCarriesItOut(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{
+		inPhase(workflows.PhasePlan), inPhase(workflows.PhaseApprove), sheet("rr."), sheet("dr."), sheet("ddr"), ended(sheet("ddd"), workflows.Done, "")}}
+	c := newConsole(t, lab)
+	c.in = strings.NewReader("yes\n")
+	require.Equal(t, exitDone, c.run("run", "power-down"), c.stderr)
+
+	require.Len(t, lab.started, 1)
+	require.Equal(t, workflows.Params{Lab: "home", Runbook: "power-down", By: "ann@desk"}, lab.started[0])
+	require.Len(t, lab.orders, 1)
+	require.Equal(t, workflows.Approve, lab.orders[0].Verb)
+	require.Equal(t, workflows.Order{By: "ann@desk", Hash: littlePlan().Hash()}, lab.orders[0].Order)
+	require.Contains(t, c.stderr.String(), "Carry out this plan?")
+	out := c.stdout.String()
+	require.Less(t, strings.Index(out, "Power down lab home"), strings.Index(out, "begun"), "the plan comes first:\n%s", out)
+	require.Contains(t, out, "done      Shut down host esx21")
+	require.Contains(t, out, "3 of 3 done")
+}
+
+func TestRunWithoutAnAnswerTouchesNothing(t *testing.T) {
+	for _, tc := range []struct{ name, answer, reason string }{
+		{"no", "no\n", "answered no"},
+		{"anything else", "ja\n", "answered no"},
+		{"nobody there", "", errNoAnswer.Error()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+			c := newConsole(t, lab)
+			c.in = strings.NewReader(tc.answer)
+			require.Equal(t, exitRefused, c.run("run", "power-down"))
+			require.Len(t, lab.orders, 1)
+			require.Equal(t, workflows.Reject, lab.orders[0].Verb)
+			require.Equal(t, tc.reason, lab.orders[0].Reason)
+			require.Contains(t, c.stderr.String(), "othing was touched")
+		})
+	}
+}
+
+func TestRunYesAsksNobody(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), ended(sheet("ddd"), workflows.Done, "")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "--wait", "--on-failure", "skip"), c.stderr)
+	require.True(t, lab.started[0].Approved)
+	require.True(t, lab.started[0].Wait)
+	require.Equal(t, plan.Skip, lab.started[0].OnFailure)
+	require.Empty(t, lab.orders)
+}
+
+func TestRunYesIsNoApprovalWhereTheLabFileDemandsOne(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitBlocked, c.run("run", "power-down", "--yes"))
+	require.Empty(t, lab.orders)
+	require.Contains(t, c.stderr.String(), "nightshift approve power-down-home-20261120-220000")
+}
+
+func TestRunDetach(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr.")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "--detach", "-o", "json"), c.stderr)
+	var got map[string]string
+	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &got))
+	require.Equal(t, "power-down-home-20261120-220000", got["run"])
+	require.Equal(t, "http://ui/namespaces/default/workflows/power-down-home-20261120-220000", got["link"])
+}
+
+func TestCtrlCDetachesAndTheRunGoesOn(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr.")}}
+	c := newConsole(t, lab)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.ctx = ctx
+	lab.onLook = func(n int) {
+		if n == 5 {
+			cancel()
+		}
+	}
+	require.Equal(t, exitDetached, c.run("run", "power-down", "--yes"))
+	require.Empty(t, lab.orders, "the run was told something")
+	require.Contains(t, c.stderr.String(), "goes on")
+	require.Contains(t, c.stderr.String(), "nightshift watch power-down-home-20261120-220000")
+}
+
+func TestCtrlCAtTheQuestionLeavesTheRunWaiting(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	c := newConsole(t, lab)
+	r, w, err := os.Pipe() // nobody ever types anything
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	c.in = r
+	ctx, cancel := context.WithCancel(t.Context())
+	c.ctx = ctx
+	c.err = writerFunc(func(b []byte) (int, error) {
+		if strings.Contains(string(b), "[yes/no]") {
+			cancel()
+		}
+		return c.stderr.Write(b)
+	})
+	require.Equal(t, exitDetached, c.run("run", "power-down"))
+	require.Empty(t, lab.orders)
+	require.Contains(t, c.stderr.String(), "Nothing was touched yet")
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func TestRunEndsAtOnceWhenAllThatIsLeftIsBlocked(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), sheet("db.")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitBlocked, c.run("run", "power-down", "--yes"))
+	require.Contains(t, c.stdout.String(), "blocked   Shut down guest db01 (Tools, 5 min, then ask): the guest is still up after 5m")
+	require.Contains(t, c.stdout.String(), "nightshift retry power-down-home-20261120-220000 shutdown-guest:db01")
+}
+
+func TestWatchedAtATerminalABlockedRunIsWatchedOn(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("db."), sheet("db."), sheet("db."), sheet("db."), sheet("db."),
+		ended(sheet("dds"), workflows.Partial, "1 of 3 steps was skipped")}}
+	c := newConsole(t, lab)
+	c.inTerminal, c.outTerminal = true, true
+	require.Equal(t, exitPartial, c.run("watch", "power-down-home-20261120-220000"))
+}
+
+func TestExitCodesOfRuns(t *testing.T) {
+	for outcome, code := range map[string]int{workflows.Done: 0, workflows.Failed: 1, workflows.Refused: 4, workflows.Aborted: 5, workflows.Partial: 6, workflows.Skipped: 7} {
+		t.Run(outcome, func(t *testing.T) {
+			lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), outcome, "for a reason")}}
+			c := newConsole(t, lab)
+			require.Equal(t, code, c.run("run", "power-down", "--yes"), c.stderr)
+			require.Equal(t, code, c.run("watch", "x"))
+			require.Equal(t, code, c.run("report", "x"))
+			require.Contains(t, c.stdout.String(), outcome+": for a reason")
+		})
+	}
+}
+
+func TestRunOfAnotherPlanIsRefusedBeforeItStarts(t *testing.T) {
+	p := *littlePlan()
+	for name, tc := range map[string]struct {
+		change func(*planFile)
+		code   int
+		say    string
+	}{
+		"tampered":    {func(f *planFile) { f.Plan.Steps = f.Plan.Steps[:2] }, exitRefused, "changed after it was made"},
+		"newer":       {func(f *planFile) { f.Plan.Schema++ }, exitUsage, "newer nightshift"},
+		"not valid":   {func(f *planFile) { f.Plan.Steps[0].Needs = []string{"shutdown-host:esx21"} }, exitUsage, "circle"},
+		"other book":  {func(f *planFile) { f.Plan.Runbook = "power-up"; f.Hash = f.Plan.Hash() }, exitUsage, "is for runbook power-up"},
+		"another lab": {func(f *planFile) { f.Plan.Lab = "away"; f.Hash = f.Plan.Hash() }, exitUsage, "is for lab away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab := &fakeLab{plan: &p, script: []workflows.Sheet{sheet("rr.")}}
+			c := newConsole(t, lab)
+			f := planFile{p.Hash(), *littlePlan()}
+			tc.change(&f)
+			b, err := json.Marshal(f)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile("p.json", b, 0o600))
+			require.Equal(t, tc.code, c.run("run", "power-down", "--plan", "p.json", "--yes"))
+			require.Contains(t, c.stderr.String(), tc.say)
+			require.Empty(t, lab.started)
+		})
+	}
+}
+
+func TestPlanOutIsWhatRunPlanCarriesOut(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("plan", "power-down", "--out", "p.json"), c.stderr)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--plan", "p.json", "--yes"), c.stderr)
+	require.Equal(t, littlePlan().Hash(), lab.started[0].PlanHash)
+
+	require.Equal(t, exitDone, c.run("plan", "power-down", "-o", "json"))
+	var f planFile
+	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &f))
+	require.Equal(t, f.Plan.Hash(), f.Hash)
+	require.Equal(t, exitDone, c.run("plan", "power-down", "-o", "mermaid"))
+	require.Contains(t, c.stdout.String(), "flowchart")
+}
+
+func TestPlanWithBlockersIsRefused(t *testing.T) {
+	p := littlePlan()
+	p.Blockers = []plan.Finding{{Subject: "guest web01", Text: "a backup is running", Remedy: "wait for it"}}
+	c := newConsole(t, &fakeLab{plan: p})
+	require.Equal(t, exitRefused, c.run("plan", "power-down"))
+	require.Contains(t, c.stdout.String(), "a backup is running")
+}
+
+func TestRunJSONIsOneReport(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), ended(sheet("ddd"), workflows.Done, "")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "-o", "json"), c.stderr)
+	var r report.Report
+	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &r), c.stdout)
+	require.Equal(t, "done", r.Outcome)
+	require.Len(t, r.Steps, 3)
+}
