@@ -191,8 +191,10 @@ func (a *ascent) forgetRunning() {
 	var list []plan.RememberedGuest
 	step := map[plan.RememberedGuest]string{}
 	for _, g := range a.forget {
-		list = append(list, g.remembered())
-		step[g.remembered()] = a.last[g]
+		m := g.remembered()
+		m.Ref = g.Ref
+		list = append(list, m)
+		step[m] = a.last[g]
 	}
 	chunks(list, "forget-running", func(id, part string, guests []plan.RememberedGuest) {
 		var needs []string

@@ -66,6 +66,8 @@ type RememberedGuest struct {
 	Host     string    `json:"host,omitempty"` // on which it ran
 	Since    time.Time `json:"since,omitzero"` // when it was remembered
 	Run      string    `json:"run,omitempty"`  // by which run
+	// Ref is its managed object id when the plan was made. For ForgetRunning, which looks whether it runs; not remembered.
+	Ref string `json:"ref,omitempty"`
 	// Tools ran in it: so it counts as up when they do again.
 	Tools bool `json:"tools,omitempty"`
 }
