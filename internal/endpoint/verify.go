@@ -57,7 +57,7 @@ func pool(pem []byte) (*x509.CertPool, error) {
 	return p, nil
 }
 
-// allowLegacy lets in what old BMCs speak: iDRAC7 knows TLS 1.0 and RSA key exchange only. RC4 and 3DES stay out.
+// allowLegacy lets in what old BMCs speak: an iDRAC7 with old firmware has only TLS 1.0 and RSA key exchange. RC4 and 3DES stay out.
 func allowLegacy(c *tls.Config) {
 	c.MinVersion = tls.VersionTLS10
 	for _, s := range tls.CipherSuites() {

@@ -57,7 +57,7 @@ type VCenter struct {
 type Endpoint struct {
 	URL      string    `json:"url"` // https://host[:port][/path]
 	User     string    `json:"user,omitempty"`
-	Password SecretRef `json:"password,omitempty"`
+	Password SecretRef `json:"password,omitempty"` // a reference, never the password itself: env:NAME, file:/path or exec:command
 	TLS      TLS       `json:"tls,omitempty"`
 	// Insecure allows http:// in URL, and only that. Every use warns.
 	Insecure bool `json:"insecure,omitempty"`
@@ -109,7 +109,7 @@ type BMC struct {
 type SSH struct {
 	Address  string    `json:"address"` // host[:port]
 	User     string    `json:"user,omitempty"`
-	Password SecretRef `json:"password,omitempty"`
+	Password SecretRef `json:"password,omitempty"` // a reference, never the password itself
 	// Key is a private key file, relative to the lab file.
 	Key string `json:"key,omitempty"`
 	// HostKey is one line as in known_hosts without the host: "ssh-ed25519 AAAA…"

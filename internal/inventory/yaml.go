@@ -136,7 +136,7 @@ func syntaxError(name string, err error) *Error {
 	if s.Token != nil && s.Token.Position != nil {
 		e.Line, e.Column = s.Token.Position.Line, s.Token.Position.Column
 	}
-	if strings.Contains(s.Message, `'\t'`) || strings.Contains(s.Message, "'\t'") {
+	if strings.Contains(s.Message, "'\t'") {
 		e.Problem, e.Remedy = "a tab is used for indentation", "YAML wants spaces"
 		return e
 	}

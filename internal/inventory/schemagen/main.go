@@ -69,8 +69,7 @@ func special(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"90s", "5m", "1h30m"}}
 	case reflect.TypeFor[inventory.SecretRef]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|exec:.+)$`,
-			Description: "A reference to a secret, never the secret itself: env:NAME, file:/path or exec:command.",
-			Examples:    []any{"env:VC_PASSWORD", "file:secrets/vcenter", "exec:pass show lab/vcenter"}}
+			Examples: []any{"env:VC_PASSWORD", "file:secrets/vcenter", "exec:pass show lab/vcenter"}}
 	}
 	return nil
 }
