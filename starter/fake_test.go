@@ -119,7 +119,10 @@ func (f fakeLedger) Change(_ context.Context, _ string, c ledger.Change) (ledger
 
 type fakeSchedules struct{ *fakeLab }
 
-func (f fakeSchedules) Add(_ context.Context, s schedule) error { f.scheds = append(f.scheds, s); return nil }
+func (f fakeSchedules) Add(_ context.Context, s schedule) error {
+	f.scheds = append(f.scheds, s)
+	return nil
+}
 func (f fakeSchedules) List(context.Context, string) ([]schedule, error) {
 	return f.scheds, nil
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/plan"
+	"nightshift/workflows"
+)
+
+func viewOf(steps string) view {
+	return view{Run: runA, Link: "http://ui/x", Plan: littlePlan(), Sheet: sheet(steps), Now: midnight()}
+}
+
+func TestPlainProgressIsOneLinePerChange(t *testing.T) {
+	var out bytes.Buffer
+	p := newPlainProgress(&out)
+	planning := viewOf("...")
+	planning.Plan, planning.Sheet.Steps, planning.Sheet.Phase = nil, "", workflows.PhasePlan
+	skipped := viewOf("dsr")
+	skipped.Sheet.Notes["shutdown-guest:db01"] = "skipped by ann@desk: by hand"
+	for _, v := range []view{planning, viewOf("rr."), viewOf("rr."), viewOf("db."), viewOf("db."), skipped, viewOf("dsd")} {
+		p.Show(v)
+	}
+	golden(t, "progress.txt", out.String())
+}
+
+func TestLiveFrames(t *testing.T) {
+	for name, v := range map[string]view{"running": viewOf("dr."), "blocked": viewOf("db."), "done": {Run: runA, Plan: littlePlan(), Sheet: ended(sheet("ddd"), workflows.Done, ""), Now: midnight()}} {
+		golden(t, "frame-"+name+".txt", strings.Join(style{}.frame(v, 100, 24), "\n")+"\n")
+	}
+	golden(t, "frame-ascii.txt", strings.Join(style{ascii: true}.frame(viewOf("db."), 100, 24), "\n")+"\n")
+}
+
+// bigView is a run of 4,500 steps: 300 groups, some done, some running, some blocked, the rest to come.
+func bigView() view {
+	p := plan.Plan{Schema: plan.SchemaVersion, Title: "Power down lab big", Lab: "big", Limits: map[string]int{"vcenter": 100}}
+	steps := make([]byte, 4500)
+	s := workflows.Sheet{Lab: "big", Title: p.Title, Phase: workflows.PhaseExecute, Hash: "x", Started: midnight().Add(-time.Hour), Total: len(steps), Notes: map[string]string{}}
+	for i := range steps {
+		id := fmt.Sprintf("shutdown-guest:vm%04d", i)
+		p.Steps = append(p.Steps, plan.Step{ID: id, Title: "Shut down guest " + id, Group: fmt.Sprintf("Host esx%03d", i%300),
+			Estimate: plan.Duration(time.Minute), Holds: []string{"vcenter:vc1"}})
+		letter, begun, finished := byte(workflows.Todo), int64(-1), int64(-1)
+		switch {
+		case i < 2000:
+			letter, begun, finished, s.Done = workflows.StepDone, 0, 600, s.Done+1
+		case i < 2100:
+			letter, begun, s.Running = workflows.Running, 0, s.Running+1
+		case i < 2140:
+			letter, begun, s.Blocked = workflows.Blocked, 0, s.Blocked+1
+			s.Notes[id] = "still up, and this is a very long story: " + strings.Repeat("no answer ", 30)
+		}
+		steps[i] = letter
+		s.Begun, s.Finished = append(s.Begun, begun), append(s.Finished, finished)
+	}
+	s.Steps = string(steps)
+	return view{Run: "power-down-big", Plan: &p, Sheet: s, Now: midnight()}
+}
+
+func TestLiveDisplayStaysWithinTheWindow(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 50}, {40, 10}, {200, 8}} {
+		lines := style{}.frame(bigView(), size[0], size[1]-1)
+		require.LessOrEqual(t, len(lines), size[1]-1, "%v", size)
+		for _, l := range lines {
+			require.Less(t, utf8.RuneCountInString(l), size[0], "%q", l)
+		}
+	}
+	text := strings.Join(style{}.frame(bigView(), 120, 40), "\n")
+	require.Contains(t, text, "more blocked")
+	require.Contains(t, text, "more running")
+	require.Contains(t, text, "nightshift retry power-down-big shutdown-guest:vm2100")
+	require.Contains(t, text, "2000 of 4500 done, 100 running, 40 blocked")
+}
+
+func TestLiveDisplayRedrawsInPlace(t *testing.T) {
+	var out bytes.Buffer
+	p := &liveProgress{out: &out, size: func() (int, int) { return 100, 24 }}
+	p.Show(viewOf("rr."))
+	first := strings.Count(out.String(), "\n")
+	out.Reset()
+	p.Show(viewOf("dr."))
+	require.True(t, strings.HasPrefix(out.String(), fmt.Sprintf("\x1b[%dA", first)), "%q", out.String()[:20])
+	require.NotContains(t, strings.ReplaceAll(out.String(), "\x1b[K", ""), "\x1b[3", "colours, though the style has none")
+}
+
+func TestTimeLeft(t *testing.T) {
+	v := viewOf("dr.") // db01 began 50 s ago and takes a minute, then the host takes two
+	left, ok := v.left()
+	require.True(t, ok)
+	require.Equal(t, 2*time.Minute+10*time.Second, left)
+
+	v = viewOf("db.") // the host waits for what is blocked: there is nothing to wait for
+	_, ok = v.left()
+	require.False(t, ok)
+}
+
+func TestTimeLeftLearnsFromWhatStepsTook(t *testing.T) {
+	v := bigView() // a minute each, as estimated: 2,360 to come and 100 that should have ended, 100 at a time
+	left, ok := v.left()
+	require.True(t, ok)
+	require.Equal(t, 24*time.Minute, left)
+	for i := range 2000 {
+		v.Sheet.Finished[i] = 60 // a tenth of it
+	}
+	left, ok = v.left()
+	require.True(t, ok)
+	require.Equal(t, 144*time.Second, left)
+}

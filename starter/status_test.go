@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+	"nightshift/workflows"
+)
+
+const runA, runB = "power-down-home-20261120-220000", "power-up-home-20261119-060000"
+
+// busyLab has one of everything that status tells.
+func busyLab() *fakeLab {
+	holder := func(run string) ledger.Holder {
+		return ledger.Holder{Workflow: run, FirstRun: "1", Runbook: "power-down", By: "ann@desk"}
+	}
+	return &fakeLab{
+		plan: littlePlan(), script: []workflows.Sheet{sheet("db.")},
+		list:  []runInfo{{Run: runA, Runbook: "power-down", State: "executing", Open: true, Started: midnight().Add(-time.Minute)}},
+		infos: map[string]runInfo{runA: {Run: runA, Open: true}, runB: {Run: runB, State: "terminated"}},
+		state: ledger.State{Lab: "home",
+			Locks: []ledger.Lock{{Scope: "lab", Holder: holder(runA), Since: midnight()}, {Scope: "host:esx21", Holder: holder(runB), Since: midnight().Add(-24 * time.Hour)}},
+			Debts: []plan.Debt{{ID: "vc1/domain-c8/ha", Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}, Setting: plan.HA, Was: "true", Run: runA, Since: midnight()},
+				{ID: "vc1/domain-c8/vcls", Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}, Setting: plan.VCLS, Run: runA, Since: midnight()}},
+			Memory: []plan.RememberedGuest{{Name: "web01"}, {Name: "db01"}},
+			Hold:   &ledger.Hold{Until: midnight().Add(10 * time.Hour), Reason: "backup runs late", By: "bob@nas", Since: midnight()}},
+		scheds: []schedule{
+			{Name: "nightly", Lab: "home", Runbook: "power-down", Cron: "0 23 * * *", Zone: "Europe/Berlin", Next: midnight(), Missed: 1},
+			{Name: "morning", Lab: "home", Runbook: "power-up", Cron: "0 6 * * 1-5", Zone: "Europe/Berlin", Paused: true, Note: "paused by ann@desk: holidays"}},
+	}
+}
+
+func TestStatusTellsEverythingThatIsOpen(t *testing.T) {
+	c := newConsole(t, busyLab())
+	require.Equal(t, exitDone, c.run("status"), c.stderr)
+	golden(t, "status.txt", c.stdout.String())
+
+	require.Equal(t, exitDone, c.run("status", "-o", "json"))
+	var st labStatus
+	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &st))
+	require.Equal(t, []orphan{{runB, "terminated"}}, st.Orphans)
+	require.Equal(t, "shutdown-guest:db01", st.Runs[0].Blocked[0].ID)
+}
+
+func TestStatusOfAQuietLab(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	require.Equal(t, exitDone, c.run("status"), c.stderr)
+	require.Contains(t, c.stdout.String(), "Nothing is under way, nothing is owed, no hold.")
+}
+
+func TestUnlockOnlyFreesWhatIsClosed(t *testing.T) {
+	lab := busyLab()
+	c := newConsole(t, lab)
+	require.Equal(t, exitUsage, c.run("unlock", runB))
+	require.Equal(t, exitRefused, c.run("unlock", runA, "--reason", "impatient"))
+	require.Empty(t, lab.changes)
+	require.Equal(t, exitDone, c.run("unlock", runB, "--reason", "looked at it"), c.stderr)
+	require.Equal(t, []ledger.Change{{By: "ann@desk", Unlock: &ledger.Unlock{Workflow: runB, Reason: "looked at it"}}}, lab.changes)
+	require.Len(t, lab.state.Locks, 1)
+}
+
+func TestHold(t *testing.T) {
+	lab := &fakeLab{}
+	c := newConsole(t, lab)
+	for _, bad := range [][]string{
+		{"hold"}, {"hold", "--for", "1h"}, {"hold", "--for", "-1h", "--reason", "x"}, {"hold", "--until", "8 o'clock", "--reason", "x"},
+		{"hold", "--until", "2020-01-01 08:00", "--reason", "x"}, {"hold", "--until", "08:00", "--for", "1h", "--reason", "x"}, {"hold", "--end", "--for", "1h"},
+	} {
+		require.Equal(t, exitUsage, c.run(bad...), "%v", bad)
+	}
+	require.Empty(t, lab.changes)
+	require.Equal(t, exitDone, c.run("hold", "--until", "08:00", "--reason", "backup"), c.stderr)
+	require.Equal(t, midnight().Add(10*time.Hour), lab.state.Hold.Until, "the next 08:00 is tomorrow's")
+	require.Equal(t, "ann@desk", lab.state.Hold.By)
+	require.Equal(t, exitDone, c.run("hold", "--end"))
+	require.Nil(t, lab.state.Hold)
+	require.Equal(t, exitFailed, c.run("hold", "--end"), "there is none any more")
+}
+
+func TestForgive(t *testing.T) {
+	lab := busyLab()
+	c := newConsole(t, lab)
+	require.Equal(t, exitUsage, c.run("settle", "--forgive", "vc1/domain-c8/ha"))
+	require.Equal(t, exitDone, c.run("settle", "--forgive", "vc1/domain-c8/ha", "--reason", "done by hand"), c.stderr)
+	require.Len(t, lab.state.Debts, 1)
+	require.Equal(t, exitFailed, c.run("settle", "--forgive", "no-such-debt", "--reason", "x"))
+}
+
+func TestSchedules(t *testing.T) {
+	lab := &fakeLab{}
+	c := newConsole(t, lab)
+	add := func(args ...string) int { return c.run(append([]string{"schedule", "add"}, args...)...) }
+	require.Equal(t, exitUsage, add("nightly", "power-down"))
+	require.Equal(t, exitUsage, add("nightly", "power-down", "--cron", "0 23 * *"))
+	require.Equal(t, exitUsage, add("nightly", "power-down", "--cron", "0 23 * * *", "--zone", "Mars/Olympus"))
+	require.Equal(t, exitUsage, add("Every Night", "power-down", "--cron", "0 23 * * *", "--zone", "UTC"))
+	require.Equal(t, exitUsage, add("nightly", "no-such", "--cron", "0 23 * * *", "--zone", "UTC"))
+	require.Empty(t, lab.scheds)
+	require.Equal(t, exitDone, add("nightly", "power-up", "--cron", "0 6 * * *", "--zone", "Europe/Berlin", "--tag", "StartUp"), c.stderr)
+	require.Equal(t, "power-up-home-nightly", lab.scheds[0].id())
+	require.Equal(t, map[string]string{"tag": "StartUp"}, lab.scheds[0].Parameters)
+	require.Equal(t, exitDone, c.run("schedule", "pause", "nightly", "--reason", "holidays"))
+	require.True(t, lab.scheds[0].Paused)
+	require.Equal(t, exitDone, c.run("schedule", "list"))
+	require.Contains(t, c.stdout.String(), "paused by ann@desk: holidays")
+	require.Equal(t, exitDone, c.run("schedule", "remove", "nightly"))
+	require.Empty(t, lab.scheds)
+}
+
+func TestOrdersCarryNameReasonAndSteps(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want workflows.Record
+	}{
+		{[]string{"pause", runA}, workflows.Record{Verb: "pause", Order: workflows.Order{By: "ann@desk", Steps: []string{}}}},
+		{[]string{"abort", runA, "--reason", "storm"}, workflows.Record{Verb: "abort", Order: workflows.Order{By: "ann@desk", Reason: "storm", Steps: []string{}}}},
+		{[]string{"skip", runA, "shutdown-guest:db01", "--reason", "by hand"}, workflows.Record{Verb: "skip",
+			Order: workflows.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}}},
+		{[]string{"retry", runA}, workflows.Record{Verb: "retry", Order: workflows.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}}}},
+		{[]string{"retry", runA, "shutdown-guest:db01", "-p", "timeout=10m", "-p", "onTimeout=powerOff", "--force"}, workflows.Record{Verb: "retry",
+			Order: workflows.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}, Force: true, Params: map[string]any{"timeout": "10m", "onTimeout": "powerOff"}}}},
+	} {
+		lab := busyLab()
+		c := newConsole(t, lab)
+		require.Equal(t, exitDone, c.run(tc.args...), "%v: %s", tc.args, c.stderr)
+		require.Equal(t, []workflows.Record{tc.want}, lab.orders)
+	}
+}
+
+func TestOrdersThatMakeNoSense(t *testing.T) {
+	lab := busyLab()
+	c := newConsole(t, lab)
+	for _, bad := range [][]string{{"abort", runA}, {"reject", runA}, {"skip", runA, "--reason", "x"}, {"skip", runA, "s"}, {"pause"},
+		{"retry", runA, "s", "--all"}, {"retry", runA, "s", "t", "-p", "timeout=1m"}, {"retry", runA, "s", "-p", "timeout"}} {
+		require.Equal(t, exitUsage, c.run(bad...), "%v", bad)
+	}
+	require.Empty(t, lab.orders)
+}
+
+func TestApproveReadsThePlanThatItApproves(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitRefused, c.run("approve", runA, "--hash", "000000000000"))
+	require.Equal(t, exitRefused, c.run("approve", runA), "nobody there")
+	require.Empty(t, lab.orders)
+	require.Equal(t, exitDone, c.run("approve", runA, "--hash", littlePlan().Hash()[:12]), c.stderr)
+	require.Equal(t, littlePlan().Hash(), lab.orders[0].Hash)
+}
