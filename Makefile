@@ -28,7 +28,7 @@ build: ## the command, into bin/nightshift (needs Go only)
 check: fmt vet lint workflowcheck ## gofmt, go vet, golangci-lint, workflowcheck (builds the last two at first)
 
 fmt: ## gofmt has nothing to say
-	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r gofmt -l); \
+	@files=$$(gofmt -l .); \
 	if [ -n "$$files" ]; then echo "not gofmt'ed: gofmt -w" $$files >&2; exit 1; fi
 
 vet: ## go vet, the end-to-end tests included

@@ -59,6 +59,8 @@ func (c *Client) post(ctx context.Context, target, resetType string) error {
 	case status == http.StatusUnauthorized && c.transport.sessionToken() != "":
 		// The session ended between reading and sending. The next read makes a new one.
 		return c.fail(what+" (its session had ended)", err, ErrNotDone, fault.Unreachable)
+	case status == http.StatusUnauthorized:
+		return c.refuse(c.fail(what, err, ErrNotDone))
 	case status < 500, status == http.StatusNotImplemented, status == http.StatusServiceUnavailable:
 		return c.fail(what, err, ErrNotDone)
 	default:

@@ -105,6 +105,18 @@ func TestResetAnswers(t *testing.T) {
 	}
 }
 
+func TestRefusedBasicLoginAtResetIsRemembered(t *testing.T) {
+	b := emulator(t, uuid1)
+	b.on = onReset(fault401)
+	c := open(t, b.serve(), "")
+	for range 2 {
+		err := c.Reset(t.Context(), "On")
+		require.ErrorIs(t, err, fault.Auth)
+		require.ErrorIs(t, err, ErrNotDone)
+	}
+	require.Len(t, b.seen(), 1)
+}
+
 func TestLostAnswerIsNotSentAgain(t *testing.T) {
 	hangUp := func(w http.ResponseWriter) {
 		conn, _, err := http.NewResponseController(w).Hijack()
