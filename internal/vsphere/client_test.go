@@ -113,6 +113,33 @@ func TestRefusedLoginIsRemembered(t *testing.T) {
 	require.Equal(t, 2, s.count("Login"), "the first of Connect, one that was refused")
 }
 
+func TestLoginWhileTheOldSessionLives(t *testing.T) {
+	s := startSim(t, oneVM())
+	c := s.connect(t)
+	// A vCenter that is starting says so of sessions that it finds again later; a login inside one is an InvalidLogin.
+	said := false
+	s.mu.Lock()
+	s.hook = func(method string) types.BaseMethodFault {
+		if method != "ShutdownGuest" || said {
+			return nil
+		}
+		said = true
+		return new(types.NotAuthenticated)
+	}
+	s.mu.Unlock()
+	require.NoError(t, c.ShutdownGuest(t.Context(), s.any("VirtualMachine").Value))
+	require.Equal(t, 2, s.count("Login"))
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a password could have been in it") }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	_, err := connectTo(t, server.URL)
+	require.ErrorIs(t, err, fault.Unsupported)
+}
+
 func TestUnclearLoginMayBeSentAgain(t *testing.T) {
 	s := startSim(t, oneVM())
 	c := s.connect(t)

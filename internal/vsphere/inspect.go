@@ -122,7 +122,8 @@ func (c *Client) devicesOf(ctx context.Context, refs []types.ManagedObjectRefere
 	return nil, nil
 }
 
-// extras reads what may be missing. Only a server that stopped answering is an error here.
+// extras reads what may be missing. A vCenter that stopped answering is an error, so that no running task is overlooked
+// for it; the tag service is another process, which may be down by itself.
 func (c *Client) extras(ctx context.Context, out *live.VCenter) error {
 	try := func(what string, fn func() error) error {
 		err := fn()
@@ -134,7 +135,7 @@ func (c *Client) extras(ctx context.Context, out *live.VCenter) error {
 		if errors.As(err, &said) {
 			text = said.text
 		}
-		if notAuthenticated(err) || errors.Is(kind, fault.Unreachable) && ctx.Err() != nil {
+		if notAuthenticated(err) || ctx.Err() != nil || errors.Is(kind, fault.Unreachable) && what != "tags" {
 			return err
 		}
 		out.Warnings = append(out.Warnings, what+": "+text)
@@ -169,14 +170,16 @@ func (c *Client) addTags(ctx context.Context, out *live.VCenter) error {
 }
 
 func (c *Client) addVCLS(ctx context.Context, out *live.VCenter) error {
-	if len(out.Clusters) == 0 {
-		return nil
-	}
-	options, err := c.options(ctx, vclsOptions)
 	for i := range out.Clusters {
-		out.Clusters[i].VCLS = vclsValue(options, out.Clusters[i].Ref)
+		cl := &out.Clusters[i]
+		// One by one: that a prefix finds settings is not documented, and a missed one would be restored wrongly.
+		options, err := c.options(ctx, vclsOption(cl.Ref))
+		if err != nil {
+			return err
+		}
+		cl.VCLS = vclsValue(options, cl.Ref)
 	}
-	return err
+	return nil
 }
 
 func (c *Client) addLicence(ctx context.Context, out *live.VCenter) error {

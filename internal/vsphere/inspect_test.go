@@ -13,6 +13,7 @@ import (
 	"github.com/vmware/govmomi/vapi/tags"
 	"github.com/vmware/govmomi/vim25/types"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/live"
 )
 
@@ -233,6 +234,14 @@ func TestWhatMayNotBeReadIsAWarning(t *testing.T) {
 	s.refuse("CreateContainerView", &types.NoPermission{PrivilegeId: "System.View"})
 	_, err := c.Inspect(t.Context())
 	require.ErrorContains(t, err, "System.View")
+}
+
+func TestAVCenterThatStopsAnsweringIsNoWarning(t *testing.T) {
+	s := startSim(t, oneVM())
+	c := s.connect(t)
+	s.refuse("CreateCollectorForTasks", new(types.HostCommunication))
+	_, err := c.Inspect(t.Context())
+	require.ErrorIs(t, err, fault.Unreachable)
 }
 
 func TestNoTagServiceIsAWarning(t *testing.T) {

@@ -13,10 +13,8 @@ import (
 	"nightshift/internal/live"
 )
 
-const vclsOptions = "config.vcls.clusters."
-
 // vclsOption is the name of the vCenter's setting that allows vCLS VMs in a cluster.
-func vclsOption(cluster string) string { return vclsOptions + cluster + ".enabled" }
+func vclsOption(cluster string) string { return "config.vcls.clusters." + cluster + ".enabled" }
 
 const vclsName = "vCLS" // "vCLS (1)" in 7.0, "vCLS-" and a UUID later
 
@@ -60,7 +58,7 @@ func isAgent(config *types.VirtualMachineConfigInfo) bool {
 	return false
 }
 
-// options reads settings of the vCenter whose name begins so. None is no error, nor is an ESXi host, which has none.
+// options reads the settings of the vCenter with that name. None is no error, nor is an ESXi host, which has none.
 func (c *Client) options(ctx context.Context, name string) (map[string]any, error) {
 	manager := c.vim.ServiceContent.Setting
 	if manager == nil || !c.vim.IsVC() {
