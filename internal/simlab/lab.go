@@ -186,4 +186,7 @@ type vcenter struct {
 	datacenter  types.ManagedObjectReference
 	pools       map[*host]types.ManagedObjectReference
 	taskCounter int // guarded by Lab.mu
+	// storage is held while datastores are changed or VMs are made, tasks while tasks are changed or their history is
+	// read: the simulator reads both without the objects' locks.
+	storage, tasks sync.Mutex
 }

@@ -21,35 +21,21 @@ func asComputeResource(o any) (*mo.ComputeResource, bool) {
 	return cr, ok
 }
 
-// guests makes all of them: first every task, then the waiting, which is what takes long.
+// guests makes all of them, one after the other.
 func (b *builder) guests() error {
-	type made struct {
-		g    *guest
-		task types.ManagedObjectReference
-	}
 	folders := map[string]types.ManagedObjectReference{"": b.vc.vmFolder}
-	var all []made
 	for _, spec := range b.lab.spec.Guests {
 		folder, err := b.folder(folders, spec.Folder)
 		if err != nil {
 			return err
 		}
 		g := &guest{spec: spec, host: b.lab.hostNamed(spec.Host), power: guestOff, known: guestOff}
-		task, err := b.vc.create(b.vc.fork(), folder, g)
-		if err != nil {
+		if g.ref, err = b.vc.create(b.vc.fork(), folder, g); err != nil {
 			return fmt.Errorf("simulated lab %s: make guest %s: %w", b.lab.spec.Name, spec.Name, err)
 		}
-		all = append(all, made{g, task})
-	}
-	for _, m := range all {
-		ref, err := b.vc.result(m.task)
-		if err != nil {
-			return fmt.Errorf("simulated lab %s: make guest %s: %w", b.lab.spec.Name, m.g.spec.Name, err)
-		}
-		m.g.ref = ref
-		b.lab.guests = append(b.lab.guests, m.g)
-		b.vc.byGuest[ref], b.vc.refs[ref] = m.g, m.g.spec.Name
-		b.dressGuest(m.g)
+		b.lab.guests = append(b.lab.guests, g)
+		b.vc.byGuest[g.ref], b.vc.refs[g.ref] = g, g.spec.Name
+		b.dressGuest(g)
 	}
 	var err error
 	b.vc.vclsFolder, err = b.folder(folders, "vCLS")
@@ -71,7 +57,7 @@ func (b *builder) folder(known map[string]types.ManagedObjectReference, name str
 	return res.Res.Returnval, nil
 }
 
-// create begins to make a VM.
+// create makes a VM: one at a time, and never while a datastore is changed, which the simulator reads without its lock.
 func (v *vcenter) create(ctx *simulator.Context, folder types.ManagedObjectReference, g *guest) (types.ManagedObjectReference, error) {
 	config := types.VirtualMachineConfigSpec{
 		Name: g.spec.Name, GuestId: string(types.VirtualMachineGuestOsIdentifierOtherGuest),
@@ -91,11 +77,13 @@ func (v *vcenter) create(ctx *simulator.Context, folder types.ManagedObjectRefer
 		return types.ManagedObjectReference{}, fmt.Errorf("folder %s is gone", folder.Value)
 	}
 	req := &types.CreateVM_Task{This: folder, Config: config, Pool: v.pools[g.host], Host: &g.host.ref}
+	v.storage.Lock()
+	defer v.storage.Unlock()
 	var task types.ManagedObjectReference
 	ctx.WithLock(f, func() {
 		task = f.CreateVMTask(ctx, req).(*methods.CreateVM_TaskBody).Res.Returnval
 	})
-	return task, nil
+	return v.result(task)
 }
 
 // dressGuest gives a VM what a spec says and a CreateVM cannot.

@@ -146,6 +146,8 @@ func (g *guest) ip() string {
 
 // showDatastores: a datastore is accessible while a host that mounts it is.
 func (l *Lab) showDatastores(ctx *simulator.Context) {
+	l.vc.storage.Lock()
+	defer l.vc.storage.Unlock()
 	for _, ref := range l.vc.datastores {
 		ds, ok := ctx.Map.Get(ref).(*simulator.Datastore)
 		if !ok {
@@ -153,16 +155,19 @@ func (l *Lab) showDatastores(ctx *simulator.Context) {
 		}
 		ctx.WithLock(ds, func() {
 			mounts := slices.Clone(ds.Host)
-			accessible := false
+			accessible, changed := false, false
 			l.read(func() {
 				for i := range mounts {
 					h := l.vc.byHost[mounts[i].Key]
 					up := h != nil && h.connected && h.storage
+					changed = changed || up != isTrue(mounts[i].MountInfo.Accessible)
 					mounts[i].MountInfo.Accessible = &up
 					accessible = accessible || up
 				}
 			})
-			set(ctx, ds, "host", mounts, "summary.accessible", accessible)
+			if changed {
+				set(ctx, ds, "host", mounts, "summary.accessible", accessible)
+			}
 		})
 	}
 }

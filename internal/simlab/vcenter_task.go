@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -32,7 +34,11 @@ func (l *Lab) startTask(ctx *simulator.Context, entity types.ManagedObjectRefere
 		Reason: &types.TaskReasonUser{UserName: l.spec.User}, QueueTime: now, StartTime: &now,
 	}
 	if obj := ctx.Map.Get(entity); obj != nil {
-		ctx.WithLock(obj, func() { ctx.Map.Put(task) }) // also into the recent tasks of the object
+		ctx.WithLock(obj, func() { // it goes into the recent tasks of the object, too
+			l.vc.tasks.Lock()
+			defer l.vc.tasks.Unlock()
+			ctx.Map.Put(task)
+		})
 	}
 	j := &job{l, task, l.vc.fork()}
 	l.goRun(func() { j.finish(run(j)) })
@@ -53,6 +59,8 @@ func (j *job) done() (done bool) {
 }
 
 func (j *job) progress(percent int32) {
+	j.lab.vc.tasks.Lock()
+	defer j.lab.vc.tasks.Unlock()
 	j.ctx.WithLock(j.task, func() { set(j.ctx, j.task, "info.progress", percent) })
 }
 
@@ -61,6 +69,8 @@ func (j *job) finish(res types.AnyType, fault types.BaseMethodFault) {
 		return
 	}
 	now := time.Now()
+	j.lab.vc.tasks.Lock()
+	defer j.lab.vc.tasks.Unlock()
 	j.ctx.WithLock(j.task, func() {
 		if fault != nil {
 			lf := types.LocalizedMethodFault{Fault: fault, LocalizedMessage: fmt.Sprintf("%T", fault)}
@@ -93,4 +103,38 @@ func (l *Lab) RunTask(target, description string, d time.Duration) error {
 		return nil, nil
 	})
 	return nil
+}
+
+// CreateCollectorForTasks is the simulator's own, while no task changes.
+func (e *extension) CreateCollectorForTasks(ctx *simulator.Context, req *types.CreateCollectorForTasks) (body soap.HasFault) {
+	e.lab.vc.tasks.Lock()
+	defer e.lab.vc.tasks.Unlock()
+	m, ok := ctx.Map.Get(req.This).(*simulator.TaskManager)
+	if !ok {
+		return &methods.CreateCollectorForTasksBody{Fault_: simulator.Fault("", &types.ManagedObjectNotFound{Obj: req.This})}
+	}
+	ctx.WithLock(m, func() { body = m.CreateCollectorForTasks(ctx, req) })
+	return body
+}
+
+// ReadNextTasks is the simulator's own, while no task changes.
+func (e *extension) ReadNextTasks(ctx *simulator.Context, req *types.ReadNextTasks) soap.HasFault {
+	e.lab.vc.tasks.Lock()
+	defer e.lab.vc.tasks.Unlock()
+	c, ok := ctx.Session.Get(req.This).(*simulator.TaskHistoryCollector)
+	if !ok {
+		return &methods.ReadNextTasksBody{Fault_: simulator.Fault("", &types.ManagedObjectNotFound{Obj: req.This})}
+	}
+	return c.ReadNextTasks(ctx, req)
+}
+
+// ReadPreviousTasks is the simulator's own, while no task changes.
+func (e *extension) ReadPreviousTasks(ctx *simulator.Context, req *types.ReadPreviousTasks) soap.HasFault {
+	e.lab.vc.tasks.Lock()
+	defer e.lab.vc.tasks.Unlock()
+	c, ok := ctx.Session.Get(req.This).(*simulator.TaskHistoryCollector)
+	if !ok {
+		return &methods.ReadPreviousTasksBody{Fault_: simulator.Fault("", &types.ManagedObjectNotFound{Obj: req.This})}
+	}
+	return c.ReadPreviousTasks(ctx, req)
 }

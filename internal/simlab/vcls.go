@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -119,12 +119,8 @@ func (l *Lab) makeVCLS(c *cluster, h *host) {
 	}
 	g.spec.complete(l.spec.Name, 0)
 	g.spec.UUID = uuid.NewString()
-	ctx := l.vc.fork()
-	task, err := l.vc.create(ctx, l.vc.vclsFolder, g)
-	if err == nil {
-		g.ref, err = l.vc.result(task)
-	}
-	if err != nil {
+	var err error
+	if g.ref, err = l.vc.create(l.vc.fork(), l.vc.vclsFolder, g); err != nil {
 		return // the next round tries again, as EAM does
 	}
 	l.change(func(t *touched) {
@@ -141,13 +137,10 @@ func (l *Lab) deleteVCLS(g *guest) {
 	if !ok {
 		return
 	}
-	var task types.ManagedObjectReference
-	ctx.WithLock(vm, func() {
-		if b, ok := vm.DestroyTask(ctx, &types.Destroy_Task{This: g.ref}).(*methods.Destroy_TaskBody); ok && b.Res != nil {
-			task = b.Res.Returnval
-		}
-	})
-	if _, err := l.vc.result(task); err != nil {
+	var fault *soap.Fault
+	// Not Destroy_Task: the simulator deletes its files in another task, that reads the datastore without a lock.
+	ctx.WithLock(vm, func() { fault = vm.UnregisterVM(ctx, &types.UnregisterVM{This: g.ref}).Fault() })
+	if fault != nil {
 		return
 	}
 	l.change(func(t *touched) {
