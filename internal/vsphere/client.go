@@ -77,7 +77,7 @@ func Connect(ctx context.Context, e endpoint.Resolved) (*Client, error) {
 	return c, nil
 }
 
-// transport makes the HTTP side: our own TLS rules, no redirects (they would send the password elsewhere).
+// transport makes the HTTP side: our own TLS rules, no redirects (the machine that was verified is the one that answers).
 func transport(e endpoint.Resolved) (*soap.Client, *jar) {
 	u := *e.URL
 	if u.Path = strings.TrimSuffix(u.Path, "/"); u.Path == "" {
