@@ -1,0 +1,149 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/ledger"
+	"nightshift/internal/simlab"
+	"nightshift/workflows"
+)
+
+// TestKilledAtAnyMoment kills nightshift once or twice in each of two runs, at moments that the seed chooses: when the
+// lab receives the nth call, and a little later. The runs must end right, with nothing sent twice undecided.
+func TestKilledAtAnyMoment(t *testing.T) {
+	for seed := range int64(10) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			spec := simlab.SmallSpec()
+			if seed == 0 {
+				spec = simlab.HomeSpec()
+			}
+			r := newRig(t, spec, seed)
+			rng := rand.New(rand.NewSource(seed))
+			before := r.lab.Guests()
+			clusters := r.lab.Clusters()
+			r.start()
+
+			r.runKilled(rng, "power-down")
+			for name, h := range r.lab.Hosts() {
+				if !kept(spec, name) {
+					require.Equal(t, "Off", h.Power, name)
+				}
+			}
+			requireNoCrash(t, r.lab)
+
+			r.runKilled(rng, "power-up")
+			for name, g := range r.lab.Guests() {
+				if was, ok := before[name]; ok && !was.VCLS && !g.VCLS {
+					require.Equal(t, was.Power, g.Power, "guest %s", name)
+				}
+			}
+			require.Equal(t, clusters, r.lab.Clusters(), "the settings are as they were")
+			st := r.ledger()
+			require.Empty(t, st.Locks)
+			require.Empty(t, st.Debts)
+			require.Empty(t, st.Memory)
+			r.stop()
+		})
+	}
+}
+
+// runKilled runs a runbook to its end, with kills between.
+func (r *rig) runKilled(rng *rand.Rand, runbook string) {
+	r.t.Helper()
+	since := len(r.lab.Calls())
+	var started struct {
+		Run string `json:"run"`
+	}
+	require.NoError(r.t, json.Unmarshal([]byte(r.must("run", runbook, "--yes", "--detach", "-o", "json")), &started))
+	for range 1 + rng.Intn(2) {
+		r.killAfter(rng.Intn(10), time.Duration(rng.Intn(800))*time.Millisecond)
+		r.start()
+	}
+	_, err := r.run("watch", started.Run)
+	s := r.report(started.Run)
+	require.NoError(r.t, err, "%s: %s", s.Outcome, s.Why)
+	require.Equal(r.t, workflows.Done, s.Outcome, s.Why)
+	r.requireActedOnce(since, s)
+	r.t.Logf("%s: %d steps, %d kills so far, %d decisions", runbook, s.Counts.Total, r.kills, len(s.Decisions))
+}
+
+// killAfter kills when the lab has received n more calls, and a little later; or after a while, if no more calls come.
+func (r *rig) killAfter(n int, later time.Duration) {
+	r.drain()
+	limit := time.After(20 * time.Second)
+	for range n {
+		select {
+		case <-r.calls:
+			continue
+		case <-limit:
+		}
+		break
+	}
+	time.Sleep(later) //nolint:forbidigo // the moment is the seed's choice
+	r.kill()
+}
+
+func (r *rig) drain() {
+	for {
+		select {
+		case <-r.calls:
+		default:
+			return
+		}
+	}
+}
+
+func (r *rig) ledger() ledger.State {
+	r.t.Helper()
+	var status struct {
+		Ledger ledger.State `json:"ledger"`
+	}
+	out := r.must("status", "-o", "json")
+	require.NoError(r.t, json.Unmarshal([]byte(out), &status), out)
+	return status.Ledger
+}
+
+func kept(spec simlab.Spec, host string) bool {
+	for _, h := range spec.Hosts {
+		if h.Name == host {
+			return h.Keep
+		}
+	}
+	return false
+}
+
+func requireNoCrash(t *testing.T, l *simlab.Lab) {
+	t.Helper()
+	for name, g := range l.Guests() {
+		require.Zero(t, g.Crashes, "guest %s died with its host", name)
+	}
+}
+
+// TestSecretsStayOut runs both runbooks and looks for every secret in everything that was written.
+func TestSecretsStayOut(t *testing.T) {
+	r := newRig(t, simlab.SmallSpec(), 42)
+	r.start()
+	var printed strings.Builder
+	for _, runbook := range []string{"power-down", "power-up"} {
+		out, err := r.run("run", runbook, "--yes", "-o", "json")
+		require.NoError(t, err)
+		printed.WriteString(out)
+	}
+	for _, args := range [][]string{{"status"}, {"runs", "-o", "json"}, {"lab", "show", "-o", "json"}, {"lab", "check"}, {"plan", "power-down", "-o", "json"}} {
+		out, _ := r.run(args...)
+		printed.WriteString(out)
+	}
+	r.stop()
+	requireNoSecrets(t, r.lab.Secrets(), "what was printed", []byte(printed.String()))
+	requireNoSecrets(t, r.lab.Secrets(), "the log of serve", r.log.Bytes())
+	requireNoSecretsIn(t, r.lab.Secrets(), r.state())
+}
