@@ -139,9 +139,9 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 // demoRun carries out one runbook with its progress. The plan is shown in short.
 func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
 	rb, _ := runbooks.Lookup(name)
-	run := workflows.RunID(s.lab, rb.Name, a.now())
 	a.tell("\n%s", a.paint().on(bold, "nightshift run "+name))
-	if err := s.runs.Start(ctx, rb.Workflow, run, workflows.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true}); err != nil {
+	run, err := a.start(ctx, s, rb, workflows.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true})
+	if err != nil {
 		return report.Report{}, err
 	}
 	if _, err := a.untilPlanned(ctx, s, run); err != nil {
@@ -152,7 +152,7 @@ func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Repo
 		return report.Report{}, demoInterrupted(err)
 	}
 	if p != nil {
-		a.tell("%s", inShort(*p))
+		a.tell("%s\n", inShort(*p))
 	}
 	progress := a.newProgress()
 	f := &follower{app: a, session: s, run: run, progress: progress, until: a.untilStuck()}

@@ -49,10 +49,14 @@ type fakeLab struct {
 	changes []ledger.Change
 	scheds  []schedule
 	broken  error
+	taken   map[string]bool // ids of runs that were there before
 	onLook  func(n int)
 }
 
-func (f *fakeLab) Start(_ context.Context, _, _ string, p workflows.Params) error {
+func (f *fakeLab) Start(_ context.Context, _, id string, p workflows.Params) error {
+	if f.taken[id] {
+		return errStarted
+	}
 	f.started = append(f.started, p)
 	return nil
 }

@@ -63,11 +63,22 @@ func runRun(ctx context.Context, a *app, o runOptions, name string) error {
 		return usage("the plan in %s is for lab %s, this is lab %s", o.plan, p.Lab, s.lab)
 	}
 	p.Lab = s.lab
-	run := workflows.RunID(s.lab, rb.Name, a.now())
-	if err := s.runs.Start(ctx, rb.Workflow, run, p); err != nil {
+	run, err := a.start(ctx, s, rb, p)
+	if err != nil {
 		return err
 	}
 	return a.carryOut(ctx, s, run, o)
+}
+
+// start begins a run. Ids have seconds: who starts two in one second gets the next one.
+func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p workflows.Params) (run string, err error) {
+	for i := range 10 {
+		run = workflows.RunID(s.lab, rb.Name, a.now().Add(time.Duration(i)*time.Second))
+		if err = s.runs.Start(ctx, rb.Workflow, run, p); !errors.Is(err, errStarted) {
+			break
+		}
+	}
+	return run, err
 }
 
 // params are what the run is started with. Lab is only set where a plan file names it.
@@ -119,6 +130,7 @@ func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions
 	if err != nil {
 		return a.leave(err, run)
 	}
+	a.tellDrift(ctx, s, run, sheet, o.plan)
 	if err := a.tellPlan(ctx, s, run, sheet); err != nil {
 		return a.leave(err, run)
 	}
@@ -176,6 +188,30 @@ func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet workfl
 	}
 	a.printf("%s\n", a.tree(*p, false))
 	return nil
+}
+
+// tellDrift says what is different where a run was refused because its plan is not the one of the file.
+func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet workflows.Sheet, file string) {
+	if file == "" || sheet.Outcome != workflows.Refused {
+		return
+	}
+	was, err := readPlanFile(file)
+	if err != nil || was.Hash() == sheet.Hash {
+		return
+	}
+	is, err := s.runs.Plan(ctx, run)
+	if err != nil || is == nil {
+		return
+	}
+	a.notef("Since %s was made:", file)
+	const few = 20
+	diff := plan.Diff(was, *is)
+	for _, line := range diff[:min(few, len(diff))] {
+		a.notef("  %s", line)
+	}
+	if n := len(diff) - few; n > 0 {
+		a.notef("  … and %d more", n)
+	}
 }
 
 // approval asks for the approval that the run waits for. A no ends the run; nobody to ask leaves it waiting.

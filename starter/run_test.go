@@ -209,3 +209,21 @@ func TestRunJSONIsOneReport(t *testing.T) {
 	require.Equal(t, "done", r.Outcome)
 	require.Len(t, r.Steps, 3)
 }
+
+func TestDriftIsTold(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet(""), workflows.Refused, "the lab has changed")}}
+	c := newConsole(t, lab)
+	was := *littlePlan()
+	was.Steps = was.Steps[:1]
+	require.NoError(t, writePlanFile("p.json", was))
+	require.Equal(t, exitRefused, c.run("run", "power-down", "--plan", "p.json", "--yes"))
+	require.Contains(t, c.stderr.String(), "Since p.json was made:")
+	require.Contains(t, c.stderr.String(), "Shut down guest db01")
+}
+
+func TestTwoRunsInOneSecond(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}, taken: map[string]bool{"power-down-home-20261120-220000": true}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--yes"), c.stderr)
+	require.Contains(t, c.stdout.String(), "power-down-home-20261120-220001")
+}

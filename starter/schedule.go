@@ -16,7 +16,7 @@ func (s schedule) text() string {
 	state := "next " + stamp(s.Next)
 	switch {
 	case s.Paused:
-		state = "paused" + noteSuffix(s.Note)
+		state = firstOf(s.Note, "paused") // the note begins with "paused by"
 	case s.Next.IsZero():
 		state = "no next time"
 	}

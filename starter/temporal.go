@@ -46,7 +46,7 @@ type runs interface {
 
 // starter starts workflows of a lab.
 type starter interface {
-	// Start begins a run. An id that is there already is an error.
+	// Start begins a run. An id that was given already is an errStarted.
 	Start(ctx context.Context, workflow, id string, p workflows.Params) error
 	// Preview makes a plan and does nothing.
 	Preview(ctx context.Context, id string, r plan.Request) (plan.Reply, error)
@@ -83,8 +83,9 @@ type runInfo struct {
 	Link     string `json:"link,omitempty"`
 }
 
-// What can be wrong with reading a run.
+// What can be wrong with a run.
 var (
+	errStarted  = errors.New("a run of this id was started already")
 	errNoRun    = errors.New("there is no such run (see `nightshift runs`)")
 	errNoWorker = errors.New("no worker answers: start `nightshift serve`, or `nightshift worker` for an external Temporal")
 )

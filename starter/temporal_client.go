@@ -61,7 +61,7 @@ func (t *temporalRuns) Start(ctx context.Context, workflow, id string, p workflo
 	_, err := t.client.ExecuteWorkflow(ctx, t.options(id, p.Runbook), workflow, p)
 	var there *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &there) {
-		return fmt.Errorf("run %s was started already: watch it with `nightshift watch %s`", id, id)
+		return fmt.Errorf("run %s: %w; see it with `nightshift watch %s`", id, errStarted, id)
 	}
 	if err != nil {
 		return fmt.Errorf("start run %s: %w", id, err)

@@ -64,7 +64,7 @@ func (r Report) verdict() string {
 			state += ": " + r.Waiting
 		}
 	}
-	if r.Why != "" {
+	if r.Why != "" && r.Why != r.Title {
 		state += ": " + r.Why
 	}
 	return state

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/plan"
+	"nightshift/workflows"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMain makes local times in golden files the same everywhere.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	os.Exit(m.Run())
+}
+
+func golden(t *testing.T, name string, got string) {
+	t.Helper()
+	path := "testdata/" + name
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+func started() time.Time { return time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC) }
+
+func fiveGuests() *plan.Plan {
+	p := &plan.Plan{Runbook: "power-down", Parameters: map[string]string{"cluster": "Old Lab"},
+		Untouched: []plan.Finding{{Subject: "guest mgmt01", Text: "bears the tag KeepOn"}}}
+	for _, s := range []string{"web01", "web02", "db01", "db02", "dc01"} {
+		p.Steps = append(p.Steps, plan.Step{ID: "shutdown-guest:" + s, Title: "Shut down guest " + s, Group: "Guests", Target: plan.Target{Kind: plan.Guest, Name: s}})
+	}
+	return p
+}
+
+// aborted is a run with a step of every state that an end can leave.
+func aborted() workflows.Sheet {
+	return workflows.Sheet{
+		Lab: "home", Runbook: "power-down", Title: "Power down lab home", Hash: "0123456789abcdef", By: "ann@desk",
+		Phase: workflows.PhaseEnd, Outcome: workflows.Aborted, Why: "by bob@nas: storm", Started: started(), Ended: started().Add(2 * time.Minute),
+		Total: 5, Done: 2, Skipped: 1, Untouched: 2, Steps: "ddshu",
+		Begun: []int64{0, 0, 300, 600, -1}, Finished: []int64{155, 200, 350, -1, -1},
+		Notes:    map[string]string{"shutdown-guest:db01": "skipped by ann@desk: by hand", "shutdown-guest:db02": "the shutdown was sent, its end was not seen"},
+		Attempts: map[string]int{"shutdown-guest:web02": 2},
+		Decisions: []workflows.Decision{{At: started().Add(time.Minute), Step: "shutdown-guest:web02", By: "nightshift", Verdict: "act again",
+			Evidence: "no task of it, the guest is as it was"}},
+		Orders: []workflows.Record{{At: started().Add(50 * time.Second), Verb: "skip", Order: workflows.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}},
+			{At: started().Add(90 * time.Second), Verb: "abort", Order: workflows.Order{By: "bob@nas", Reason: "storm"}}},
+		Warnings: []plan.Finding{{Subject: "guest old", Text: "has no Tools", Remedy: "install them"}},
+		Runs:     1,
+	}
+}
+
+const run = "power-down-home-20261120-220000"
+
+// Safety rule 14: what is done, what is half done, what is untouched, and which command goes on from there.
+func TestAReportOfAnAbortedRun(t *testing.T) {
+	r := Assemble(run, aborted(), fiveGuests(), started().Add(time.Hour))
+	var b bytes.Buffer
+	r.Text(&b)
+	golden(t, "aborted.txt", b.String())
+	states := map[string]string{}
+	for _, s := range r.Steps {
+		states[s.Target] = s.State
+	}
+	require.Equal(t, map[string]string{"guest web01": StateDone, "guest web02": StateDone, "guest db01": StateSkipped, "guest db02": StateHalfDone, "guest dc01": StateUntouched}, states)
+	require.Equal(t, "nightshift run power-down -p 'cluster=Old Lab'", r.Next[0].Type)
+	require.Equal(t, 120.0, r.Seconds)
+}
+
+func TestSummaryOfABlockedRunNamesTheCommands(t *testing.T) {
+	s := aborted()
+	s.Phase, s.Outcome, s.Why, s.Ended, s.Steps = workflows.PhaseExecute, "", "", time.Time{}, "ddsb."
+	s.Blocked, s.Untouched = 1, 0
+	r := Assemble(run, s, fiveGuests(), started().Add(time.Minute))
+	var b bytes.Buffer
+	r.Summary(&b)
+	golden(t, "blocked.txt", b.String())
+}
+
+func TestEveryEndNamesWhatGoesOn(t *testing.T) {
+	for outcome, want := range map[string]string{
+		workflows.Done: "nightshift run power-up", workflows.Refused: "nightshift run power-down -p 'cluster=Old Lab'", workflows.Skipped: "nightshift hold --end",
+		workflows.Failed: "nightshift lab check", workflows.Partial: "nightshift run power-down -p 'cluster=Old Lab'",
+	} {
+		s := aborted()
+		s.Outcome = outcome
+		require.Equal(t, want, Assemble(run, s, fiveGuests(), started()).Next[0].Type, outcome)
+	}
+	s := aborted()
+	s.Phase, s.Outcome = workflows.PhaseApprove, ""
+	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)
+}
+
+// A run that was terminated in the Temporal UI tells no end: what ran is half done.
+func TestABrokenRun(t *testing.T) {
+	s := aborted()
+	s.Phase, s.Outcome, s.Steps, s.Running = workflows.PhaseExecute, "", "ddsr.", 1
+	r := Assemble(run, s, fiveGuests(), started())
+	r.Broken("somebody terminated it", "terminated")
+	require.Equal(t, StateHalfDone, r.Steps[3].State)
+	require.Equal(t, StateUntouched, r.Steps[4].State)
+	require.Equal(t, Counts{Total: 5, Done: 2, Skipped: 1, HalfDone: 1, Untouched: 2}, r.Counts)
+	require.Equal(t, "nightshift unlock "+run+" --reason …", r.Next[0].Type)
+}
+
+func TestJSONHasListsAndNoNulls(t *testing.T) {
+	b, err := json.Marshal(Assemble(run, workflows.Sheet{Lab: "home", Runbook: "settle", Phase: workflows.PhasePlan, Started: started()}, nil, started()))
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "null")
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{"shutdown-guest:web01": "shutdown-guest:web01", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
+		require.Equal(t, want, Quote(in))
+	}
+}
