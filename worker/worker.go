@@ -18,7 +18,6 @@ import (
 
 	"nightshift/activities"
 	"nightshift/internal/inventory"
-	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/workflows"
 )
@@ -93,13 +92,7 @@ func queues(c Config) []string {
 }
 
 func registerWorkflows(r worker.WorkflowRegistry) {
-	for name, w := range map[string]any{
-		workflows.PowerDownType: workflows.PowerDown,
-		workflows.PowerUpType:   workflows.PowerUp,
-		workflows.SettleType:    workflows.Settle,
-		workflows.PlanType:      workflows.Plan,
-		ledger.Workflow:         workflows.Ledger,
-	} {
+	for name, w := range workflows.Types() {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}
 }

@@ -3,8 +3,14 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
+	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 )
+
+// Types are the workflows by the name under which a worker registers them.
+func Types() map[string]any {
+	return map[string]any{PowerDownType: PowerDown, PowerUpType: PowerUp, SettleType: Settle, PlanType: Plan, ledger.Workflow: Ledger}
+}
 
 // The workflows that people see: what they ask for is what the Temporal UI lists. The packed plan and the state are
 // only given by a run to the next one of its chain.
