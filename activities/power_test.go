@@ -212,3 +212,16 @@ func TestAlreadySoAtTheCall(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, out.Unclear)
 }
+
+// A host that may never have been asked to shut down does not lose its power by policy.
+func TestAnUnansweredShutdownIsNotFollowedByForce(t *testing.T) {
+	w := offWorld()
+	p := down(10 * time.Millisecond)
+	p.Via, p.OnTimeout = "graceful", "forceOff"
+	m := &plan.Memo{Intent: "GracefulShutdown", Phase: graceful, At: time.Now(), GuestsOff: time.Now()}
+	out, err := attemptOf(t, newActivities(w), plan.ShutdownHost, hostCall(p), m)
+	require.NoError(t, err)
+	require.NotNil(t, out.Unclear)
+	require.False(t, out.Unclear.NeverArrived)
+	require.Zero(t, w.count("Reset ForceOff"))
+}
