@@ -163,7 +163,7 @@ func TestRunOfAnotherPlanIsRefusedBeforeItStarts(t *testing.T) {
 		"another lab": {func(f *planFile) { f.Plan.Lab = "away"; f.Hash = f.Plan.Hash() }, exitUsage, "is for lab away"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lab := &fakeLab{plan: &p, script: []workflows.Sheet{sheet("rr.")}}
+			lab := &fakeLab{plan: &p, script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}}
 			c := newConsole(t, lab)
 			f := planFile{p.Hash(), *littlePlan()}
 			tc.change(&f)
