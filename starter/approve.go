@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 type approveOptions struct {
@@ -24,7 +24,7 @@ func newApproveCommand(a *app) *cobra.Command {
 		Long:  `Show the plan that a run waits with, ask, and say yes to it. With --hash (at least its first 12 digits) it says yes to that plan and no other, without asking.`,
 		Args:  exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.sendOrder(c.Context(), args[0], workflows.Approve, func(s *session, run string) (workflows.Order, error) {
+			return a.sendOrder(c.Context(), args[0], runapi.Approve, func(s *session, run string) (runapi.Order, error) {
 				return approval(c.Context(), a, *o, s, run)
 			})
 		},
@@ -36,13 +36,13 @@ func newApproveCommand(a *app) *cobra.Command {
 }
 
 // approval makes the order: with the hash of the plan that was read.
-func approval(ctx context.Context, a *app, o approveOptions, s *session, run string) (workflows.Order, error) {
-	order := workflows.Order{Reason: o.reason}
+func approval(ctx context.Context, a *app, o approveOptions, s *session, run string) (runapi.Order, error) {
+	order := runapi.Order{Reason: o.reason}
 	sheet, err := s.runs.Sheet(ctx, run)
 	if err != nil {
 		return order, err
 	}
-	if sheet.Phase != workflows.PhaseApprove {
+	if sheet.Phase != runapi.PhaseApprove {
 		return order, fmt.Errorf("run %s waits for no approval: it is %s", run, view{Sheet: sheet}.headline())
 	}
 	order.Hash = sheet.Hash

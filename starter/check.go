@@ -195,13 +195,15 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 	}
 	s.Host = h.Name
 	c.ok("system", "%s, serial %s, firmware %s, power %s", s.Model, s.Serial, s.Firmware, s.Power)
-	switch h.BMC.Serial {
-	case s.Serial:
-	case "":
+	pin := live.Pin{Serial: h.BMC.Serial, UUID: h.BMC.UUID}
+	switch id, why := s.Identify(pin, ""); {
+	case id == live.Contradicted:
+		c.add(checkFail, "identity", "is this the address of another server? If it was replaced: nightshift lab trust --replace", "it %s", why)
+	case pin.Recorded():
+	case live.Genuine(s.Serial):
 		c.add(checkWarn, "identity", "nightshift lab trust", "its serial number %s is not recorded", s.Serial)
-	default:
-		c.add(checkFail, "identity", "is this the address of another server? If it was replaced: nightshift lab trust --replace",
-			"it manages the server with serial number %s, recorded is %s", s.Serial, h.BMC.Serial)
+	case live.Genuine(s.UUID):
+		c.add(checkWarn, "identity", "nightshift lab trust", "it tells no serial number, and its UUID %s is not recorded", s.UUID)
 	}
 	c.resetTypes(s, lab.HostPolicy(&h))
 	return c.rows, &s

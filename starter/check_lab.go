@@ -46,8 +46,14 @@ func checkHost(h *inventory.Host, v live.VCenter, bmcs map[string]live.BMC) []ch
 	if h.BMC == nil && !h.Keep {
 		c.add(checkFail, "BMC", "give it a bmc:, or keep: true", "without a BMC nobody can see that it is off, nor switch it on")
 	}
-	if b, ok := bmcs[h.Name]; ok && b.UUID != "" && x.UUID != "" && !live.SameUUID(b.UUID, x.UUID) {
-		c.add(checkFail, "BMC", "correct the BMC's url: this one belongs to another server", "the BMC manages server %s, vCenter says this host is %s", b.UUID, x.UUID)
+	b, ok := bmcs[h.Name]
+	if !ok {
+		return c.rows
+	}
+	pin := live.Pin{Serial: h.BMC.Serial, UUID: h.BMC.UUID}
+	if id, why := b.Identify(pin, x.UUID); id == live.Contradicted && !pin.Recorded() { // what is recorded is compared with the BMC's rows
+		c.add(checkFail, "BMC", "correct the BMC's url or system; if it is this host's, nightshift lab trust records by what to know it",
+			"its BMC %s: it looks like another server's", why)
 	}
 	return c.rows
 }

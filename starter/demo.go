@@ -16,9 +16,9 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
+	"nightshift/internal/runapi"
 	"nightshift/internal/statedir"
 	"nightshift/runbooks"
-	"nightshift/workflows"
 )
 
 // defaultSpeed is how much faster than a real lab the simulated one is: a power-down takes seconds, and one sees it go.
@@ -140,7 +140,7 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
 	rb, _ := runbooks.Lookup(name)
 	a.tell("\n%s", a.paint().on(bold, "nightshift run "+name))
-	run, err := a.start(ctx, s, rb, workflows.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true})
+	run, err := a.start(ctx, s, rb, runapi.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true})
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -210,7 +210,7 @@ func inShort(p plan.Plan) string {
 }
 
 func codeOf(r report.Report) int {
-	return outcomeCode(workflows.Sheet{Outcome: r.Outcome, Phase: r.Phase, Blocked: r.Counts.Blocked, Running: r.Counts.Running})
+	return outcomeCode(runapi.Sheet{Outcome: r.Outcome, Phase: r.Phase, Blocked: r.Counts.Blocked, Running: r.Counts.Running})
 }
 
 func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Duration) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // Exit codes, as `nightshift help exit-codes` documents them. They are part of the command's contract.
@@ -81,19 +81,19 @@ func exitCode(err error) int {
 }
 
 // outcomeCode is the exit code for how a run ended or, where it has not, for how it stands.
-func outcomeCode(s workflows.Sheet) int {
+func outcomeCode(s runapi.Sheet) int {
 	switch s.Outcome {
-	case workflows.Done:
+	case runapi.Done:
 		return exitDone
-	case workflows.Partial:
+	case runapi.Partial:
 		return exitPartial
-	case workflows.Refused:
+	case runapi.Refused:
 		return exitRefused
-	case workflows.Skipped:
+	case runapi.Skipped:
 		return exitSkipped
-	case workflows.Aborted:
+	case runapi.Aborted:
 		return exitAborted
-	case workflows.Failed:
+	case runapi.Failed:
 		return exitFailed
 	}
 	if stuck(s) {
@@ -103,9 +103,9 @@ func outcomeCode(s workflows.Sheet) int {
 }
 
 // stuck tells whether nothing goes on without a person.
-func stuck(s workflows.Sheet) bool {
+func stuck(s runapi.Sheet) bool {
 	if s.Outcome != "" {
 		return false
 	}
-	return s.Phase == workflows.PhaseApprove || s.Phase == workflows.PhaseExecute && s.Blocked > 0 && s.Running == 0
+	return s.Phase == runapi.PhaseApprove || s.Phase == runapi.PhaseExecute && s.Blocked > 0 && s.Running == 0
 }

@@ -16,7 +16,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // midnight is when tests happen.
@@ -37,12 +37,12 @@ func (e fakeEnv) Environ() []string {
 // A fakeLab is a session without Temporal: a script of sheets that a run goes through, one per look.
 type fakeLab struct {
 	mu      sync.Mutex
-	script  []workflows.Sheet
+	script  []runapi.Sheet
 	looks   int
 	plan    *plan.Plan
-	started []workflows.Params
-	orders  []workflows.Record
-	answer  func(verb string, o workflows.Order) error
+	started []runapi.Params
+	orders  []runapi.Record
+	answer  func(verb string, o runapi.Order) error
 	list    []runInfo
 	infos   map[string]runInfo
 	state   ledger.State
@@ -53,7 +53,7 @@ type fakeLab struct {
 	onLook  func(n int)
 }
 
-func (f *fakeLab) Start(_ context.Context, _, id string, p workflows.Params) error {
+func (f *fakeLab) Start(_ context.Context, _, id string, p runapi.Params) error {
 	if f.taken[id] {
 		return errStarted
 	}
@@ -66,7 +66,7 @@ func (f *fakeLab) Preview(context.Context, string, plan.Request) (plan.Reply, er
 	return plan.Reply{Hash: f.plan.Hash(), Packed: b}, err
 }
 
-func (f *fakeLab) Sheet(context.Context, string) (workflows.Sheet, error) {
+func (f *fakeLab) Sheet(context.Context, string) (runapi.Sheet, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	i := min(f.looks, len(f.script)-1)
@@ -82,11 +82,11 @@ func (f *fakeLab) Sheet(context.Context, string) (workflows.Sheet, error) {
 
 func (f *fakeLab) Plan(context.Context, string) (*plan.Plan, error) { return f.plan, nil }
 
-func (f *fakeLab) Order(_ context.Context, _, verb string, o workflows.Order) (workflows.Sheet, error) {
-	f.orders = append(f.orders, workflows.Record{Verb: verb, Order: o})
+func (f *fakeLab) Order(_ context.Context, _, verb string, o runapi.Order) (runapi.Sheet, error) {
+	f.orders = append(f.orders, runapi.Record{Verb: verb, Order: o})
 	if f.answer != nil {
 		if err := f.answer(verb, o); err != nil {
-			return workflows.Sheet{}, err
+			return runapi.Sheet{}, err
 		}
 	}
 	return f.script[min(f.looks, len(f.script)-1)], nil
@@ -217,27 +217,27 @@ func littlePlan() *plan.Plan {
 }
 
 // sheet is the state of a run of littlePlan. Steps began ten seconds apart and took five.
-func sheet(steps string) workflows.Sheet {
-	s := workflows.Sheet{Lab: "home", Runbook: "power-down", Title: littlePlan().Title, Hash: littlePlan().Hash(), By: "ann@desk",
-		Phase: workflows.PhaseExecute, Started: midnight().Add(-time.Minute), Total: len(steps), Steps: steps, Notes: map[string]string{}, Runs: 1}
+func sheet(steps string) runapi.Sheet {
+	s := runapi.Sheet{Lab: "home", Runbook: "power-down", Title: littlePlan().Title, Hash: littlePlan().Hash(), By: "ann@desk",
+		Phase: runapi.PhaseExecute, Started: midnight().Add(-time.Minute), Total: len(steps), Steps: steps, Notes: map[string]string{}, Runs: 1}
 	for i, l := range []byte(steps) {
 		begun, finished := int64(i*100), int64(-1)
 		switch l {
-		case workflows.StepDone:
+		case runapi.StepDone:
 			s.Done++
 			finished = begun + 50
-		case workflows.StepSkip:
+		case runapi.StepSkip:
 			s.Skipped++
 			finished = begun + 50
-		case workflows.Running:
+		case runapi.Running:
 			s.Running++
-		case workflows.Blocked:
+		case runapi.Blocked:
 			s.Blocked++
 			s.Notes[littlePlan().Steps[i].ID] = "the guest is still up after 5m"
-		case workflows.Untouched, workflows.HalfDone:
+		case runapi.Untouched, runapi.HalfDone:
 			s.Untouched++
 		}
-		if l == workflows.Todo || l == workflows.Untouched {
+		if l == runapi.Todo || l == runapi.Untouched {
 			begun = -1
 		}
 		s.Begun, s.Finished = append(s.Begun, begun), append(s.Finished, finished)
@@ -245,12 +245,12 @@ func sheet(steps string) workflows.Sheet {
 	return s
 }
 
-func ended(s workflows.Sheet, outcome, why string) workflows.Sheet {
-	s.Phase, s.Outcome, s.Why, s.Ended = workflows.PhaseEnd, outcome, why, midnight()
+func ended(s runapi.Sheet, outcome, why string) runapi.Sheet {
+	s.Phase, s.Outcome, s.Why, s.Ended = runapi.PhaseEnd, outcome, why, midnight()
 	return s
 }
 
-func inPhase(phase string) workflows.Sheet {
+func inPhase(phase string) runapi.Sheet {
 	s := sheet("...")
 	s.Phase = phase
 	return s

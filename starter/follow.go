@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // patience is how long a run is watched that doesn't answer: the engine may be restarting.
@@ -36,13 +36,13 @@ type follower struct {
 	plan     *plan.Plan
 	planHash string
 	// until says when to stop looking, beside the end of the run.
-	until func(workflows.Sheet) bool
+	until func(runapi.Sheet) bool
 }
 
 // follow shows the run until it ends, until holds, or the context ends. A run that Temporal closed without a result is
 // a *brokenError. The sheet is the last that was seen.
-func (f *follower) follow(ctx context.Context) (workflows.Sheet, error) {
-	var last workflows.Sheet
+func (f *follower) follow(ctx context.Context) (runapi.Sheet, error) {
+	var last runapi.Sheet
 	began := f.app.now()
 	lost := time.Time{}
 	for {
@@ -58,7 +58,7 @@ func (f *follower) follow(ctx context.Context) (workflows.Sheet, error) {
 			}
 			last = s
 			f.show(ctx, s)
-			if s.Outcome != "" && s.Phase == workflows.PhaseEnd || f.until != nil && f.until(s) {
+			if s.Outcome != "" && s.Phase == runapi.PhaseEnd || f.until != nil && f.until(s) {
 				return s, nil
 			}
 		case errors.Is(err, errNoRun), errors.As(err, &broken):
@@ -80,7 +80,7 @@ func (f *follower) follow(ctx context.Context) (workflows.Sheet, error) {
 	}
 }
 
-func (f *follower) show(ctx context.Context, s workflows.Sheet) {
+func (f *follower) show(ctx context.Context, s runapi.Sheet) {
 	if s.Hash != "" && f.planHash != s.Hash {
 		if p, err := f.session.runs.Plan(ctx, f.run); err == nil && p != nil {
 			f.plan, f.planHash = p, s.Hash
@@ -91,7 +91,7 @@ func (f *follower) show(ctx context.Context, s workflows.Sheet) {
 
 // toTheEnd follows a run and returns with its exit code. In a terminal a stuck run is watched on, as another window
 // may send the order that it waits for; elsewhere it ends the command at once.
-func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) (workflows.Sheet, error) {
+func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) (runapi.Sheet, error) {
 	f := &follower{app: a, session: s, run: run, progress: p, until: a.untilStuck()}
 	sheet, err := f.follow(ctx)
 	p.Close()
@@ -103,9 +103,9 @@ func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) 
 }
 
 // untilStuck is when to stop watching where nobody sits at a terminal.
-func (a *app) untilStuck() func(workflows.Sheet) bool {
+func (a *app) untilStuck() func(runapi.Sheet) bool {
 	seen := 0
-	return func(sheet workflows.Sheet) bool {
+	return func(sheet runapi.Sheet) bool {
 		if !stuck(sheet) || a.inTerminal && a.outTerminal {
 			seen = 0
 			return false

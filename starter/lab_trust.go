@@ -131,6 +131,7 @@ const (
 	trustSame    = "same"
 	trustChanged = "CHANGED"
 	trustCA      = "by CA" // verified by a CA: nothing to record
+	trustNone    = "nothing to record"
 	trustFailed  = "failed"
 )
 
@@ -138,7 +139,7 @@ const (
 type trustFact struct {
 	Machine  string `json:"machine"`
 	Address  string `json:"address"`
-	What     string `json:"what"` // certificate | host key | serial number
+	What     string `json:"what"` // certificate | host key | serial number | UUID
 	Shows    string `json:"shows,omitempty"`
 	Known    string `json:"known,omitempty"` // how people compare it, where that is another form
 	Recorded string `json:"recorded,omitempty"`
@@ -149,7 +150,7 @@ type trustFact struct {
 }
 
 func (f trustFact) text(w io.Writer, p paint) {
-	code := map[string]string{trustNew: yellow, trustSame: green, trustCA: green, trustChanged: red, trustFailed: red}[f.State]
+	code := map[string]string{trustNew: yellow, trustSame: green, trustCA: green, trustNone: yellow, trustChanged: red, trustFailed: red}[f.State]
 	fmt.Fprintf(w, "%s, %s (%s): %s\n", f.Machine, f.What, f.Address, p.on(code, f.State))
 	line := func(name, value string) {
 		if value != "" {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // An order is a verb that tells a run something: all of them take the run first.
@@ -30,15 +30,15 @@ func newOrderCommand(a *app, o order) *cobra.Command {
 		if o.reason && reason == "" {
 			return usage("%s needs --reason: the report tells it to those who read it later", o.verb)
 		}
-		return a.sendOrder(c.Context(), args[0], o.verb, func(*session, string) (workflows.Order, error) {
-			return workflows.Order{Reason: reason, Steps: args[1:]}, nil
+		return a.sendOrder(c.Context(), args[0], o.verb, func(*session, string) (runapi.Order, error) {
+			return runapi.Order{Reason: reason, Steps: args[1:]}, nil
 		})
 	}
 	return c
 }
 
 // sendOrder connects, makes the order, sends it and tells how the run stands.
-func (a *app) sendOrder(ctx context.Context, arg, verb string, order func(s *session, run string) (workflows.Order, error)) error {
+func (a *app) sendOrder(ctx context.Context, arg, verb string, order func(s *session, run string) (runapi.Order, error)) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err

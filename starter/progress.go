@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // progress shows how a run goes on.
@@ -59,7 +59,7 @@ func (p *plainProgress) Show(v view) {
 		return
 	}
 	for len(p.steps) < len(v.Sheet.Steps) {
-		p.steps = append(p.steps, workflows.Todo)
+		p.steps = append(p.steps, runapi.Todo)
 	}
 	for _, i := range v.changes(p.steps) {
 		p.step(v, i)
@@ -71,18 +71,18 @@ func (p *plainProgress) Show(v view) {
 func (p *plainProgress) step(v view, i int) {
 	s := v.Plan.Steps[i]
 	switch v.letter(i) {
-	case workflows.Running:
+	case runapi.Running:
 		p.line(v.begun(i), "begun", s.Title)
-	case workflows.StepDone:
+	case runapi.StepDone:
 		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", s.Title, span(v.elapsed(i)), noteSuffix(v.Sheet.Notes[s.ID])))
-	case workflows.StepSkip:
+	case runapi.StepSkip:
 		p.line(v.finished(i), "skipped", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
-	case workflows.Blocked:
+	case runapi.Blocked:
 		p.line(v.Now, "blocked", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
 		for _, c := range v.goOn(s.ID) {
 			fmt.Fprintf(p.out, "                  %s\n", c)
 		}
-	case workflows.HalfDone:
+	case runapi.HalfDone:
 		p.line(v.Now, "half done", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
 	}
 }
@@ -95,7 +95,7 @@ func (p *plainProgress) line(at time.Time, what, text string) {
 func (v view) changes(printed []byte) []int {
 	var list []int
 	for i := range v.Sheet.Steps {
-		if v.letter(i) != printed[i] && v.letter(i) != workflows.Todo {
+		if v.letter(i) != printed[i] && v.letter(i) != runapi.Todo {
 			list = append(list, i)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // liveProgress redraws in place. It never uses more lines than the window has, as what scrolled out cannot be redrawn.
@@ -67,8 +67,8 @@ type style struct {
 
 func (s style) mark(letter byte) string {
 	marks := map[byte][2]string{
-		workflows.StepDone: {"✓", "+"}, workflows.Running: {"▸", ">"}, workflows.Blocked: {"✗", "!"},
-		workflows.StepSkip: {"↷", "s"}, workflows.Todo: {"·", "."}, workflows.Untouched: {"·", "."}, workflows.HalfDone: {"◐", "h"},
+		runapi.StepDone: {"✓", "+"}, runapi.Running: {"▸", ">"}, runapi.Blocked: {"✗", "!"},
+		runapi.StepSkip: {"↷", "s"}, runapi.Todo: {"·", "."}, runapi.Untouched: {"·", "."}, runapi.HalfDone: {"◐", "h"},
 	}
 	if s.ascii {
 		return marks[letter][1]
@@ -78,13 +78,13 @@ func (s style) mark(letter byte) string {
 
 func (s style) colour(letter byte) string {
 	switch letter {
-	case workflows.StepDone:
+	case runapi.StepDone:
 		return green
-	case workflows.Running:
+	case runapi.Running:
 		return cyan
-	case workflows.Blocked, workflows.HalfDone:
+	case runapi.Blocked, runapi.HalfDone:
 		return red
-	case workflows.StepSkip:
+	case runapi.StepSkip:
 		return yellow
 	}
 	return dim
@@ -157,7 +157,7 @@ func (s style) body(v view, height int) []row {
 	if all := unfold(s, sections, func(stepGroup) bool { return true }); len(all) <= height {
 		return all
 	}
-	active := func(g stepGroup) bool { return g.letter == workflows.Running || g.letter == workflows.Blocked }
+	active := func(g stepGroup) bool { return g.letter == runapi.Running || g.letter == runapi.Blocked }
 	if some := unfold(s, sections, active); len(some) <= height {
 		return some
 	}
@@ -184,7 +184,7 @@ func (s style) hiddenGroups(hidden map[byte]int) []row {
 	for _, h := range []struct {
 		letter byte
 		what   string
-	}{{workflows.StepDone, "done"}, {workflows.Todo, "to come"}} {
+	}{{runapi.StepDone, "done"}, {runapi.Todo, "to come"}} {
 		if n := hidden[h.letter]; n > 0 {
 			rows = append(rows, row{fmt.Sprintf("  %s %s %s", s.mark(h.letter), count(n, "group"), h.what), s.colour(h.letter)})
 		}
@@ -199,12 +199,12 @@ func (s style) fold(v view, sections []stepGroup, height int) []row {
 	nBlocked, nRunning := 0, 0
 	for i := range v.Plan.Steps {
 		switch v.letter(i) {
-		case workflows.Blocked:
+		case runapi.Blocked:
 			nBlocked++
 			if len(blocked)+perBlocked <= height/2 {
 				blocked = append(blocked, s.blockedRows(v, i)...)
 			}
-		case workflows.Running:
+		case runapi.Running:
 			nRunning++
 			running = append(running, s.runningRow(v, i))
 		}
@@ -241,9 +241,9 @@ func (s style) sections(v view) []stepGroup {
 		count[n][v.letter(i)]++
 		list[n].total++
 		switch v.letter(i) {
-		case workflows.Blocked:
+		case runapi.Blocked:
 			list[n].rows = append(list[n].rows, s.blockedRows(v, i)...)
-		case workflows.Running:
+		case runapi.Running:
 			list[n].rows = append(list[n].rows, s.runningRow(v, i))
 		}
 	}
@@ -255,32 +255,32 @@ func (s style) sections(v view) []stepGroup {
 
 // sum says what a group is as a whole.
 func (g *stepGroup) sum(c map[byte]int) {
-	g.done = c[workflows.StepDone] + c[workflows.StepSkip]
+	g.done = c[runapi.StepDone] + c[runapi.StepSkip]
 	g.counts = fmt.Sprintf("%d/%d", g.done, g.total)
 	switch {
-	case c[workflows.Blocked] > 0:
-		g.letter = workflows.Blocked
-		g.counts += fmt.Sprintf("  %d blocked", c[workflows.Blocked])
-	case c[workflows.Running] > 0 || g.done > 0 && g.done < g.total:
-		g.letter = workflows.Running
+	case c[runapi.Blocked] > 0:
+		g.letter = runapi.Blocked
+		g.counts += fmt.Sprintf("  %d blocked", c[runapi.Blocked])
+	case c[runapi.Running] > 0 || g.done > 0 && g.done < g.total:
+		g.letter = runapi.Running
 	case g.done == g.total:
-		g.letter = workflows.StepDone
+		g.letter = runapi.StepDone
 	default:
-		g.letter = workflows.Todo
+		g.letter = runapi.Todo
 	}
-	if n := c[workflows.HalfDone]; n > 0 {
+	if n := c[runapi.HalfDone]; n > 0 {
 		g.counts += fmt.Sprintf("  %d half done", n)
 	}
 }
 
 func (s style) runningRow(v view, i int) row {
-	text := fmt.Sprintf("      %s %s  %s", s.mark(workflows.Running), v.Plan.Steps[i].Title, span(v.elapsed(i)))
+	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.Plan.Steps[i].Title, span(v.elapsed(i)))
 	return row{text + noteSuffix(v.Sheet.Notes[v.Plan.Steps[i].ID]), cyan}
 }
 
 func (s style) blockedRows(v view, i int) []row {
 	step := v.Plan.Steps[i]
-	rows := []row{{fmt.Sprintf("      %s %s%s", s.mark(workflows.Blocked), step.Title, noteSuffix(v.Sheet.Notes[step.ID])), red}}
+	rows := []row{{fmt.Sprintf("      %s %s%s", s.mark(runapi.Blocked), step.Title, noteSuffix(v.Sheet.Notes[step.ID])), red}}
 	for _, c := range v.goOn(step.ID) {
 		rows = append(rows, row{"          " + c, bold})
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func viewOf(steps string) view {
@@ -22,7 +22,7 @@ func TestPlainProgressIsOneLinePerChange(t *testing.T) {
 	var out bytes.Buffer
 	p := newPlainProgress(&out)
 	planning := viewOf("...")
-	planning.Plan, planning.Sheet.Steps, planning.Sheet.Phase = nil, "", workflows.PhasePlan
+	planning.Plan, planning.Sheet.Steps, planning.Sheet.Phase = nil, "", runapi.PhasePlan
 	skipped := viewOf("dsr")
 	skipped.Sheet.Notes["shutdown-guest:db01"] = "skipped by ann@desk: by hand"
 	for _, v := range []view{planning, viewOf("rr."), viewOf("rr."), viewOf("db."), viewOf("db."), skipped, viewOf("dsd")} {
@@ -32,7 +32,7 @@ func TestPlainProgressIsOneLinePerChange(t *testing.T) {
 }
 
 func TestLiveFrames(t *testing.T) {
-	for name, v := range map[string]view{"running": viewOf("dr."), "blocked": viewOf("db."), "done": {Run: runA, Plan: littlePlan(), Sheet: ended(sheet("ddd"), workflows.Done, ""), Now: midnight()}} {
+	for name, v := range map[string]view{"running": viewOf("dr."), "blocked": viewOf("db."), "done": {Run: runA, Plan: littlePlan(), Sheet: ended(sheet("ddd"), runapi.Done, ""), Now: midnight()}} {
 		golden(t, "frame-"+name+".txt", strings.Join(style{}.frame(v, 100, 24), "\n")+"\n")
 	}
 	golden(t, "frame-ascii.txt", strings.Join(style{ascii: true}.frame(viewOf("db."), 100, 24), "\n")+"\n")
@@ -42,19 +42,19 @@ func TestLiveFrames(t *testing.T) {
 func bigView() view {
 	p := plan.Plan{Schema: plan.SchemaVersion, Title: "Power down lab big", Lab: "big", Limits: map[string]int{"vcenter": 100}}
 	steps := make([]byte, 4500)
-	s := workflows.Sheet{Lab: "big", Title: p.Title, Phase: workflows.PhaseExecute, Hash: "x", Started: midnight().Add(-time.Hour), Total: len(steps), Notes: map[string]string{}}
+	s := runapi.Sheet{Lab: "big", Title: p.Title, Phase: runapi.PhaseExecute, Hash: "x", Started: midnight().Add(-time.Hour), Total: len(steps), Notes: map[string]string{}}
 	for i := range steps {
 		id := fmt.Sprintf("shutdown-guest:vm%04d", i)
 		p.Steps = append(p.Steps, plan.Step{ID: id, Title: "Shut down guest " + id, Group: fmt.Sprintf("Host esx%03d", i%300),
 			Estimate: plan.Duration(time.Minute), Holds: []string{"vcenter:vc1"}})
-		letter, begun, finished := byte(workflows.Todo), int64(-1), int64(-1)
+		letter, begun, finished := byte(runapi.Todo), int64(-1), int64(-1)
 		switch {
 		case i < 2000:
-			letter, begun, finished, s.Done = workflows.StepDone, 0, 600, s.Done+1
+			letter, begun, finished, s.Done = runapi.StepDone, 0, 600, s.Done+1
 		case i < 2100:
-			letter, begun, s.Running = workflows.Running, 0, s.Running+1
+			letter, begun, s.Running = runapi.Running, 0, s.Running+1
 		case i < 2140:
-			letter, begun, s.Blocked = workflows.Blocked, 0, s.Blocked+1
+			letter, begun, s.Blocked = runapi.Blocked, 0, s.Blocked+1
 			s.Notes[id] = "still up, and this is a very long story: " + strings.Repeat("no answer ", 30)
 		}
 		steps[i] = letter

@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func newResumeCommand(a *app) *cobra.Command {
-	return newOrderCommand(a, order{verb: workflows.Resume, use: "resume RUN", short: "Let a paused run go on"})
+	return newOrderCommand(a, order{verb: runapi.Resume, use: "resume RUN", short: "Let a paused run go on"})
 }

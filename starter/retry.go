@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 type retryOptions struct {
@@ -29,7 +29,7 @@ With -p the parameters of a single step are changed for this and later attempts:
 --force lets the step take its harsher way, where it has one (power off a guest, cut the power of a host).`,
 		Args: atLeast(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.sendOrder(c.Context(), args[0], workflows.Retry, func(s *session, run string) (workflows.Order, error) {
+			return a.sendOrder(c.Context(), args[0], runapi.Retry, func(s *session, run string) (runapi.Order, error) {
 				return retryOrder(c.Context(), *o, s, run, args[1:])
 			})
 		},
@@ -42,26 +42,26 @@ With -p the parameters of a single step are changed for this and later attempts:
 	return c
 }
 
-func retryOrder(ctx context.Context, o retryOptions, s *session, run string, steps []string) (workflows.Order, error) {
+func retryOrder(ctx context.Context, o retryOptions, s *session, run string, steps []string) (runapi.Order, error) {
 	params, err := stepParameters(o.pairs)
 	if err != nil {
-		return workflows.Order{}, err
+		return runapi.Order{}, err
 	}
 	if o.all && len(steps) > 0 {
-		return workflows.Order{}, usage("retry: either steps or --all")
+		return runapi.Order{}, usage("retry: either steps or --all")
 	}
 	if len(steps) == 0 {
 		if steps, err = blockedSteps(ctx, s, run); err != nil {
-			return workflows.Order{}, err
+			return runapi.Order{}, err
 		}
 		if len(steps) > 1 && !o.all {
-			return workflows.Order{}, usage("run %s has %d blocked steps: name those to retry, or give --all:\n  %s", run, len(steps), strings.Join(steps, "\n  "))
+			return runapi.Order{}, usage("run %s has %d blocked steps: name those to retry, or give --all:\n  %s", run, len(steps), strings.Join(steps, "\n  "))
 		}
 	}
 	if len(params) > 0 && len(steps) != 1 {
-		return workflows.Order{}, usage("-p changes the parameters of one step: name one")
+		return runapi.Order{}, usage("-p changes the parameters of one step: name one")
 	}
-	return workflows.Order{Steps: steps, Force: o.force, Params: params, Reason: o.reason}, nil
+	return runapi.Order{Steps: steps, Force: o.force, Params: params, Reason: o.reason}, nil
 }
 
 // blockedSteps are the ids of the steps that wait for an operator.

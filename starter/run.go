@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/runbooks"
-	"nightshift/workflows"
 )
 
 type runOptions struct {
@@ -71,9 +71,9 @@ func runRun(ctx context.Context, a *app, o runOptions, name string) error {
 }
 
 // start begins a run. Ids have seconds: who starts two in one second gets the next one.
-func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p workflows.Params) (run string, err error) {
+func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p runapi.Params) (run string, err error) {
 	for i := range 10 {
-		run = workflows.RunID(s.lab, rb.Name, a.now().Add(time.Duration(i)*time.Second))
+		run = runapi.RunID(s.lab, rb.Name, a.now().Add(time.Duration(i)*time.Second))
 		if err = s.runs.Start(ctx, rb.Workflow, run, p); !errors.Is(err, errStarted) {
 			break
 		}
@@ -82,12 +82,12 @@ func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p work
 }
 
 // params are what the run is started with. Lab is only set where a plan file names it.
-func (o runOptions) params(a *app, name string) (runbooks.Runbook, workflows.Params, error) {
+func (o runOptions) params(a *app, name string) (runbooks.Runbook, runapi.Params, error) {
 	rb, params, err := o.parameters.of(name)
 	if err != nil {
-		return rb, workflows.Params{}, err
+		return rb, runapi.Params{}, err
 	}
-	p := workflows.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes, Wait: o.wait,
+	p := runapi.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes, Wait: o.wait,
 		OnFailure: plan.OnFailure(o.onFailure), Deadline: plan.Duration(o.deadline)}
 	if !p.OnFailure.Valid() {
 		return rb, p, usage("--on-failure %s: allowed are ask, skip, force, abort", o.onFailure)
@@ -134,7 +134,7 @@ func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions
 	if err := a.tellPlan(ctx, s, run, sheet); err != nil {
 		return a.leave(err, run)
 	}
-	if sheet.Phase == workflows.PhaseApprove {
+	if sheet.Phase == runapi.PhaseApprove {
 		if err := a.approval(ctx, s, run, sheet, o.yes); err != nil {
 			return err
 		}
@@ -146,10 +146,10 @@ func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions
 }
 
 // untilPlanned waits until the run has a plan, or ends before it has one.
-func (a *app) untilPlanned(ctx context.Context, s *session, run string) (workflows.Sheet, error) {
+func (a *app) untilPlanned(ctx context.Context, s *session, run string) (runapi.Sheet, error) {
 	w := &waiting{app: a}
-	f := &follower{app: a, session: s, run: run, progress: w, until: func(sheet workflows.Sheet) bool {
-		return sheet.Phase != "" && sheet.Phase != workflows.PhaseLock && sheet.Phase != workflows.PhasePlan
+	f := &follower{app: a, session: s, run: run, progress: w, until: func(sheet runapi.Sheet) bool {
+		return sheet.Phase != "" && sheet.Phase != runapi.PhaseLock && sheet.Phase != runapi.PhasePlan
 	}}
 	return f.follow(ctx)
 }
@@ -166,9 +166,9 @@ func (w *waiting) Close()          {}
 func (w *waiting) Show(v view) {
 	text := ""
 	switch {
-	case v.Sheet.Phase == workflows.PhaseLock && w.app.now().Sub(v.Sheet.Started) > 2*time.Second:
+	case v.Sheet.Phase == runapi.PhaseLock && w.app.now().Sub(v.Sheet.Started) > 2*time.Second:
 		text = "Waiting for " + firstOf(v.Sheet.Waiting, "the lock on lab "+v.Sheet.Lab) + " …"
-	case v.Sheet.Phase == workflows.PhasePlan:
+	case v.Sheet.Phase == runapi.PhasePlan:
 		text = "Inspecting lab " + v.Sheet.Lab + " …"
 	}
 	if text != "" && text != w.last {
@@ -178,7 +178,7 @@ func (w *waiting) Show(v view) {
 }
 
 // tellPlan prints the plan of a run that has one and isn't at its end.
-func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet workflows.Sheet) error {
+func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet runapi.Sheet) error {
 	if sheet.Outcome != "" || a.json() {
 		return nil
 	}
@@ -191,8 +191,8 @@ func (a *app) tellPlan(ctx context.Context, s *session, run string, sheet workfl
 }
 
 // tellDrift says what is different where a run was refused because its plan is not the one of the file.
-func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet workflows.Sheet, file string) {
-	if file == "" || sheet.Outcome != workflows.Refused {
+func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet runapi.Sheet, file string) {
+	if file == "" || sheet.Outcome != runapi.Refused {
 		return
 	}
 	was, err := readPlanFile(file)
@@ -215,8 +215,8 @@ func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet workf
 }
 
 // approval asks for the approval that the run waits for. A no ends the run; nobody to ask leaves it waiting.
-func (a *app) approval(ctx context.Context, s *session, run string, sheet workflows.Sheet, yes bool) error {
-	order := workflows.Order{By: a.who, Hash: sheet.Hash}
+func (a *app) approval(ctx context.Context, s *session, run string, sheet runapi.Sheet, yes bool) error {
+	order := runapi.Order{By: a.who, Hash: sheet.Hash}
 	if yes {
 		a.notef("The lab file demands an approval of this plan, --yes is none. Run %s waits for it: nightshift approve %s", run, run)
 		return silent(exitBlocked)
@@ -229,12 +229,12 @@ func (a *app) approval(ctx context.Context, s *session, run string, sheet workfl
 	case err != nil:
 		order.Reason = err.Error()
 	case ok:
-		_, err := s.runs.Order(ctx, run, workflows.Approve, order)
+		_, err := s.runs.Order(ctx, run, runapi.Approve, order)
 		return err
 	default:
 		order.Reason = "answered no"
 	}
-	if _, err := s.runs.Order(ctx, run, workflows.Reject, order); err != nil {
+	if _, err := s.runs.Order(ctx, run, runapi.Reject, order); err != nil {
 		return err
 	}
 	if err != nil {
@@ -264,5 +264,5 @@ func (a *app) leave(err error, run string) error {
 
 // previewID names the workflow of a preview.
 func previewID(lab, runbook string, at time.Time) string {
-	return fmt.Sprintf("plan-%s-%d", workflows.RunID(lab, runbook, at), at.UnixMilli()%1000)
+	return fmt.Sprintf("plan-%s-%d", runapi.RunID(lab, runbook, at), at.UnixMilli()%1000)
 }

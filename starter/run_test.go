@@ -11,21 +11,21 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func TestRunShowsThePlanAsksAndCarriesItOut(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{
-		inPhase(workflows.PhasePlan), inPhase(workflows.PhaseApprove), sheet("rr."), sheet("dr."), sheet("ddr"), ended(sheet("ddd"), workflows.Done, "")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{
+		inPhase(runapi.PhasePlan), inPhase(runapi.PhaseApprove), sheet("rr."), sheet("dr."), sheet("ddr"), ended(sheet("ddd"), runapi.Done, "")}}
 	c := newConsole(t, lab)
 	c.in = strings.NewReader("yes\n")
 	require.Equal(t, exitDone, c.run("run", "power-down"), c.stderr)
 
 	require.Len(t, lab.started, 1)
-	require.Equal(t, workflows.Params{Lab: "home", Runbook: "power-down", By: "ann@desk"}, lab.started[0])
+	require.Equal(t, runapi.Params{Lab: "home", Runbook: "power-down", By: "ann@desk"}, lab.started[0])
 	require.Len(t, lab.orders, 1)
-	require.Equal(t, workflows.Approve, lab.orders[0].Verb)
-	require.Equal(t, workflows.Order{By: "ann@desk", Hash: littlePlan().Hash()}, lab.orders[0].Order)
+	require.Equal(t, runapi.Approve, lab.orders[0].Verb)
+	require.Equal(t, runapi.Order{By: "ann@desk", Hash: littlePlan().Hash()}, lab.orders[0].Order)
 	require.Contains(t, c.stderr.String(), "Carry out this plan?")
 	out := c.stdout.String()
 	require.Less(t, strings.Index(out, "Power down lab home"), strings.Index(out, "begun"), "the plan comes first:\n%s", out)
@@ -40,12 +40,12 @@ func TestRunWithoutAnAnswerTouchesNothing(t *testing.T) {
 		{"nobody there", "", errNoAnswer.Error()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+			lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}}
 			c := newConsole(t, lab)
 			c.in = strings.NewReader(tc.answer)
 			require.Equal(t, exitRefused, c.run("run", "power-down"))
 			require.Len(t, lab.orders, 1)
-			require.Equal(t, workflows.Reject, lab.orders[0].Verb)
+			require.Equal(t, runapi.Reject, lab.orders[0].Verb)
 			require.Equal(t, tc.reason, lab.orders[0].Reason)
 			require.Contains(t, c.stderr.String(), "othing was touched")
 		})
@@ -53,7 +53,7 @@ func TestRunWithoutAnAnswerTouchesNothing(t *testing.T) {
 }
 
 func TestRunYesAsksNobody(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), ended(sheet("ddd"), workflows.Done, "")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr."), ended(sheet("ddd"), runapi.Done, "")}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "--wait", "--on-failure", "skip"), c.stderr)
 	require.True(t, lab.started[0].Approved)
@@ -63,7 +63,7 @@ func TestRunYesAsksNobody(t *testing.T) {
 }
 
 func TestRunYesIsNoApprovalWhereTheLabFileDemandsOne(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitBlocked, c.run("run", "power-down", "--yes"))
 	require.Empty(t, lab.orders)
@@ -71,7 +71,7 @@ func TestRunYesIsNoApprovalWhereTheLabFileDemandsOne(t *testing.T) {
 }
 
 func TestRunDetach(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr.")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr.")}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "--detach", "-o", "json"), c.stderr)
 	var got map[string]string
@@ -81,7 +81,7 @@ func TestRunDetach(t *testing.T) {
 }
 
 func TestCtrlCDetachesAndTheRunGoesOn(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr.")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr.")}}
 	c := newConsole(t, lab)
 	ctx, cancel := context.WithCancel(t.Context())
 	c.ctx = ctx
@@ -97,7 +97,7 @@ func TestCtrlCDetachesAndTheRunGoesOn(t *testing.T) {
 }
 
 func TestCtrlCAtTheQuestionLeavesTheRunWaiting(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}}
 	c := newConsole(t, lab)
 	r, w, err := os.Pipe() // nobody ever types anything
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestRunEndsAtOnceWhenAllThatIsLeftIsBlocked(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), sheet("db.")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr."), sheet("db.")}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitBlocked, c.run("run", "power-down", "--yes"))
 	require.Contains(t, c.stdout.String(), "blocked   Shut down guest db01 (Tools, 5 min, then ask): the guest is still up after 5m")
@@ -129,17 +129,17 @@ func TestRunEndsAtOnceWhenAllThatIsLeftIsBlocked(t *testing.T) {
 }
 
 func TestWatchedAtATerminalABlockedRunIsWatchedOn(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("db."), sheet("db."), sheet("db."), sheet("db."), sheet("db."),
-		ended(sheet("dds"), workflows.Partial, "1 of 3 steps was skipped")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("db."), sheet("db."), sheet("db."), sheet("db."), sheet("db."),
+		ended(sheet("dds"), runapi.Partial, "1 of 3 steps was skipped")}}
 	c := newConsole(t, lab)
 	c.inTerminal, c.outTerminal = true, true
 	require.Equal(t, exitPartial, c.run("watch", "power-down-home-20261120-220000"))
 }
 
 func TestExitCodesOfRuns(t *testing.T) {
-	for outcome, code := range map[string]int{workflows.Done: 0, workflows.Failed: 1, workflows.Refused: 4, workflows.Aborted: 5, workflows.Partial: 6, workflows.Skipped: 7} {
+	for outcome, code := range map[string]int{runapi.Done: 0, runapi.Failed: 1, runapi.Refused: 4, runapi.Aborted: 5, runapi.Partial: 6, runapi.Skipped: 7} {
 		t.Run(outcome, func(t *testing.T) {
-			lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), outcome, "for a reason")}}
+			lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{ended(sheet("ddd"), outcome, "for a reason")}}
 			c := newConsole(t, lab)
 			require.Equal(t, code, c.run("run", "power-down", "--yes"), c.stderr)
 			require.Equal(t, code, c.run("watch", "x"))
@@ -163,7 +163,7 @@ func TestRunOfAnotherPlanIsRefusedBeforeItStarts(t *testing.T) {
 		"another lab": {func(f *planFile) { f.Plan.Lab = "away"; f.Hash = f.Plan.Hash() }, exitUsage, "is for lab away"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lab := &fakeLab{plan: &p, script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}}
+			lab := &fakeLab{plan: &p, script: []runapi.Sheet{ended(sheet("ddd"), runapi.Done, "")}}
 			c := newConsole(t, lab)
 			f := planFile{p.Hash(), *littlePlan()}
 			tc.change(&f)
@@ -178,7 +178,7 @@ func TestRunOfAnotherPlanIsRefusedBeforeItStarts(t *testing.T) {
 }
 
 func TestPlanOutIsWhatRunPlanCarriesOut(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{ended(sheet("ddd"), runapi.Done, "")}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("plan", "power-down", "--out", "p.json"), c.stderr)
 	require.Equal(t, exitDone, c.run("run", "power-down", "--plan", "p.json", "--yes"), c.stderr)
@@ -201,7 +201,7 @@ func TestPlanWithBlockersIsRefused(t *testing.T) {
 }
 
 func TestRunJSONIsOneReport(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{sheet("rr."), ended(sheet("ddd"), workflows.Done, "")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr."), ended(sheet("ddd"), runapi.Done, "")}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "-o", "json"), c.stderr)
 	var r report.Report
@@ -211,7 +211,7 @@ func TestRunJSONIsOneReport(t *testing.T) {
 }
 
 func TestDriftIsTold(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet(""), workflows.Refused, "the lab has changed")}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{ended(sheet(""), runapi.Refused, "the lab has changed")}}
 	c := newConsole(t, lab)
 	was := *littlePlan()
 	was.Steps = was.Steps[:1]
@@ -222,7 +222,7 @@ func TestDriftIsTold(t *testing.T) {
 }
 
 func TestTwoRunsInOneSecond(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{ended(sheet("ddd"), workflows.Done, "")}, taken: map[string]bool{"power-down-home-20261120-220000": true}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{ended(sheet("ddd"), runapi.Done, "")}, taken: map[string]bool{"power-down-home-20261120-220000": true}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("run", "power-down", "--yes"), c.stderr)
 	require.Contains(t, c.stdout.String(), "power-down-home-20261120-220001")

@@ -3,11 +3,11 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func newSkipCommand(a *app) *cobra.Command {
-	return newOrderCommand(a, order{verb: workflows.Skip, use: "skip RUN STEP… --reason WHY", steps: true, reason: true,
+	return newOrderCommand(a, order{verb: runapi.Skip, use: "skip RUN STEP… --reason WHY", steps: true, reason: true,
 		short: "Go on as if blocked steps were done",
 		long:  `Go on as if blocked steps were done. What needs them is begun; the run ends as partial, with the reason in its report.`})
 }

@@ -12,7 +12,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -38,9 +38,9 @@ type labStatus struct {
 // An openRun is a run under way.
 type openRun struct {
 	runInfo
-	Sheet   *workflows.Sheet `json:"sheet,omitempty"`
-	Blocked []blockedStep    `json:"blocked"`
-	Error   string           `json:"error,omitempty"` // why there is no sheet
+	Sheet   *runapi.Sheet `json:"sheet,omitempty"`
+	Blocked []blockedStep `json:"blocked"`
+	Error   string        `json:"error,omitempty"` // why there is no sheet
 }
 
 // A blockedStep waits for an operator.
@@ -186,7 +186,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 			if r.Sheet.Total > 0 {
 				lines = append(lines, v.counts())
 			}
-			if r.Sheet.Phase == workflows.PhaseApprove {
+			if r.Sheet.Phase == runapi.PhaseApprove {
 				lines = append(lines, "nightshift approve "+r.Run, "nightshift reject "+r.Run+" --reason …")
 			}
 		}

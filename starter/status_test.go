@@ -9,7 +9,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 const runA, runB = "power-down-home-20261120-220000", "power-up-home-20261119-060000"
@@ -20,7 +20,7 @@ func busyLab() *fakeLab {
 		return ledger.Holder{Workflow: run, FirstRun: "1", Runbook: "power-down", By: "ann@desk"}
 	}
 	return &fakeLab{
-		plan: littlePlan(), script: []workflows.Sheet{sheet("db.")},
+		plan: littlePlan(), script: []runapi.Sheet{sheet("db.")},
 		list:  []runInfo{{Run: runA, Runbook: "power-down", State: "executing", Open: true, Started: midnight().Add(-time.Minute)}},
 		infos: map[string]runInfo{runA: {Run: runA, Open: true}, runB: {Run: runB, State: "terminated"}},
 		state: ledger.State{Lab: "home",
@@ -115,20 +115,20 @@ func TestSchedules(t *testing.T) {
 func TestOrdersCarryNameReasonAndSteps(t *testing.T) {
 	for _, tc := range []struct {
 		args []string
-		want workflows.Record
+		want runapi.Record
 	}{
-		{[]string{"pause", runA}, workflows.Record{Verb: "pause", Order: workflows.Order{By: "ann@desk", Steps: []string{}}}},
-		{[]string{"abort", runA, "--reason", "storm"}, workflows.Record{Verb: "abort", Order: workflows.Order{By: "ann@desk", Reason: "storm", Steps: []string{}}}},
-		{[]string{"skip", runA, "shutdown-guest:db01", "--reason", "by hand"}, workflows.Record{Verb: "skip",
-			Order: workflows.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}}},
-		{[]string{"retry", runA}, workflows.Record{Verb: "retry", Order: workflows.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}}}},
-		{[]string{"retry", runA, "shutdown-guest:db01", "-p", "timeout=10m", "-p", "onTimeout=powerOff", "--force"}, workflows.Record{Verb: "retry",
-			Order: workflows.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}, Force: true, Params: map[string]any{"timeout": "10m", "onTimeout": "powerOff"}}}},
+		{[]string{"pause", runA}, runapi.Record{Verb: "pause", Order: runapi.Order{By: "ann@desk", Steps: []string{}}}},
+		{[]string{"abort", runA, "--reason", "storm"}, runapi.Record{Verb: "abort", Order: runapi.Order{By: "ann@desk", Reason: "storm", Steps: []string{}}}},
+		{[]string{"skip", runA, "shutdown-guest:db01", "--reason", "by hand"}, runapi.Record{Verb: "skip",
+			Order: runapi.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}}},
+		{[]string{"retry", runA}, runapi.Record{Verb: "retry", Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}}}},
+		{[]string{"retry", runA, "shutdown-guest:db01", "-p", "timeout=10m", "-p", "onTimeout=powerOff", "--force"}, runapi.Record{Verb: "retry",
+			Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}, Force: true, Params: map[string]any{"timeout": "10m", "onTimeout": "powerOff"}}}},
 	} {
 		lab := busyLab()
 		c := newConsole(t, lab)
 		require.Equal(t, exitDone, c.run(tc.args...), "%v: %s", tc.args, c.stderr)
-		require.Equal(t, []workflows.Record{tc.want}, lab.orders)
+		require.Equal(t, []runapi.Record{tc.want}, lab.orders)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 }
 
 func TestApproveReadsThePlanThatItApproves(t *testing.T) {
-	lab := &fakeLab{plan: littlePlan(), script: []workflows.Sheet{inPhase(workflows.PhaseApprove)}}
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}}
 	c := newConsole(t, lab)
 	require.Equal(t, exitRefused, c.run("approve", runA, "--hash", "000000000000"))
 	require.Equal(t, exitRefused, c.run("approve", runA), "nobody there")

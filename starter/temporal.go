@@ -8,7 +8,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // A session is a connection to the Temporal service that carries out the runs of one lab.
@@ -41,13 +41,13 @@ type runs interface {
 	starter
 	reader
 	// Order sends one of workflows.Verbs to a run and answers its state afterwards; a validator's no is an error.
-	Order(ctx context.Context, id, verb string, o workflows.Order) (workflows.Sheet, error)
+	Order(ctx context.Context, id, verb string, o runapi.Order) (runapi.Sheet, error)
 }
 
 // starter starts workflows of a lab.
 type starter interface {
 	// Start begins a run. An id that was given already is an errStarted.
-	Start(ctx context.Context, workflow, id string, p workflows.Params) error
+	Start(ctx context.Context, workflow, id string, p runapi.Params) error
 	// Preview makes a plan and does nothing.
 	Preview(ctx context.Context, id string, r plan.Request) (plan.Reply, error)
 }
@@ -55,7 +55,7 @@ type starter interface {
 // reader reads runs, under way or closed.
 type reader interface {
 	// Sheet is the run's state. For a run that Temporal closed without a result it comes with a *brokenError.
-	Sheet(ctx context.Context, id string) (workflows.Sheet, error)
+	Sheet(ctx context.Context, id string) (runapi.Sheet, error)
 	// Plan is what the run carries out; nil before there is one.
 	Plan(ctx context.Context, id string) (*plan.Plan, error)
 	// List is the newest runs of the lab, newest first; open ones only where asked for.

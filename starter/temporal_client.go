@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // How long single questions may take. A worker that is busy replaying 4,500 steps needs seconds to answer a query.
@@ -54,7 +54,7 @@ type temporalRuns struct {
 	namespace string
 }
 
-func (t *temporalRuns) Start(ctx context.Context, workflow, id string, p workflows.Params) error {
+func (t *temporalRuns) Start(ctx context.Context, workflow, id string, p runapi.Params) error {
 	if err := t.awaitWorker(ctx); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (t *temporalRuns) Preview(ctx context.Context, id string, req plan.Request)
 	}
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
-	run, err := t.client.ExecuteWorkflow(ctx, t.options(id, req.Runbook), workflows.PlanType, req)
+	run, err := t.client.ExecuteWorkflow(ctx, t.options(id, req.Runbook), runapi.PlanType, req)
 	if err != nil {
 		return r, fmt.Errorf("start the preview of %s: %w", req.Runbook, err)
 	}
@@ -118,8 +118,8 @@ func (t *temporalRuns) awaitWorker(ctx context.Context) error {
 	}
 }
 
-func (t *temporalRuns) Order(ctx context.Context, id, verb string, o workflows.Order) (workflows.Sheet, error) {
-	var s workflows.Sheet
+func (t *temporalRuns) Order(ctx context.Context, id, verb string, o runapi.Order) (runapi.Sheet, error) {
+	var s runapi.Sheet
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	h, err := t.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{

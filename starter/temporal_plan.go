@@ -9,13 +9,13 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // Plan asks the run, open or closed. Without a worker it looks for what the planner answered in the run's history.
 func (t *temporalRuns) Plan(ctx context.Context, id string) (*plan.Plan, error) {
 	var packed []byte
-	_, err := t.query(ctx, id, workflows.PlanQuery, false, &packed)
+	_, err := t.query(ctx, id, runapi.PlanQuery, false, &packed)
 	if err != nil {
 		var found error
 		if packed, found = t.planInHistory(ctx, id); found != nil {

@@ -14,13 +14,14 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
+	"nightshift/runbooks"
 )
 
 // Sheet asks the run while it is open, and takes its result afterwards, for which no worker is needed.
-func (t *temporalRuns) Sheet(ctx context.Context, id string) (workflows.Sheet, error) {
-	var s workflows.Sheet
-	status, err := t.query(ctx, id, workflows.SheetQuery, true, &s)
+func (t *temporalRuns) Sheet(ctx context.Context, id string) (runapi.Sheet, error) {
+	var s runapi.Sheet
+	status, err := t.query(ctx, id, runapi.SheetQuery, true, &s)
 	switch {
 	case err != nil:
 		return s, err
@@ -37,7 +38,7 @@ func (t *temporalRuns) Sheet(ctx context.Context, id string) (workflows.Sheet, e
 		return s, ctx.Err()
 	}
 	// The last state that the run's history tells, for the report; without a worker there is none.
-	_, _ = t.query(ctx, id, workflows.SheetQuery, false, &s)
+	_, _ = t.query(ctx, id, runapi.SheetQuery, false, &s)
 	broken := &brokenError{Status: statusWord(status)}
 	if status == enums.WORKFLOW_EXECUTION_STATUS_FAILED {
 		broken.Cause = rootCause(err)
@@ -88,7 +89,7 @@ func statusWord(s enums.WorkflowExecutionStatus) string {
 // List reads Temporal's visibility. A chain of runs is one run to people.
 func (t *temporalRuns) List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error) {
 	q := fmt.Sprintf("TaskQueue = 'nightshift-%s' AND WorkflowType IN ('%s')", lab,
-		strings.Join([]string{workflows.PowerDownType, workflows.PowerUpType, workflows.SettleType}, "','"))
+		strings.Join(workflowTypes(), "','"))
 	if open {
 		q += " AND ExecutionStatus = 'Running'"
 	} else {
@@ -169,4 +170,12 @@ func attribute(e *workflowpb.WorkflowExecutionInfo, name string) string {
 		return strings.Join(l, ",")
 	}
 	return ""
+}
+
+// workflowTypes are those of the catalog's runbooks.
+func workflowTypes() (types []string) {
+	for _, rb := range runbooks.Catalog() {
+		types = append(types, rb.Workflow)
+	}
+	return types
 }

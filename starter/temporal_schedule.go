@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // schedules starts runs by the clock.
@@ -77,7 +77,7 @@ func (t *temporalSchedules) Add(ctx context.Context, s schedule) error {
 		Action: &client.ScheduleWorkflowAction{
 			ID: s.id(), Workflow: s.workflow, TaskQueue: plan.TaskQueue(s.Lab),
 			StaticSummary: s.Runbook + " of lab " + s.Lab + " by schedule " + s.Name,
-			Args: []any{workflows.Params{Lab: s.Lab, Runbook: s.Runbook, Parameters: s.Parameters,
+			Args: []any{runapi.Params{Lab: s.Lab, Runbook: s.Runbook, Parameters: s.Parameters,
 				By: "schedule " + s.Name, Approved: !s.Approval, Scheduled: true}},
 		},
 	})

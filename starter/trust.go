@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
+	"nightshift/internal/live"
 	"nightshift/internal/redfish"
 )
 
@@ -64,7 +65,7 @@ func certificateFact(ctx context.Context, machine string, e inventory.Endpoint, 
 	f := trustFact{Machine: machine, Address: e.URL, What: "certificate", Recorded: e.TLS.Fingerprint, field: field}
 	u, err := url.Parse(e.URL)
 	if err == nil && u.Scheme == "http" {
-		f.State, f.Note = trustCA, "plain http: there is no certificate, and no way to know who answers (insecure: true)"
+		f.State, f.Note = trustNone, "plain http: there is no certificate, and no way to know who answers (insecure: true)"
 		return f
 	}
 	if err != nil {
@@ -103,7 +104,7 @@ func hostKeyFact(ctx context.Context, machine string, s inventory.SSH, field str
 func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []trustFact {
 	answered := map[string]bool{}
 	for _, k := range keys {
-		answered[k.field] = k.State == trustSame || k.State == trustCA || k.Written
+		answered[k.field] = k.State == trustSame || k.State == trustCA || k.State == trustNone || k.Written
 	}
 	var asks []func() trustFact
 	for i, h := range lab.Hosts {
@@ -112,13 +113,16 @@ func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []t
 		}
 		asks = append(asks, func() trustFact {
 			f := trustFact{Machine: "BMC of " + h.Name, Address: h.BMC.URL, What: "serial number", Recorded: h.BMC.Serial, field: fmt.Sprintf("hosts[%d].bmc.serial", i)}
-			serial, note, err := readSerial(ctx, lab, h)
+			got, err := readIdentity(ctx, lab, h)
 			if err != nil {
 				return f.failed(err)
 			}
-			f.Shows, f.Note = serial, note
-			if serial == "" {
-				f.State, f.Note = trustCA, "it tells no serial number"
+			f.Shows, f.Note = got.Serial, got.Model
+			if f.Recorded == "" && !live.Genuine(got.Serial) {
+				f.What, f.Recorded, f.Shows, f.field = "UUID", h.BMC.UUID, got.UUID, fmt.Sprintf("hosts[%d].bmc.uuid", i)
+			}
+			if f.Recorded == "" && !live.Genuine(f.Shows) {
+				f.State, f.Note = trustNone, "it tells neither a serial number nor a UUID"
 				return f
 			}
 			return f.compared()
@@ -127,18 +131,17 @@ func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []t
 	return allAtOnce(asks)
 }
 
-func readSerial(ctx context.Context, lab *inventory.Lab, h inventory.Host) (serial, note string, err error) {
+func readIdentity(ctx context.Context, lab *inventory.Lab, h inventory.Host) (live.BMC, error) {
 	r, err := endpoint.Resolve(ctx, "BMC of "+h.Name, h.BMC.Endpoint, lab.Dir)
 	if err != nil {
-		return "", "", err
+		return live.BMC{}, err
 	}
 	c, err := redfish.Connect(ctx, r, h.BMC.System)
 	if err != nil {
-		return "", "", err
+		return live.BMC{}, err
 	}
 	defer func() { _ = c.Close(ctx) }() // it was only read
-	s, err := c.System(ctx)
-	return s.Serial, s.Model, err
+	return c.System(ctx)
 }
 
 func (f trustFact) compared() trustFact {

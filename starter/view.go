@@ -6,7 +6,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // A view is a run at a moment, as it is shown to a person.
@@ -14,7 +14,7 @@ type view struct {
 	Run   string
 	Link  string
 	Plan  *plan.Plan // nil before there is one
-	Sheet workflows.Sheet
+	Sheet runapi.Sheet
 	Now   time.Time
 }
 
@@ -23,7 +23,7 @@ func (v view) letter(i int) byte {
 	if i < len(v.Sheet.Steps) {
 		return v.Sheet.Steps[i]
 	}
-	return workflows.Todo
+	return runapi.Todo
 }
 
 // begun and finished are when step i did so; zero: not yet.
@@ -55,16 +55,16 @@ const stepBudget = 4
 // left is how long the rest of the run is likely to take: the plan without what is behind, under its limits, scaled by
 // how the estimates held so far. Steps that wait for a blocked one are not counted. False: nothing can be said.
 func (v view) left() (time.Duration, bool) {
-	if v.Plan == nil || v.Sheet.Phase != workflows.PhaseExecute || len(v.Sheet.Steps) != len(v.Plan.Steps) {
+	if v.Plan == nil || v.Sheet.Phase != runapi.PhaseExecute || len(v.Sheet.Steps) != len(v.Plan.Steps) {
 		return 0, false
 	}
 	scale := v.scale()
 	behind, stopped := map[string]bool{}, map[string]bool{}
 	for i, s := range v.Plan.Steps {
 		switch v.letter(i) {
-		case workflows.StepDone, workflows.StepSkip:
+		case runapi.StepDone, runapi.StepSkip:
 			behind[s.ID] = true
-		case workflows.Blocked, workflows.Untouched, workflows.HalfDone:
+		case runapi.Blocked, runapi.Untouched, runapi.HalfDone:
 			stopped[s.ID] = true
 		}
 	}
@@ -76,7 +76,7 @@ func (v view) left() (time.Duration, bool) {
 		}
 		s.Needs = without(s.Needs, behind)
 		s.Estimate = plan.Duration(float64(s.Estimate) * scale)
-		if v.letter(i) == workflows.Running {
+		if v.letter(i) == runapi.Running {
 			s.Estimate = max(0, s.Estimate-plan.Duration(v.elapsed(i)))
 		}
 		rest.Steps = append(rest.Steps, s)
@@ -90,7 +90,7 @@ func (v view) scale() float64 {
 	var took, estimated time.Duration
 	n := 0
 	for i, s := range v.Plan.Steps {
-		if v.letter(i) == workflows.StepDone && s.Estimate > 0 {
+		if v.letter(i) == runapi.StepDone && s.Estimate > 0 {
 			took += v.elapsed(i)
 			estimated += time.Duration(s.Estimate)
 			n++
@@ -133,7 +133,7 @@ func (v view) headline() string {
 		return "aborting: " + s.Aborted
 	case s.Paused != "":
 		return "paused by " + s.Paused
-	case s.Waiting != "" && s.Phase != workflows.PhaseExecute:
+	case s.Waiting != "" && s.Phase != runapi.PhaseExecute:
 		return s.Phase + ": " + s.Waiting
 	}
 	return s.Phase
@@ -158,7 +158,7 @@ func (v view) counts() string {
 func (v view) blocked() []int {
 	var list []int
 	for i := range v.Sheet.Steps {
-		if v.letter(i) == workflows.Blocked {
+		if v.letter(i) == runapi.Blocked {
 			list = append(list, i)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/report"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 func newWatchCommand(a *app) *cobra.Command {
@@ -45,7 +45,7 @@ func (a *app) watchOut(ctx context.Context, s *session, run string) error {
 }
 
 // conclude says how a run ended, or what it waits for.
-func (a *app) conclude(ctx context.Context, s *session, run string, sheet workflows.Sheet) error {
+func (a *app) conclude(ctx context.Context, s *session, run string, sheet runapi.Sheet) error {
 	p, err := s.runs.Plan(ctx, run)
 	if err != nil {
 		a.notef("The plan of run %s cannot be read now: %v", run, err)

@@ -24,6 +24,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
 	"nightshift/internal/statedir"
 	"nightshift/workflows"
@@ -72,7 +73,7 @@ func (s *site) start() {
 	require.NoError(s, err)
 }
 
-func (s *site) begin(id, workflow, runbook string, p workflows.Params) client.WorkflowRun {
+func (s *site) begin(id, workflow, runbook string, p runapi.Params) client.WorkflowRun {
 	s.Helper()
 	p.Lab, p.Runbook, p.By, p.Approved = s.file.Lab, runbook, "ann@desk", true
 	run, err := s.client.ExecuteWorkflow(s.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(s.file.Lab)}, workflow, p)
@@ -80,7 +81,7 @@ func (s *site) begin(id, workflow, runbook string, p workflows.Params) client.Wo
 	return run
 }
 
-func (s *site) result(run client.WorkflowRun) (sheet workflows.Sheet) {
+func (s *site) result(run client.WorkflowRun) (sheet runapi.Sheet) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
 	defer cancel()
@@ -115,12 +116,12 @@ func (s *site) requireOnce() {
 func TestDownAndUpThroughHandOversAndRestarts(t *testing.T) {
 	s := newSite(t, simlab.SmallSpec())
 	clusters, guests := s.lab.Clusters(), s.lab.Guests()
-	down := s.begin("down", workflows.PowerDownType, "power-down", workflows.Params{HandOverAt: 40})
+	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{HandOverAt: 40})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
 	s.worker.Stop()
 	s.start()
 	sheet := s.result(down)
-	require.Equal(t, workflows.Done, sheet.Outcome, sheet.Why)
+	require.Equal(t, runapi.Done, sheet.Outcome, sheet.Why)
 	require.Greater(t, sheet.Runs, 1, "it handed over")
 	st := s.ledger()
 	require.Empty(t, st.Locks)
@@ -131,12 +132,12 @@ func TestDownAndUpThroughHandOversAndRestarts(t *testing.T) {
 	}
 	record(t, s, "power-down")
 
-	again := s.result(s.begin("down-again", workflows.PowerDownType, "power-down", workflows.Params{}))
-	require.Equal(t, workflows.Done, again.Outcome)
+	again := s.result(s.begin("down-again", runapi.PowerDownType, "power-down", runapi.Params{}))
+	require.Equal(t, runapi.Done, again.Outcome)
 	require.Zero(t, again.Total, "a lab that is down needs nothing")
 
-	up := s.result(s.begin("up", workflows.PowerUpType, "power-up", workflows.Params{HandOverAt: 40}))
-	require.Equal(t, workflows.Done, up.Outcome, up.Why)
+	up := s.result(s.begin("up", runapi.PowerUpType, "power-up", runapi.Params{HandOverAt: 40}))
+	require.Equal(t, runapi.Done, up.Outcome, up.Why)
 	require.Greater(t, up.Runs, 1)
 	require.Equal(t, clusters, s.lab.Clusters())
 	for name, g := range s.lab.Guests() {

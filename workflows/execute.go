@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // handOver is the length of history at which a run goes on in a fresh one. Temporal warns at 10,240 events; a step
@@ -25,6 +26,7 @@ const ownDecisions = 2
 type flight struct {
 	step  int
 	f     workflow.Future
+	acts  workflow.Context // that it was started with: cancelled when it was asked to yield
 	ended bool
 }
 
@@ -42,19 +44,19 @@ func (r *run) load() error {
 	}
 	r.prepare(len(p.Steps))
 	if r.steps = []byte(r.Steps); len(r.steps) == 0 {
-		r.steps = []byte(strings.Repeat(string(Todo), len(p.Steps)))
+		r.steps = []byte(strings.Repeat(string(runapi.Todo), len(p.Steps)))
 	}
 	for i, c := range r.steps {
 		if amended, ok := r.Amended[p.Steps[i].ID]; ok {
 			r.graph.Steps[i].Params = amended
 		}
 		r.count[c]++
-		if c == StepDone || c == StepSkip || c == Untouched || c == HalfDone {
+		if c == runapi.StepDone || c == runapi.StepSkip || c == runapi.Untouched || c == runapi.HalfDone {
 			r.graph.Satisfied(i)
 		}
 	}
 	for i, c := range r.steps {
-		if c == Todo && r.graph.Open(i) == 0 {
+		if c == runapi.Todo && r.graph.Open(i) == 0 {
 			r.graph.Offer(i)
 		}
 	}
@@ -64,8 +66,8 @@ func (r *run) load() error {
 
 // execute runs the plan to its end. The error is the hand-over to the next run of the chain.
 func (r *run) execute(ctx workflow.Context) error {
-	r.enter(ctx, PhaseExecute, "")
-	for r.count[Todo]+r.count[Running]+r.count[Blocked] > 0 {
+	r.enter(ctx, runapi.PhaseExecute, "")
+	for r.count[runapi.Todo]+r.count[runapi.Running]+r.count[runapi.Blocked] > 0 {
 		r.start(ctx)
 		r.watchClock(ctx)
 		r.show(ctx)
@@ -100,18 +102,27 @@ func (r *run) next(ctx workflow.Context) error {
 	return workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, r.p, r.packed, r.State)
 }
 
-// leave asks the steps in flight to yield: those in this process at once, others with the answer to a heartbeat.
+// leave ends what this run has in flight, for the next one to go on with.
 func (r *run) leave(ctx workflow.Context) {
 	r.leaving = true
-	lctx := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 5 * time.Second,
-		Summary: "ask the running steps to yield", RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
+	r.nudge(ctx)
+	r.yield()
+}
+
+// nudge asks the steps in flight to yield: those in this process hear it at once, others with the answer to a heartbeat.
+// It must come before their context is cancelled: the server forgets the memo of a step that it cancels between two attempts.
+func (r *run) nudge(ctx workflow.Context) {
+	if len(r.flights) == 0 {
+		return
+	}
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 5 * time.Second,
+		Summary: "ask the running steps to yield", RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}})
 	var memos map[string]*plan.Memo
-	f := workflow.ExecuteLocalActivity(lctx, plan.Nudge, workflow.GetInfo(ctx).WorkflowExecution.RunID)
-	if err := f.Get(ctx, &memos); err != nil { // it costs time, not safety: the steps hear it with their next heartbeat
+	err := workflow.ExecuteLocalActivity(ctx, plan.Nudge, workflow.GetInfo(ctx).WorkflowExecution.RunID).Get(ctx, &memos)
+	if err != nil {
 		workflow.GetLogger(ctx).Warn("the running steps could not be nudged", "error", err)
 	}
 	r.between = memos
-	r.yield()
 }
 
 // start starts whatever may start.
@@ -121,21 +132,21 @@ func (r *run) start(ctx workflow.Context) {
 	}
 	for i := r.graph.Take(); i >= 0; i = r.graph.Take() {
 		s := r.graph.Steps[i]
-		if r.steps[i] != Todo { // abort came between its offer and now
+		if r.steps[i] != runapi.Todo { // abort came between its offer and now
 			r.graph.Release(i)
 			continue
 		}
 		again := r.Again[s.ID]
 		call := plan.Call{Run: workflow.GetInfo(ctx).WorkflowExecution.ID, Lab: r.p.Lab, Runbook: r.p.Runbook, Step: s.ID, Title: s.Title,
-			Target: s.Target, Params: s.Params, Memo: r.Memos[s.ID], Force: again.Force, Decision: again.Count, By: again.By}
+			Target: s.Target, Params: s.Params, Memo: r.Memos[s.ID], Before: again.Before, Force: again.Force, Decision: again.Count, By: again.By}
 		if r.BegunAt[i] < 0 {
 			r.BegunAt[i] = r.tenths(ctx)
 		} else if call.Memo == nil {
 			r.Attempts[s.ID] = max(1, r.Attempts[s.ID]) + 1
 		}
-		r.set(i, Running)
+		r.set(i, runapi.Running)
 		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s)), string(s.Action), call)
-		r.flights = append(r.flights, &flight{step: i, f: f})
+		r.flights = append(r.flights, &flight{step: i, f: f, acts: r.acts})
 	}
 }
 
@@ -148,7 +159,7 @@ func (r *run) await(ctx workflow.Context, f workflow.Future) (rang bool) {
 	for _, fl := range r.flights {
 		sel.AddFuture(fl.f, func(f workflow.Future) {
 			fl.ended = true
-			r.land(ctx, fl.step, f)
+			r.land(ctx, fl, f)
 		})
 	}
 	if r.alarm.timer != nil {
@@ -166,8 +177,8 @@ func (r *run) await(ctx workflow.Context, f workflow.Future) (rang bool) {
 }
 
 // land takes in the end of a step's activity.
-func (r *run) land(ctx workflow.Context, i int, f workflow.Future) {
-	out, lost := plan.Outcome{}, (*temporal.TimeoutError)(nil)
+func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
+	out, lost, i := plan.Outcome{}, (*temporal.TimeoutError)(nil), fl.step
 	err := f.Get(ctx, &out)
 	s := r.graph.Steps[i]
 	r.graph.Release(i)
@@ -175,24 +186,44 @@ func (r *run) land(ctx workflow.Context, i int, f workflow.Future) {
 	case err == nil && out.Unclear != nil:
 		r.unclear(ctx, i, *out.Unclear)
 	case err == nil && out.Yield == nil:
+		delete(r.Notes, s.ID)
 		if out.Note != "" {
 			r.Notes[s.ID] = out.Note
-		} else {
-			delete(r.Notes, s.ID)
 		}
-		r.finishStep(ctx, i, StepDone)
+		r.finishStep(ctx, i, runapi.StepDone)
 	case err == nil:
 		r.again(ctx, i, out.Yield)
 	case temporal.IsCanceledError(err): // it had not begun, or stood between two attempts
 		r.again(ctx, i, r.between[s.ID])
-	case errors.As(err, &lost) && lost.TimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT && r.acts.Err() != nil: // its worker died while we asked it to yield
-		var memo *plan.Memo
-		if lost.HasLastHeartbeatDetails() && lost.LastHeartbeatDetails(&memo) != nil {
-			memo = nil // what cannot be read is not there: the step reads the live state before it acts
-		}
-		r.again(ctx, i, memo)
+	case errors.As(err, &lost):
+		r.lost(ctx, fl, lost)
 	default:
 		r.fail(ctx, i, cause(err))
+	}
+}
+
+// lost takes in a step whose worker died, or whose time was over. What it had sent is in its last heartbeat.
+func (r *run) lost(ctx workflow.Context, fl *flight, err *temporal.TimeoutError) {
+	var memo *plan.Memo
+	if err.HasLastHeartbeatDetails() && err.LastHeartbeatDetails(&memo) != nil {
+		r.fail(ctx, fl.step, "what this step has sent cannot be read any more; look at "+r.graph.Steps[fl.step].Target.String())
+		return
+	}
+	if err.TimeoutType() == enums.TIMEOUT_TYPE_HEARTBEAT && fl.acts.Err() != nil { // its worker died while we asked it to yield
+		r.again(ctx, fl.step, memo)
+		return
+	}
+	r.remember(fl.step, memo)
+	r.fail(ctx, fl.step, cause(err))
+}
+
+// remember keeps the memo of a call as what a decision to act again knows.
+func (r *run) remember(i int, memo *plan.Memo) {
+	if memo.Sent() {
+		id := r.graph.Steps[i].ID
+		again := r.Again[id]
+		again.Before = memo
+		r.Again[id] = again
 	}
 }
 
@@ -200,6 +231,7 @@ func (r *run) land(ctx workflow.Context, i int, f workflow.Future) {
 func (r *run) unclear(ctx workflow.Context, i int, u plan.Unclear) {
 	s := r.graph.Steps[i]
 	why := u.What + " (" + u.Evidence + ")"
+	r.remember(i, &u.Memo)
 	again := r.Again[s.ID]
 	if !u.NeverArrived || again.Own >= ownDecisions || r.Aborted != "" && !s.Always {
 		r.fail(ctx, i, "unclear: "+why)
@@ -208,7 +240,7 @@ func (r *run) unclear(ctx workflow.Context, i int, u plan.Unclear) {
 	delete(r.Memos, s.ID)
 	again.Own++
 	r.decide(ctx, i, again, "nightshift", "act again", why)
-	r.set(i, Todo)
+	r.set(i, runapi.Todo)
 }
 
 // decide records that a step may act again.
@@ -216,7 +248,7 @@ func (r *run) decide(ctx workflow.Context, i int, again Again, by, verdict, evid
 	id := r.graph.Steps[i].ID
 	again.Count, again.By = again.Count+1, by
 	r.Again[id] = again
-	r.Decisions = append(r.Decisions, Decision{At: workflow.Now(ctx).UTC(), Step: id, By: by, Verdict: verdict, Evidence: evidence})
+	r.Decisions = append(r.Decisions, runapi.Decision{At: workflow.Now(ctx).UTC(), Step: id, By: by, Verdict: verdict, Evidence: evidence})
 }
 
 // fail ends a step that failed for good as its policy says.
@@ -229,19 +261,19 @@ func (r *run) fail(ctx workflow.Context, i int, why string) {
 	}
 	switch {
 	case r.Aborted != "" && !s.Always:
-		r.finishStep(ctx, i, HalfDone)
+		r.finishStep(ctx, i, runapi.HalfDone)
 	case policy == plan.Skip:
-		r.finishStep(ctx, i, StepSkip)
+		r.finishStep(ctx, i, runapi.StepSkip)
 	case policy == plan.Force && !r.Again[s.ID].Force:
 		again := r.Again[s.ID]
 		again.Force = true
 		r.decide(ctx, i, again, "policy onFailure: force", "act again, by force", why)
 		delete(r.Memos, s.ID)
-		r.set(i, Todo)
+		r.set(i, runapi.Todo)
 	case r.Aborted != "": // an Always step: nobody may be there any more, and the run must end
-		r.finishStep(ctx, i, HalfDone)
+		r.finishStep(ctx, i, runapi.HalfDone)
 	default:
-		r.set(i, Blocked)
+		r.set(i, runapi.Blocked)
 		if policy == plan.Abort {
 			r.abort(ctx, fmt.Sprintf("%s failed: %s", s.Title, why))
 		}
@@ -256,15 +288,15 @@ func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
 	}
 	switch memo = r.Memos[s.ID]; {
 	case r.Aborted == "" || s.Always:
-		r.set(i, Todo)
+		r.set(i, runapi.Todo)
 	case memo != nil && memo.Sent():
 		r.Notes[s.ID] = fmt.Sprintf("%s at %s, not seen to its end", memo.Intent, memo.At.UTC().Format(time.RFC3339))
-		r.finishStep(ctx, i, HalfDone)
+		r.finishStep(ctx, i, runapi.HalfDone)
 	case memo == nil && r.BegunAt[i] >= 0:
 		r.Notes[s.ID] = "had begun when the run was aborted; what it has sent is not known"
-		r.finishStep(ctx, i, HalfDone)
+		r.finishStep(ctx, i, runapi.HalfDone)
 	default:
-		r.finishStep(ctx, i, Untouched)
+		r.finishStep(ctx, i, runapi.Untouched)
 	}
 }
 
@@ -280,17 +312,17 @@ func (r *run) set(i int, c byte) {
 	r.count[c]++
 	r.steps[i] = c
 	switch c {
-	case StepDone, StepSkip, Untouched, HalfDone:
-		if c == StepDone || c == StepSkip {
+	case runapi.StepDone, runapi.StepSkip, runapi.Untouched, runapi.HalfDone:
+		if c == runapi.StepDone || c == runapi.StepSkip {
 			r.grouped[r.groupOf[i]].done++
 		}
 		delete(r.Memos, r.graph.Steps[i].ID)
 		for _, j := range r.graph.Satisfied(i) {
-			if r.steps[j] == Todo {
+			if r.steps[j] == runapi.Todo {
 				r.graph.Offer(j)
 			}
 		}
-	case Todo:
+	case runapi.Todo:
 		if r.graph.Open(i) == 0 {
 			r.graph.Offer(i)
 		}
@@ -307,22 +339,28 @@ func (r *run) abort(ctx workflow.Context, why string) {
 		return
 	}
 	r.Aborted, r.Paused = why, ""
-	r.yield()
+	yield := r.yield
 	if !r.leaving { // what starts from now on must not be born cancelled
 		r.acts, r.yield = workflow.WithCancel(ctx)
 	}
-	if r.Phase != PhaseExecute {
-		return
+	if r.Phase == runapi.PhaseExecute {
+		r.giveUp(ctx)
+		r.nudge(ctx)
 	}
+	yield()
+}
+
+// giveUp ends the steps that are not in flight.
+func (r *run) giveUp(ctx workflow.Context) {
 	for i, c := range r.steps {
-		always := r.graph.Steps[i].Always
+		s := r.graph.Steps[i]
 		switch {
-		case c == Todo && !always && r.Memos[r.graph.Steps[i].ID] != nil: // yielded, and waiting to go on
+		case c == runapi.Todo && !s.Always && r.Memos[s.ID] != nil: // yielded, and waiting to go on
 			r.again(ctx, i, nil)
-		case c == Todo && !always:
-			r.finishStep(ctx, i, Untouched)
-		case c == Blocked:
-			r.finishStep(ctx, i, HalfDone)
+		case c == runapi.Todo && !s.Always:
+			r.finishStep(ctx, i, runapi.Untouched)
+		case c == runapi.Blocked:
+			r.finishStep(ctx, i, runapi.HalfDone)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 const (
@@ -37,7 +38,7 @@ func planOptions() workflow.ActivityOptions {
 	return o
 }
 
-func lockOptions(p Params) workflow.ActivityOptions {
+func lockOptions(p runapi.Params) workflow.ActivityOptions {
 	o := workflow.ActivityOptions{Summary: "Take the lock on lab " + p.Lab, StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout: heartbeat, RetryPolicy: retries()}
 	if p.Wait {

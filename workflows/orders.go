@@ -9,23 +9,24 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // handleOrders makes each verb of an operator an update with a validator. A validator may run before an earlier order
 // has acted, so the handler checks again.
 func (r *run) handleOrders(ctx workflow.Context) error {
 	var errs []error
-	for _, verb := range Verbs() {
-		handle := func(ctx workflow.Context, o Order) (Sheet, error) {
+	for _, verb := range runapi.Verbs() {
+		handle := func(ctx workflow.Context, o runapi.Order) (runapi.Sheet, error) {
 			if err := r.check(verb, o); err != nil {
-				return Sheet{}, err
+				return runapi.Sheet{}, err
 			}
-			r.Orders = append(r.Orders, Record{At: workflow.Now(ctx).UTC(), Verb: verb, Order: o})
+			r.Orders = append(r.Orders, runapi.Record{At: workflow.Now(ctx).UTC(), Verb: verb, Order: o})
 			err := r.obey(ctx, verb, o)
 			r.wake.SendAsync(nil)
-			return r.sheet(ctx), err
+			return r.sheet(), err
 		}
-		validate := func(o Order) error { return r.check(verb, o) }
+		validate := func(o runapi.Order) error { return r.check(verb, o) }
 		errs = append(errs, workflow.SetUpdateHandlerWithOptions(ctx, verb, handle, workflow.UpdateHandlerOptions{Validator: validate,
 			Description: describe(verb)}))
 	}
@@ -34,44 +35,44 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 
 func describe(verb string) string {
 	switch verb {
-	case Approve:
+	case runapi.Approve:
 		return "carry out the plan with this hash"
-	case Reject:
+	case runapi.Reject:
 		return "do not carry out the plan"
-	case Retry:
+	case runapi.Retry:
 		return "let blocked steps act again, also with other parameters, or by force"
-	case Skip:
+	case runapi.Skip:
 		return "go on as if blocked steps were done; needs a reason"
-	case Pause:
+	case runapi.Pause:
 		return "begin no new step"
-	case Resume:
+	case runapi.Resume:
 		return "go on"
 	}
 	return "end in order: begin nothing but what must be put back"
 }
 
 // check says why an order cannot be obeyed now.
-func (r *run) check(verb string, o Order) error {
+func (r *run) check(verb string, o runapi.Order) error {
 	if o.By == "" {
 		return errors.New("the order does not say who gives it")
 	}
-	if r.Phase == PhaseEnd || r.Outcome != "" {
+	if r.Phase == runapi.PhaseEnd || r.Outcome != "" {
 		return errors.New("the run has ended")
 	}
 	switch verb {
-	case Approve, Reject:
+	case runapi.Approve, runapi.Reject:
 		return r.checkAnswer(verb, o)
-	case Retry, Skip:
+	case runapi.Retry, runapi.Skip:
 		return r.checkSteps(verb, o)
-	case Pause:
-		if r.Phase != PhaseExecute || r.Paused != "" || r.Aborted != "" {
+	case runapi.Pause:
+		if r.Phase != runapi.PhaseExecute || r.Paused != "" || r.Aborted != "" {
 			return fmt.Errorf("the run cannot be paused: it is %s", r.standing())
 		}
-	case Resume:
+	case runapi.Resume:
 		if r.Paused == "" {
 			return fmt.Errorf("the run is not paused: it is %s", r.standing())
 		}
-	case Abort:
+	case runapi.Abort:
 		if r.Aborted != "" {
 			return errors.New("the run is being aborted already: " + r.Aborted)
 		}
@@ -89,23 +90,23 @@ func (r *run) standing() string {
 	return r.Phase
 }
 
-func (r *run) checkAnswer(verb string, o Order) error {
+func (r *run) checkAnswer(verb string, o runapi.Order) error {
 	switch {
-	case r.Phase != PhaseApprove:
+	case r.Phase != runapi.PhaseApprove:
 		return fmt.Errorf("the run does not wait for approval: it is %s", r.standing())
-	case verb == Approve && r.approved():
+	case verb == runapi.Approve && r.approved():
 		return errors.New("the plan is approved already")
-	case verb == Approve && o.Hash != r.Hash:
+	case verb == runapi.Approve && o.Hash != r.Hash:
 		return fmt.Errorf("the plan is %s, not %s: read it again", plan.ShortHash(r.Hash), plan.ShortHash(o.Hash))
 	}
 	return nil
 }
 
-func (r *run) checkSteps(verb string, o Order) error {
+func (r *run) checkSteps(verb string, o runapi.Order) error {
 	switch {
 	case r.graph == nil || len(o.Steps) == 0:
 		return fmt.Errorf("%s needs the ids of blocked steps", verb)
-	case verb == Skip && strings.TrimSpace(o.Reason) == "":
+	case verb == runapi.Skip && strings.TrimSpace(o.Reason) == "":
 		return errors.New("skip needs a reason")
 	case len(o.Params) > 0 && len(o.Steps) != 1:
 		return errors.New("other parameters can be given for one step at a time")
@@ -117,7 +118,7 @@ func (r *run) checkSteps(verb string, o Order) error {
 		if !ok {
 			return fmt.Errorf("there is no step %q", id)
 		}
-		if r.steps[i] != Blocked {
+		if r.steps[i] != runapi.Blocked {
 			return fmt.Errorf("step %q is not blocked", id)
 		}
 		if len(o.Params) > 0 {
@@ -130,25 +131,25 @@ func (r *run) checkSteps(verb string, o Order) error {
 }
 
 // obey does what check has allowed.
-func (r *run) obey(ctx workflow.Context, verb string, o Order) error {
+func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 	why := strings.TrimSuffix(o.By+": "+o.Reason, ": ")
 	switch verb {
-	case Reject:
-		r.Outcome, r.Why = Refused, "rejected by "+why
-	case Pause:
+	case runapi.Reject:
+		r.Outcome, r.Why = runapi.Refused, "rejected by "+why
+	case runapi.Pause:
 		r.Paused = why
-	case Resume:
+	case runapi.Resume:
 		r.Paused = ""
-	case Abort:
+	case runapi.Abort:
 		r.abort(ctx, "aborted by "+why)
-	case Retry, Skip:
+	case runapi.Retry, runapi.Skip:
 		steps := slices.Clone(o.Steps)
 		slices.Sort(steps)
 		for _, id := range slices.Compact(steps) { // named twice is once
 			i, _ := r.graph.Index(id)
-			if verb == Skip {
+			if verb == runapi.Skip {
 				r.Notes[id] = "skipped by " + why + "; before that: " + r.Notes[id]
-				r.finishStep(ctx, i, StepSkip)
+				r.finishStep(ctx, i, runapi.StepSkip)
 			} else if err := r.retry(ctx, i, o); err != nil {
 				return err
 			}
@@ -158,7 +159,7 @@ func (r *run) obey(ctx workflow.Context, verb string, o Order) error {
 }
 
 // retry lets a blocked step act again: a decision, with what was known as its evidence.
-func (r *run) retry(ctx workflow.Context, i int, o Order) error {
+func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	s := &r.graph.Steps[i]
 	verdict := "act again"
 	if len(o.Params) > 0 {
@@ -179,6 +180,6 @@ func (r *run) retry(ctx workflow.Context, i int, o Order) error {
 	}
 	r.decide(ctx, i, again, o.By, verdict, evidence)
 	delete(r.Notes, s.ID)
-	r.set(i, Todo)
+	r.set(i, runapi.Todo)
 	return nil
 }

@@ -10,12 +10,13 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // A run is one life: lock, plan, approve, execute, verify, report. It is the same for every runbook.
 type run struct {
 	State
-	p         Params
+	p         runapi.Params
 	packed    []byte
 	graph     *plan.Graph // nil before there is a plan
 	steps     []byte      // State.Steps
@@ -35,7 +36,7 @@ type run struct {
 // errAborted ends a phase before the execution: nothing was touched.
 var errAborted = errors.New("aborted")
 
-func runPlan(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done()}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
 	r.acts, r.yield = workflow.WithCancel(ctx)
@@ -43,17 +44,17 @@ func runPlan(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, er
 		r.Started = workflow.Now(ctx).UTC()
 	}
 	if err := errors.Join(r.handleQueries(ctx), r.handleOrders(ctx)); err != nil {
-		return Sheet{}, err
+		return runapi.Sheet{}, err
 	}
 	if r.packed != nil { // of an earlier run in the chain
 		if err := r.load(); err != nil {
-			return Sheet{}, temporal.NewNonRetryableApplicationError(err.Error(), "BadPlan", err)
+			return runapi.Sheet{}, temporal.NewNonRetryableApplicationError(err.Error(), "BadPlan", err)
 		}
 	} else if err := r.prepareToExecute(ctx); err != nil {
 		return r.end(ctx)
 	}
 	if err := r.execute(ctx); err != nil {
-		return Sheet{}, err // hand-over
+		return runapi.Sheet{}, err // hand-over
 	}
 	r.verify(ctx)
 	return r.end(ctx)
@@ -64,9 +65,9 @@ func (r *run) prepareToExecute(ctx workflow.Context) error {
 	for _, phase := range []func(workflow.Context) error{r.obeyHold, r.lock, r.plan, r.awaitApproval} {
 		if err := phase(ctx); err != nil {
 			if errors.Is(err, errAborted) {
-				r.Outcome, r.Why = Aborted, r.Aborted
+				r.Outcome, r.Why = runapi.Aborted, r.Aborted
 			} else if r.Outcome == "" {
-				r.Outcome, r.Why = Failed, cause(err)
+				r.Outcome, r.Why = runapi.Failed, cause(err)
 			}
 			return err
 		}
@@ -80,22 +81,22 @@ func (r *run) obeyHold(ctx workflow.Context) error {
 	if !r.p.Scheduled {
 		return nil
 	}
-	r.enter(ctx, PhaseLock, "")
+	r.enter(ctx, runapi.PhaseLock, "")
 	var st ledger.State
 	if err := r.call(ctx, ledgerOptions("read the ledger of lab "+r.p.Lab), plan.ReadLedger, r.p.Lab, &st); err != nil {
 		return err
 	}
 	if st.Held(workflow.Now(ctx)) {
-		return r.finish(Skipped, fmt.Sprintf("on hold until %s, by %s: %s", st.Hold.Until.UTC().Format(time.RFC3339), st.Hold.By, st.Hold.Reason))
+		return r.finish(runapi.Skipped, fmt.Sprintf("on hold until %s, by %s: %s", st.Hold.Until.UTC().Format(time.RFC3339), st.Hold.By, st.Hold.Reason))
 	}
 	return nil
 }
 
 func (r *run) lock(ctx workflow.Context) error {
-	r.enter(ctx, PhaseLock, "the lock on lab "+r.p.Lab)
+	r.enter(ctx, runapi.PhaseLock, "the lock on lab "+r.p.Lab)
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
 	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == LockedError {
-		return r.finish(Refused, app.Message())
+		return r.finish(runapi.Refused, app.Message())
 	}
 	return err
 }
@@ -109,24 +110,24 @@ func (r *run) lockRequest(ctx workflow.Context) plan.LockRequest {
 // plan has the lab inspected and takes in the plan. No steps: the run is done. Blockers, or another plan than the one
 // that was asked for: refused.
 func (r *run) plan(ctx workflow.Context) error {
-	r.enter(ctx, PhasePlan, "")
+	r.enter(ctx, runapi.PhasePlan, "")
 	var reply plan.Reply
 	if err := r.call(ctx, planOptions(), plan.MakePlan, r.request(ctx), &reply); err != nil {
 		return err
 	}
-	r.Title, r.Hash, r.Settings, r.packed = reply.Title, reply.Hash, r.p.settings(reply.Settings), reply.Packed
+	r.Title, r.Hash, r.Settings, r.packed = reply.Title, reply.Hash, settings(reply.Settings, r.p), reply.Packed
 	r.Warnings, r.Blockers = reply.Warnings, reply.Blockers
 	if err := r.load(); err != nil {
 		return err
 	}
 	switch {
 	case len(reply.Blockers) > 0:
-		return r.finish(Refused, fmt.Sprintf("%d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
+		return r.finish(runapi.Refused, fmt.Sprintf("%d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
 	case r.p.PlanHash != "" && r.p.PlanHash != reply.Hash:
-		return r.finish(Refused, fmt.Sprintf("the lab has changed since the plan was made: plan %s was asked for, now it would be %s",
+		return r.finish(runapi.Refused, fmt.Sprintf("the lab has changed since the plan was made: plan %s was asked for, now it would be %s",
 			plan.ShortHash(r.p.PlanHash), plan.ShortHash(reply.Hash)))
 	case reply.Steps == 0:
-		return r.finish(Done, reply.Title)
+		return r.finish(runapi.Done, reply.Title)
 	}
 	return nil
 }
@@ -140,13 +141,13 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 	if r.p.Approved && !r.Settings.Approval {
 		return nil
 	}
-	r.enter(ctx, PhaseApprove, "approval of plan "+plan.ShortHash(r.Hash))
+	r.enter(ctx, runapi.PhaseApprove, "approval of plan "+plan.ShortHash(r.Hash))
 	limit := time.Duration(r.Settings.ApprovalDeadline)
 	answered := func() bool { return r.approved() || r.Outcome != "" }
 	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "approval ends with no")
 	for !answered() {
 		if rang := r.await(ctx, nil); rang {
-			return r.finish(Refused, fmt.Sprintf("nobody approved the plan within %s", limit))
+			return r.finish(runapi.Refused, fmt.Sprintf("nobody approved the plan within %s", limit))
 		}
 		if r.Aborted != "" {
 			return errAborted
@@ -161,7 +162,7 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 
 func (r *run) approved() bool {
 	for _, o := range r.Orders {
-		if o.Verb == Approve && o.Hash == r.Hash {
+		if o.Verb == runapi.Approve && o.Hash == r.Hash {
 			return true
 		}
 	}
@@ -172,23 +173,23 @@ func (r *run) approved() bool {
 func (r *run) verify(ctx workflow.Context) {
 	switch {
 	case r.Aborted != "":
-		r.Outcome, r.Why = Aborted, r.Aborted
+		r.Outcome, r.Why = runapi.Aborted, r.Aborted
 		return
-	case r.count[StepSkip] > 0:
-		r.Outcome, r.Why = Partial, fmt.Sprintf("%d of %d steps were skipped", r.count[StepSkip], len(r.steps))
+	case r.count[runapi.StepSkip] > 0:
+		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("%d of %d steps were skipped", r.count[runapi.StepSkip], len(r.steps))
 	default:
-		r.Outcome = Done
+		r.Outcome = runapi.Done
 	}
-	r.enter(ctx, PhaseVerify, "")
+	r.enter(ctx, runapi.PhaseVerify, "")
 	left, err := r.stillToDo(ctx)
 	switch {
 	case r.Aborted != "":
-		r.Outcome, r.Why = Aborted, r.Aborted+" (every step was done; the end state was not verified)"
+		r.Outcome, r.Why = runapi.Aborted, r.Aborted+" (every step was done; the end state was not verified)"
 	case err != nil:
-		r.Outcome, r.Why = Partial, "every step is behind, but the end state could not be verified: "+cause(err)
+		r.Outcome, r.Why = runapi.Partial, "every step is behind, but the end state could not be verified: "+cause(err)
 	case len(left) > 0:
 		r.Left = left
-		r.Outcome, r.Why = Partial, fmt.Sprintf("every step is behind, but %d of them would have to be done again, the first: %s", len(left), left[0].Text)
+		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("every step is behind, but %d of them would have to be done again, the first: %s", len(left), left[0].Text)
 	}
 }
 
@@ -204,7 +205,7 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	}
 	var left []plan.Finding
 	for _, s := range again.Steps {
-		if i, ours := r.graph.Index(s.ID); ours && r.steps[i] == StepDone && s.Changes() {
+		if i, ours := r.graph.Index(s.ID); ours && r.steps[i] == runapi.StepDone && s.Changes() {
 			left = append(left, plan.Finding{Subject: s.Target.String(), Text: s.Title})
 		}
 	}
@@ -212,15 +213,15 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 }
 
 // end releases the locks and closes the run.
-func (r *run) end(ctx workflow.Context) (Sheet, error) {
+func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
 	octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
 	if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
 		r.Why += "; its locks could not be released: " + cause(err)
 	}
 	r.Ended = workflow.Now(ctx).UTC()
-	r.enter(ctx, PhaseEnd, "")
+	r.enter(ctx, runapi.PhaseEnd, "")
 	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	return r.sheet(ctx), err
+	return r.sheet(), err
 }
 
 // finish sets how the run ends, and returns an error for the phases to end with.
@@ -242,7 +243,7 @@ func (r *run) call(ctx workflow.Context, o workflow.ActivityOptions, name string
 }
 
 // settings are those of the lab file where the person, or the schedule, who asked did not say otherwise.
-func (p Params) settings(s plan.Settings) plan.Settings {
+func settings(s plan.Settings, p runapi.Params) plan.Settings {
 	if p.OnFailure != "" {
 		s.OnFailure = p.OnFailure
 	}

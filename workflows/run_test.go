@@ -17,6 +17,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // A bench runs one workflow against activities that do what the test says.
@@ -41,7 +42,7 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: "power-down", Lab: "home", Title: "Power down lab home", Steps: steps,
 		Limits: map[string]int{"vcenter": 2}}
 	b.left = plan.Plan{Schema: plan.SchemaVersion, Title: "Nothing to do"}
-	b.RegisterWorkflowWithOptions(PowerDown, workflow.RegisterOptions{Name: PowerDownType})
+	b.RegisterWorkflowWithOptions(PowerDown, workflow.RegisterOptions{Name: runapi.PowerDownType})
 	b.register(plan.MakePlan, b.makePlan)
 	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
 	b.register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { b.released++; return nil })
@@ -77,17 +78,17 @@ func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {
 	return plan.Outcome{Acted: true}, nil
 }
 
-func (b *bench) run(p Params, more ...any) {
+func (b *bench) run(p runapi.Params, more ...any) {
 	p.Lab, p.Runbook, p.By = "home", "power-down", "ann"
 	args := append([]any{p}, more...)
 	for len(args) < 3 {
 		args = append(args, [][]any{{}, {[]byte(nil)}, {State{}}}[len(args)]...)
 	}
-	b.ExecuteWorkflow(PowerDownType, args...)
+	b.ExecuteWorkflow(runapi.PowerDownType, args...)
 	require.True(b.t, b.IsWorkflowCompleted())
 }
 
-func (b *bench) sheet() (s Sheet) {
+func (b *bench) sheet() (s runapi.Sheet) {
 	b.t.Helper()
 	require.NoError(b.t, b.GetWorkflowError())
 	require.NoError(b.t, b.GetWorkflowResult(&s))
@@ -95,7 +96,7 @@ func (b *bench) sheet() (s Sheet) {
 }
 
 // order gives an order at a time; refused with this text, or obeyed.
-func (b *bench) order(at time.Duration, verb string, o Order, refused string) {
+func (b *bench) order(at time.Duration, verb string, o runapi.Order, refused string) {
 	b.RegisterDelayedCallback(func() {
 		b.UpdateWorkflow(verb, fmt.Sprint(verb, at, o), &testsuite.TestUpdateCallback{
 			OnAccept: func() { require.Empty(b.t, refused, "%s %v", verb, o) },
@@ -137,9 +138,9 @@ func ladder() []plan.Step {
 
 func TestRunDoesEverythingAndVerifies(t *testing.T) {
 	b := newBench(t, ladder()...)
-	b.run(Params{Approved: true})
+	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
-	require.Equal(t, Done, s.Outcome)
+	require.Equal(t, runapi.Done, s.Outcome)
 	require.Equal(t, "ddddddd", s.Steps)
 	require.Equal(t, 2, b.planned, "planned, then verified")
 	require.Equal(t, 1, b.released)
@@ -150,17 +151,17 @@ func TestRunDoesEverythingAndVerifies(t *testing.T) {
 func TestWhatIsLeftMakesTheRunPartial(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.left.Steps = []plan.Step{step("g2")}
-	b.run(Params{Approved: true})
+	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
-	require.Equal(t, Partial, s.Outcome)
+	require.Equal(t, runapi.Partial, s.Outcome)
 	require.Equal(t, "do g2", s.Left[0].Text)
 }
 
 func TestNothingToDo(t *testing.T) {
 	b := newBench(t)
 	b.plan.Title = "Nothing to do: lab home is down"
-	b.run(Params{})
-	require.Equal(t, Done, b.sheet().Outcome)
+	b.run(runapi.Params{})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
 	require.Equal(t, "Nothing to do: lab home is down", b.sheet().Why)
 	require.Equal(t, 1, b.released)
 }
@@ -168,24 +169,26 @@ func TestNothingToDo(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  func(*bench)
-		p    Params
+		p    runapi.Params
 		want string
 	}{
-		"blocker": {func(b *bench) { b.plan.Blockers = []plan.Finding{{Subject: "host esx21", Text: "has no bmc"}} }, Params{Approved: true}, "host esx21: has no bmc"},
-		"drift":   {func(*bench) {}, Params{Approved: true, PlanHash: "0123456789abcdef"}, "the lab has changed since the plan was made"},
+		"blocker": {func(b *bench) { b.plan.Blockers = []plan.Finding{{Subject: "host esx21", Text: "has no bmc"}} }, runapi.Params{Approved: true}, "host esx21: has no bmc"},
+		"drift":   {func(*bench) {}, runapi.Params{Approved: true, PlanHash: "0123456789abcdef"}, "the lab has changed since the plan was made"},
 		"locked": {func(b *bench) {
 			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", LockedError, nil)
 		},
-			Params{Approved: true}, "lab is locked by run x"},
-		"silence": {func(*bench) {}, Params{}, "nobody approved the plan within 1h0m0s"},
-		"no":      {func(b *bench) { b.order(time.Minute, Reject, Order{By: "bob", Reason: "backup runs"}, "") }, Params{}, "rejected by bob: backup runs"},
+			runapi.Params{Approved: true}, "lab is locked by run x"},
+		"silence": {func(*bench) {}, runapi.Params{}, "nobody approved the plan within 1h0m0s"},
+		"no": {func(b *bench) {
+			b.order(time.Minute, runapi.Reject, runapi.Order{By: "bob", Reason: "backup runs"}, "")
+		}, runapi.Params{}, "rejected by bob: backup runs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, ladder()...)
 			c.set(b)
 			b.run(c.p)
 			s := b.sheet()
-			require.Equal(t, Refused, s.Outcome)
+			require.Equal(t, runapi.Refused, s.Outcome)
 			require.Contains(t, s.Why, c.want)
 			require.Empty(t, b.calls, "nothing is touched")
 			require.Equal(t, 1, b.released)
@@ -195,20 +198,20 @@ func TestRefusals(t *testing.T) {
 
 func TestApprovalIsOfTheHash(t *testing.T) {
 	b := newBench(t, ladder()...)
-	b.order(time.Minute, Approve, Order{By: "bob", Hash: "another"}, "read it again")
-	b.order(time.Minute, Approve, Order{Hash: b.plan.Hash()}, "who gives it")
-	b.order(2*time.Minute, Approve, Order{By: "bob", Hash: b.plan.Hash()}, "")
-	b.run(Params{})
+	b.order(time.Minute, runapi.Approve, runapi.Order{By: "bob", Hash: "another"}, "read it again")
+	b.order(time.Minute, runapi.Approve, runapi.Order{Hash: b.plan.Hash()}, "who gives it")
+	b.order(2*time.Minute, runapi.Approve, runapi.Order{By: "bob", Hash: b.plan.Hash()}, "")
+	b.run(runapi.Params{})
 	s := b.sheet()
-	require.Equal(t, Done, s.Outcome)
+	require.Equal(t, runapi.Done, s.Outcome)
 	require.Equal(t, "bob", s.Orders[0].By)
 }
 
 func TestScheduledRunObeysTheHold(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.held.Hold = &ledger.Hold{Until: b.Now().Add(time.Hour), By: "ann", Reason: "guests tonight"}
-	b.run(Params{Approved: true, Scheduled: true})
-	require.Equal(t, Skipped, b.sheet().Outcome)
+	b.run(runapi.Params{Approved: true, Scheduled: true})
+	require.Equal(t, runapi.Skipped, b.sheet().Outcome)
 	require.Contains(t, b.sheet().Why, "guests tonight")
 	require.Empty(t, b.calls)
 }
@@ -217,14 +220,14 @@ func TestFailureBlocksOnlyItsBranch(t *testing.T) {
 	other := step("other")
 	b := newBench(t, append(ladder(), other, step("after-other", "other"))...)
 	b.does["g3"], b.does["g4"] = failing(1, "no Tools"), failing(1, "no Tools")
-	b.order(time.Minute, Skip, Order{By: "ann", Steps: []string{"g3"}}, "needs a reason")
-	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g1"}}, "is not blocked")
-	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g9"}}, "there is no step")
-	b.order(2*time.Minute, Skip, Order{By: "ann", Steps: []string{"g3"}, Reason: "by hand"}, "")
-	b.order(3*time.Minute, Retry, Order{By: "ann", Steps: []string{"g4", "g4"}}, "")
-	b.run(Params{Approved: true})
+	b.order(time.Minute, runapi.Skip, runapi.Order{By: "ann", Steps: []string{"g3"}}, "needs a reason")
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "is not blocked")
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g9"}}, "there is no step")
+	b.order(2*time.Minute, runapi.Skip, runapi.Order{By: "ann", Steps: []string{"g3"}, Reason: "by hand"}, "")
+	b.order(3*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g4", "g4"}}, "")
+	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
-	require.Equal(t, Partial, s.Outcome, "a skipped step is not done")
+	require.Equal(t, runapi.Partial, s.Outcome, "a skipped step is not done")
 	require.Equal(t, "dddsddddd", s.Steps)
 	require.Equal(t, "skipped by ann: by hand; before that: no Tools", s.Notes["g3"])
 	require.Equal(t, []string{"act again"}, []string{s.Decisions[0].Verdict})
@@ -239,11 +242,11 @@ func TestRetryWithOtherParametersIsAnAmendment(t *testing.T) {
 	s.Action, s.Params = plan.ShutdownGuest, plan.Encode(plan.ShutdownGuestParams{Method: "shutdown", Timeout: plan.Duration(time.Minute), OnTimeout: "leave", NoTools: "leave"})
 	b := newBench(t, s)
 	b.does["g"] = failing(1, "still on")
-	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeOut": "9m"}}, `no parameter "timeOut", it has method, timeout, onTimeout, noTools`)
-	b.order(2*time.Minute, Retry, Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeout": "9m0s"}}, "")
-	b.run(Params{Approved: true})
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeOut": "9m"}}, `no parameter "timeOut", it has method, timeout, onTimeout, noTools`)
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g"}, Params: map[string]any{"timeout": "9m0s"}}, "")
+	b.run(runapi.Params{Approved: true})
 	sheet := b.sheet()
-	require.Equal(t, Done, sheet.Outcome)
+	require.Equal(t, runapi.Done, sheet.Outcome)
 	require.NotEqual(t, b.plan.Hash(), sheet.Hash, "another plan has another hash")
 	var p plan.ShutdownGuestParams
 	require.NoError(t, json.Unmarshal(b.calls[1].Params, &p))
@@ -257,9 +260,9 @@ func TestPolicies(t *testing.T) {
 		steps, outcome string
 		starts         int
 	}{
-		plan.Skip:  {"dddsddd", Partial, 1},
-		plan.Force: {"ddddddd", Done, 2},
-		plan.Abort: {"dddhdud", Aborted, 1},
+		plan.Skip:  {"dddsddd", runapi.Partial, 1},
+		plan.Force: {"ddddddd", runapi.Done, 2},
+		plan.Abort: {"dddhdud", runapi.Aborted, 1},
 	} {
 		t.Run(string(policy), func(t *testing.T) {
 			b := newBench(t, ladder()...)
@@ -271,7 +274,7 @@ func TestPolicies(t *testing.T) {
 				}
 				return plan.Outcome{}, temporal.NewNonRetryableApplicationError("no Tools", "Precondition", nil)
 			}
-			b.run(Params{Approved: true})
+			b.run(runapi.Params{Approved: true})
 			s := b.sheet()
 			require.Equal(t, want.outcome, s.Outcome)
 			require.Equal(t, want.starts, starts)
@@ -294,10 +297,10 @@ func TestUnclearActsAgainOnlyWithProof(t *testing.T) {
 		}
 	}
 	b.does["g1"], b.does["g2"] = unclear(true), unclear(false)
-	b.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g2"}, Reason: "looked: it is on"}, "")
-	b.run(Params{Approved: true})
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g2"}, Reason: "looked: it is on"}, "")
+	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
-	require.Equal(t, Done, s.Outcome)
+	require.Equal(t, runapi.Done, s.Outcome)
 	require.Len(t, s.Decisions, 2)
 	require.Equal(t, []string{"g1", "nightshift", "sent, but still on (no task)"}, []string{s.Decisions[0].Step, s.Decisions[0].By, s.Decisions[0].Evidence})
 	require.Equal(t, []string{"g2", "ann"}, []string{s.Decisions[1].Step, s.Decisions[1].By})
@@ -308,9 +311,9 @@ func TestUnclearWithProofDoesNotGoOnForEver(t *testing.T) {
 	b.does["g1"] = func(plan.Call) (plan.Outcome, error) {
 		return plan.Outcome{Unclear: &plan.Unclear{What: "lost", Evidence: "no task", NeverArrived: true}}, nil
 	}
-	b.order(time.Minute, Abort, Order{By: "ann", Reason: "enough"}, "")
-	b.run(Params{Approved: true})
-	require.Equal(t, Aborted, b.sheet().Outcome)
+	b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann", Reason: "enough"}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Aborted, b.sheet().Outcome)
 	require.Len(t, b.calls, 1+ownDecisions)
 }
 
@@ -323,23 +326,23 @@ func TestYieldGoesOnWithItsMemo(t *testing.T) {
 		require.Equal(b.t, "shutdown", c.Memo.Phase)
 		return plan.Outcome{Acted: true}, nil
 	}
-	b.run(Params{Approved: true})
-	require.Equal(t, Done, b.sheet().Outcome)
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
 	require.Empty(t, b.sheet().Attempts, "going on is not another attempt")
 }
 
 func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
 	for name, abort := range map[string]func(*bench){
-		"order":  func(b *bench) { b.order(time.Minute, Abort, Order{By: "ann", Reason: "enough"}, "") },
+		"order":  func(b *bench) { b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann", Reason: "enough"}, "") },
 		"cancel": func(b *bench) { b.RegisterDelayedCallback(b.CancelWorkflow, time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, ladder()...)
 			b.does["g3"] = failing(1, "no Tools")
 			abort(b)
-			b.run(Params{Approved: true})
+			b.run(runapi.Params{Approved: true})
 			s := b.sheet()
-			require.Equal(t, Aborted, s.Outcome)
+			require.Equal(t, runapi.Aborted, s.Outcome)
 			require.Equal(t, "dddhdud", s.Steps)
 			require.Equal(t, "unmark", b.ran()[len(b.ran())-1], "what must be put back is put back")
 			require.Equal(t, 1, b.released)
@@ -350,8 +353,8 @@ func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
 func TestFailureOfAnAlwaysStepAfterAbortEndsTheRun(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"], b.does["unmark"] = failing(1, "no Tools"), failing(9, "vCenter is gone")
-	b.order(time.Minute, Abort, Order{By: "ann"}, "")
-	b.run(Params{Approved: true})
+	b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
 	require.Equal(t, "dddhduh", b.sheet().Steps)
 	require.Equal(t, "vCenter is gone", b.sheet().Notes["unmark"])
 }
@@ -359,22 +362,22 @@ func TestFailureOfAnAlwaysStepAfterAbortEndsTheRun(t *testing.T) {
 func TestPauseBeginsNothingNew(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(1, "no Tools")
-	b.order(time.Minute, Pause, Order{By: "ann", Reason: "phone"}, "")
-	b.order(time.Minute, Pause, Order{By: "bob"}, "cannot be paused: it is paused by ann: phone")
-	b.order(2*time.Minute, Retry, Order{By: "ann", Steps: []string{"g3"}}, "")
+	b.order(time.Minute, runapi.Pause, runapi.Order{By: "ann", Reason: "phone"}, "")
+	b.order(time.Minute, runapi.Pause, runapi.Order{By: "bob"}, "cannot be paused: it is paused by ann: phone")
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g3"}}, "")
 	b.RegisterDelayedCallback(func() { require.Len(t, b.calls, 5, "paused") }, 3*time.Minute)
-	b.order(4*time.Minute, Resume, Order{By: "ann"}, "")
-	b.run(Params{Approved: true})
-	require.Equal(t, Done, b.sheet().Outcome)
+	b.order(4*time.Minute, runapi.Resume, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
 }
 
 func TestNobodyAnswers(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(9, "no Tools")
 	start := b.Now()
-	b.run(Params{Approved: true})
+	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
-	require.Equal(t, Aborted, s.Outcome)
+	require.Equal(t, runapi.Aborted, s.Outcome)
 	require.Equal(t, "nobody answered for 12h0m0s", s.Why)
 	require.GreaterOrEqual(t, s.Ended.Sub(start), 12*time.Hour)
 }
@@ -382,7 +385,7 @@ func TestNobodyAnswers(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(9, "no Tools")
-	b.run(Params{Approved: true, Deadline: plan.Duration(2 * time.Hour)})
+	b.run(runapi.Params{Approved: true, Deadline: plan.Duration(2 * time.Hour)})
 	require.Equal(t, "deadline of the run (2h0m0s)", b.sheet().Why)
 }
 
@@ -390,11 +393,11 @@ func TestHandsOverWithEverything(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(1, "no Tools")
 	b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, time.Minute)
-	b.order(2*time.Minute, Pause, Order{By: "ann"}, "")
-	b.run(Params{Approved: true})
+	b.order(2*time.Minute, runapi.Pause, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
 	var can *workflow.ContinueAsNewError
 	require.ErrorAs(t, b.GetWorkflowError(), &can)
-	var p Params
+	var p runapi.Params
 	var packed []byte
 	var st State
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(can.Input, &p, &packed, &st))
@@ -404,11 +407,11 @@ func TestHandsOverWithEverything(t *testing.T) {
 
 	next := newBench(t)
 	next.planned = 1
-	next.order(time.Minute, Resume, Order{By: "ann"}, "")
-	next.order(time.Minute, Retry, Order{By: "ann", Steps: []string{"g3"}}, "")
+	next.order(time.Minute, runapi.Resume, runapi.Order{By: "ann"}, "")
+	next.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g3"}}, "")
 	next.run(p, packed, st)
 	require.Equal(t, []string{"g3", "host", "unmark"}, next.ran())
-	require.Equal(t, Done, next.sheet().Outcome)
+	require.Equal(t, runapi.Done, next.sheet().Outcome)
 	require.Equal(t, 2, next.sheet().Runs)
 	require.Len(t, next.sheet().Orders, 3)
 }
@@ -416,7 +419,7 @@ func TestHandsOverWithEverything(t *testing.T) {
 func TestNoPlanIsAFailure(t *testing.T) {
 	b := newBench(t)
 	b.plan.Steps = []plan.Step{{ID: "x", Action: "Explode", Timeout: 1}}
-	b.run(Params{Approved: true})
-	require.Equal(t, Failed, b.sheet().Outcome)
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Failed, b.sheet().Outcome)
 	require.Contains(t, b.sheet().Why, `unknown action "Explode"`)
 }

@@ -6,13 +6,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // The search attributes of a run, all keywords.
@@ -42,7 +42,7 @@ func (r *run) enter(ctx workflow.Context, phase, waiting string) {
 	}
 	updates := []temporal.SearchAttributeUpdate{LabAttribute.ValueSet(r.p.Lab), RunbookAttribute.ValueSet(r.p.Runbook),
 		TargetAttribute.ValueSet(target), PhaseAttribute.ValueSet(phase)}
-	if phase == PhaseEnd {
+	if phase == runapi.PhaseEnd {
 		updates = append(updates, OutcomeAttribute.ValueSet(r.Outcome))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
@@ -52,22 +52,22 @@ func (r *run) enter(ctx workflow.Context, phase, waiting string) {
 }
 
 func (r *run) handleQueries(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandler(ctx, SheetQuery, func() (Sheet, error) { return r.sheet(ctx), nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, runapi.SheetQuery, func() (runapi.Sheet, error) { return r.sheet(), nil }); err != nil {
 		return err
 	}
-	return workflow.SetQueryHandler(ctx, PlanQuery, func() ([]byte, error) { return r.packed, nil })
+	return workflow.SetQueryHandler(ctx, runapi.PlanQuery, func() ([]byte, error) { return r.packed, nil })
 }
 
-func (r *run) sheet(ctx workflow.Context) Sheet {
+func (r *run) sheet() runapi.Sheet {
 	deadline, _ := r.deadline()
-	if r.Phase == PhaseApprove {
+	if r.Phase == runapi.PhaseApprove {
 		deadline = r.alarm.at
 	}
-	return Sheet{
+	return runapi.Sheet{
 		Lab: r.p.Lab, Runbook: r.p.Runbook, Title: r.Title, Hash: r.Hash, By: r.p.By, Phase: r.Phase, Outcome: r.Outcome, Why: r.Why,
 		Started: r.Started, Ended: r.Ended, Paused: r.Paused, Aborted: r.Aborted, Waiting: r.Waiting, Deadline: deadline,
-		Total: len(r.steps), Done: r.count[StepDone], Running: r.count[Running], Blocked: r.count[Blocked], Skipped: r.count[StepSkip],
-		Untouched: r.count[Untouched] + r.count[HalfDone], Steps: string(r.steps),
+		Total: len(r.steps), Done: r.count[runapi.StepDone], Running: r.count[runapi.Running], Blocked: r.count[runapi.Blocked], Skipped: r.count[runapi.StepSkip],
+		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),
 		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
 		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Left: r.Left, Warnings: r.Warnings, Blockers: r.Blockers,
 		Runs: r.Runs + 1,
@@ -96,13 +96,13 @@ func (r *run) markdown() string {
 	}
 	if len(r.steps) > 0 {
 		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
-			r.count[StepDone], len(r.steps), r.count[Running], r.count[Blocked], r.count[StepSkip], r.count[Untouched]+r.count[HalfDone],
+			r.count[runapi.StepDone], len(r.steps), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],
 			escape(r.p.By), plan.ShortHash(r.Hash))
 	}
-	r.list(&b, "Blocked: waits for you", Blocked)
-	r.list(&b, "Running", Running)
-	r.list(&b, "Skipped", StepSkip)
-	r.list(&b, "Half done", HalfDone)
+	r.list(&b, "Blocked: waits for you", runapi.Blocked)
+	r.list(&b, "Running", runapi.Running)
+	r.list(&b, "Skipped", runapi.StepSkip)
+	r.list(&b, "Half done", runapi.HalfDone)
 	r.groups(&b)
 	for _, f := range r.Left[:min(shown, len(r.Left))] {
 		fmt.Fprintf(&b, "- still to do: %s\n", escape(f.Text))
@@ -131,10 +131,10 @@ func (r *run) list(b *strings.Builder, title string, letter byte) {
 		}
 		s := r.graph.Steps[i]
 		fmt.Fprintf(b, "- %s", escape(s.Title))
-		if note := r.Notes[s.ID]; note != "" && letter != Running {
+		if note := r.Notes[s.ID]; note != "" && letter != runapi.Running {
 			fmt.Fprintf(b, ": %s", escape(note))
 		}
-		if letter == Blocked {
+		if letter == runapi.Blocked {
 			fmt.Fprintf(b, " (`retry` or `skip` step `%s`)", s.ID)
 		}
 		b.WriteString("\n")
@@ -172,7 +172,7 @@ func (r *run) countGroups() {
 		}
 		r.groupOf = append(r.groupOf, g)
 		r.grouped[g].total++
-		if c := r.steps[i]; c == StepDone || c == StepSkip {
+		if c := r.steps[i]; c == runapi.StepDone || c == runapi.StepSkip {
 			r.grouped[g].done++
 		}
 	}
@@ -181,12 +181,4 @@ func (r *run) countGroups() {
 // escape keeps names from being read as Markdown.
 func escape(s string) string {
 	return strings.NewReplacer("*", `\*`, "_", `\_`, "|", `\|`, "<", "&lt;", "\n", " ", "`", "'", "[", `\[`).Replace(s)
-}
-
-// Elapsed is how long it took, or has taken until now.
-func (s Sheet) Elapsed(now time.Time) time.Duration {
-	if !s.Ended.IsZero() {
-		now = s.Ended
-	}
-	return now.Sub(s.Started).Round(time.Second)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // A State is what one run of a chain hands to the next, readable in the Temporal UI.
@@ -36,8 +37,8 @@ type State struct {
 	Again    map[string]Again           `json:"again,omitempty"`    // decisions to act again
 	Amended  map[string]json.RawMessage `json:"amended,omitempty"`  // parameters changed by a retry
 
-	Decisions []Decision `json:"decisions,omitempty"`
-	Orders    []Record   `json:"orders,omitempty"`
+	Decisions []runapi.Decision `json:"decisions,omitempty"`
+	Orders    []runapi.Record   `json:"orders,omitempty"`
 }
 
 // Again is what the next start of a step must know of the decisions about it.
@@ -46,6 +47,8 @@ type Again struct {
 	Own   int    `json:"own"`   // of those that no person took
 	By    string `json:"by"`
 	Force bool   `json:"force,omitempty"`
+	// Before is the memo of the call after which it was decided.
+	Before *plan.Memo `json:"before,omitempty"`
 }
 
 // prepare makes the maps and lists of a fresh state for n steps.

@@ -5,28 +5,29 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // Types are the workflows by the name under which a worker registers them.
 func Types() map[string]any {
-	return map[string]any{PowerDownType: PowerDown, PowerUpType: PowerUp, SettleType: Settle, PlanType: Plan, ledger.Workflow: Ledger}
+	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.PlanType: Plan, ledger.Workflow: Ledger}
 }
 
 // The workflows that people see: what they ask for is what the Temporal UI lists. The packed plan and the state are
 // only given by a run to the next one of its chain.
 
 // PowerDown runs the runbook power-down. Its debts and its memory stay open when it ends: power-up settles them.
-func PowerDown(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+func PowerDown(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	return runPlan(ctx, p, packed, st)
 }
 
 // PowerUp runs the runbook power-up.
-func PowerUp(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+func PowerUp(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	return runPlan(ctx, p, packed, st)
 }
 
 // Settle runs the runbook settle: what is owed is given back, nothing else is started.
-func Settle(ctx workflow.Context, p Params, packed []byte, st State) (Sheet, error) {
+func Settle(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	return runPlan(ctx, p, packed, st)
 }
 

@@ -41,7 +41,7 @@ const (
 	ShutdownHost Action = "ShutdownHost"
 	// PowerOnHost (PowerOnHostParams): the BMC says On.
 	PowerOnHost Action = "PowerOnHost"
-	// AwaitHost (HostParams): the vCenter says that the host is connected. Read-only.
+	// AwaitHost (HostParams): the vCenter says that the host is connected; with Unnoticed, that it is again. Read-only.
 	AwaitHost Action = "AwaitHost"
 	// AwaitDatastores (AwaitDatastoresParams): the host sees the datastores. Read-only.
 	AwaitDatastores Action = "AwaitDatastores"
@@ -142,6 +142,8 @@ type CheckGuestParams struct {
 // HostParams are for EnterMaintenance, ExitMaintenance and AwaitHost.
 type HostParams struct {
 	Host string `json:"host"` // the host's name in the lab file
+	// Unnoticed is for AwaitHost: when the plan was made, the vCenter called the host connected though it was off.
+	Unnoticed bool `json:"unnoticed,omitempty"`
 }
 
 // What to do with a host that the vCenter may not, or did not, shut down.

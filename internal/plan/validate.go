@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -30,8 +31,8 @@ func (p Plan) Validate() error {
 			bad("step %q: %w", s.ID, err)
 		}
 	}
-	for key, n := range p.Limits {
-		if n < 1 {
+	for _, key := range slices.Sorted(maps.Keys(p.Limits)) { //workflowcheck:ignore
+		if n := p.Limits[key]; n < 1 {
 			bad("limit %q is %d, it must be at least 1", key, n)
 		}
 	}

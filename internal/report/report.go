@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 // States of a step in a report.
@@ -44,9 +44,9 @@ type Report struct {
 
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Steps are those of the plan, in its order. Empty where there is no plan, or it cannot be read.
-	Steps     []Step               `json:"steps"`
-	Decisions []workflows.Decision `json:"decisions"`
-	Orders    []workflows.Record   `json:"orders"`
+	Steps     []Step            `json:"steps"`
+	Decisions []runapi.Decision `json:"decisions"`
+	Orders    []runapi.Record   `json:"orders"`
 	// Left is what the end-state check found.
 	Left     []plan.Finding `json:"left"`
 	Blockers []plan.Finding `json:"blockers"`
@@ -89,12 +89,12 @@ type Command struct {
 }
 
 // Assemble makes the report of a run from its sheet and its plan. The plan is nil before there is one.
-func Assemble(run string, s workflows.Sheet, p *plan.Plan, now time.Time) Report {
+func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 	r := Report{
 		Run: run, Lab: s.Lab, Runbook: s.Runbook, Title: s.Title, By: s.By, Hash: s.Hash,
 		Phase: s.Phase, Outcome: s.Outcome, Why: s.Why, Waiting: s.Waiting, Started: s.Started, Ended: s.Ended,
 		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
-			HalfDone: strings.Count(s.Steps, string(workflows.HalfDone))},
+			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},
 		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
 	}
@@ -122,7 +122,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func steps(s workflows.Sheet, p plan.Plan, now time.Time) []Step {
+func steps(s runapi.Sheet, p plan.Plan, now time.Time) []Step {
 	out := make([]Step, len(p.Steps))
 	at := func(tenths []int64, i int) time.Time {
 		if i >= len(tenths) || tenths[i] < 0 {
@@ -144,23 +144,23 @@ func steps(s workflows.Sheet, p plan.Plan, now time.Time) []Step {
 	return out
 }
 
-func state(s workflows.Sheet, i int) string {
-	letter := byte(workflows.Todo)
+func state(s runapi.Sheet, i int) string {
+	letter := byte(runapi.Todo)
 	if i < len(s.Steps) {
 		letter = s.Steps[i]
 	}
 	switch letter {
-	case workflows.StepDone:
+	case runapi.StepDone:
 		return StateDone
-	case workflows.StepSkip:
+	case runapi.StepSkip:
 		return StateSkipped
-	case workflows.Running:
+	case runapi.Running:
 		return StateRunning
-	case workflows.Blocked:
+	case runapi.Blocked:
 		return StateBlocked
-	case workflows.HalfDone:
+	case runapi.HalfDone:
 		return StateHalfDone
-	case workflows.Untouched:
+	case runapi.Untouched:
 		return StateUntouched
 	}
 	if s.Outcome != "" {
@@ -179,16 +179,16 @@ func next(r Report) []Command {
 	switch r.Outcome {
 	case "":
 		nextOpen(r, add)
-	case workflows.Done:
+	case runapi.Done:
 		if r.Runbook == "power-down" {
 			add("brings the lab back up", "nightshift run power-up")
 		}
-	case workflows.Refused:
+	case runapi.Refused:
 		add("when the reason is gone", "%s", again)
-	case workflows.Skipped:
+	case runapi.Skipped:
 		add("ends the hold", "nightshift hold --end")
 		add("does it now all the same", "%s", again)
-	case workflows.Failed:
+	case runapi.Failed:
 		add("shows what of the lab answers", "nightshift lab check")
 		add("when the cause is gone", "%s", again)
 	default: // partial, aborted
@@ -205,7 +205,7 @@ func next(r Report) []Command {
 }
 
 func nextOpen(r Report, add func(why, format string, args ...any)) {
-	if r.Phase == workflows.PhaseApprove {
+	if r.Phase == runapi.PhaseApprove {
 		add("carries the plan out", "nightshift approve %s", r.Run)
 		add("drops it, nothing was touched", "nightshift reject %s --reason …", r.Run)
 		return

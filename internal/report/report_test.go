@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/plan"
-	"nightshift/workflows"
+	"nightshift/internal/runapi"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,18 +46,18 @@ func fiveGuests() *plan.Plan {
 }
 
 // aborted is a run with a step of every state that an end can leave.
-func aborted() workflows.Sheet {
-	return workflows.Sheet{
+func aborted() runapi.Sheet {
+	return runapi.Sheet{
 		Lab: "home", Runbook: "power-down", Title: "Power down lab home", Hash: "0123456789abcdef", By: "ann@desk",
-		Phase: workflows.PhaseEnd, Outcome: workflows.Aborted, Why: "by bob@nas: storm", Started: started(), Ended: started().Add(2 * time.Minute),
+		Phase: runapi.PhaseEnd, Outcome: runapi.Aborted, Why: "by bob@nas: storm", Started: started(), Ended: started().Add(2 * time.Minute),
 		Total: 5, Done: 2, Skipped: 1, Untouched: 2, Steps: "ddshu",
 		Begun: []int64{0, 0, 300, 600, -1}, Finished: []int64{155, 200, 350, -1, -1},
 		Notes:    map[string]string{"shutdown-guest:db01": "skipped by ann@desk: by hand", "shutdown-guest:db02": "the shutdown was sent, its end was not seen"},
 		Attempts: map[string]int{"shutdown-guest:web02": 2},
-		Decisions: []workflows.Decision{{At: started().Add(time.Minute), Step: "shutdown-guest:web02", By: "nightshift", Verdict: "act again",
+		Decisions: []runapi.Decision{{At: started().Add(time.Minute), Step: "shutdown-guest:web02", By: "nightshift", Verdict: "act again",
 			Evidence: "no task of it, the guest is as it was"}},
-		Orders: []workflows.Record{{At: started().Add(50 * time.Second), Verb: "skip", Order: workflows.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}},
-			{At: started().Add(90 * time.Second), Verb: "abort", Order: workflows.Order{By: "bob@nas", Reason: "storm"}}},
+		Orders: []runapi.Record{{At: started().Add(50 * time.Second), Verb: "skip", Order: runapi.Order{By: "ann@desk", Reason: "by hand", Steps: []string{"shutdown-guest:db01"}}},
+			{At: started().Add(90 * time.Second), Verb: "abort", Order: runapi.Order{By: "bob@nas", Reason: "storm"}}},
 		Warnings: []plan.Finding{{Subject: "guest old", Text: "has no Tools", Remedy: "install them"}},
 		Runs:     1,
 	}
@@ -82,7 +82,7 @@ func TestAReportOfAnAbortedRun(t *testing.T) {
 
 func TestSummaryOfABlockedRunNamesTheCommands(t *testing.T) {
 	s := aborted()
-	s.Phase, s.Outcome, s.Why, s.Ended, s.Steps = workflows.PhaseExecute, "", "", time.Time{}, "ddsb."
+	s.Phase, s.Outcome, s.Why, s.Ended, s.Steps = runapi.PhaseExecute, "", "", time.Time{}, "ddsb."
 	s.Blocked, s.Untouched = 1, 0
 	r := Assemble(run, s, fiveGuests(), started().Add(time.Minute))
 	var b bytes.Buffer
@@ -92,22 +92,22 @@ func TestSummaryOfABlockedRunNamesTheCommands(t *testing.T) {
 
 func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 	for outcome, want := range map[string]string{
-		workflows.Done: "nightshift run power-up", workflows.Refused: "nightshift run power-down -p 'cluster=Old Lab'", workflows.Skipped: "nightshift hold --end",
-		workflows.Failed: "nightshift lab check", workflows.Partial: "nightshift run power-down -p 'cluster=Old Lab'",
+		runapi.Done: "nightshift run power-up", runapi.Refused: "nightshift run power-down -p 'cluster=Old Lab'", runapi.Skipped: "nightshift hold --end",
+		runapi.Failed: "nightshift lab check", runapi.Partial: "nightshift run power-down -p 'cluster=Old Lab'",
 	} {
 		s := aborted()
 		s.Outcome = outcome
 		require.Equal(t, want, Assemble(run, s, fiveGuests(), started()).Next[0].Type, outcome)
 	}
 	s := aborted()
-	s.Phase, s.Outcome = workflows.PhaseApprove, ""
+	s.Phase, s.Outcome = runapi.PhaseApprove, ""
 	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)
 }
 
 // A run that was terminated in the Temporal UI tells no end: what ran is half done.
 func TestABrokenRun(t *testing.T) {
 	s := aborted()
-	s.Phase, s.Outcome, s.Steps, s.Running = workflows.PhaseExecute, "", "ddsr.", 1
+	s.Phase, s.Outcome, s.Steps, s.Running = runapi.PhaseExecute, "", "ddsr.", 1
 	r := Assemble(run, s, fiveGuests(), started())
 	r.Broken("somebody terminated it", "terminated")
 	require.Equal(t, StateHalfDone, r.Steps[3].State)
@@ -117,7 +117,7 @@ func TestABrokenRun(t *testing.T) {
 }
 
 func TestJSONHasListsAndNoNulls(t *testing.T) {
-	b, err := json.Marshal(Assemble(run, workflows.Sheet{Lab: "home", Runbook: "settle", Phase: workflows.PhasePlan, Started: started()}, nil, started()))
+	b, err := json.Marshal(Assemble(run, runapi.Sheet{Lab: "home", Runbook: "settle", Phase: runapi.PhasePlan, Started: started()}, nil, started()))
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "null")
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/ledger"
+	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
-	"nightshift/workflows"
 )
 
 // TestKilledAtAnyMoment kills nightshift once or twice in each of two runs, at moments that the seed chooses: when the
@@ -71,7 +71,7 @@ func (r *rig) runKilled(rng *rand.Rand, runbook string) {
 	_, err := r.run("watch", started.Run)
 	s := r.report(started.Run)
 	require.NoError(r.t, err, "%s: %s", s.Outcome, s.Why)
-	require.Equal(r.t, workflows.Done, s.Outcome, s.Why)
+	require.Equal(r.t, runapi.Done, s.Outcome, s.Why)
 	r.requireActedOnce(since, s)
 	r.t.Logf("%s: %d steps, %d kills so far, %d decisions", runbook, s.Counts.Total, r.kills, len(s.Decisions))
 }

@@ -1,4 +1,6 @@
-package workflows
+// Package runapi is how runs are started, given orders and read: the names and types that workflows/ offers, and that
+// starter/ and internal/report use. Plain data: it knows neither Temporal nor any device.
+package runapi
 
 import (
 	"time"
@@ -156,4 +158,12 @@ type Record struct {
 	At   time.Time `json:"at"`
 	Verb string    `json:"verb"`
 	Order
+}
+
+// Elapsed is how long the run took, or has taken until now.
+func (s Sheet) Elapsed(now time.Time) time.Duration {
+	if !s.Ended.IsZero() {
+		now = s.Ended
+	}
+	return now.Sub(s.Started).Round(time.Second)
 }
