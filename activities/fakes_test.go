@@ -48,6 +48,8 @@ type world struct {
 	react map[string]func() error
 	// readErr, where set, is what reads of the vCenter answer.
 	readErr error
+	// onHost, where set, runs after each read of the host: what it changes is seen by the next.
+	onHost func()
 
 	events  []string // "intent shutdown", "ShutdownGuest", "answer"
 	memos   []plan.Memo
@@ -149,6 +151,9 @@ func (w *world) PowerOnGuest(context.Context, string) (string, error) {
 func (w *world) Host(context.Context, string) (live.Host, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.onHost != nil {
+		defer w.onHost()
+	}
 	return w.host, w.readErr
 }
 

@@ -28,6 +28,9 @@ const (
 	maintenanceLimit = 10 * time.Minute
 	bootLimit        = 20 * time.Minute
 	datastoresLimit  = 10 * time.Minute
+	// believed is how long a vCenter may call a host connected that is off: it gives one up after a minute without a
+	// heartbeat, which is less than a server takes to boot.
+	believed = 90 * time.Second
 )
 
 // A hostStep is a step on a host through its vCenter.
@@ -126,9 +129,20 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 		return plan.Outcome{}, classify(plan.AwaitHost, c.Target, err)
 	}
 	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Boot), bootLimit)
+	old, since := p.Unnoticed, time.Now()
+	if c.Memo != nil && !c.Memo.At.IsZero() {
+		since = c.Memo.At
+	}
 	return a.act(ctx, waitFor(plan.AwaitHost, c, limit, func(ctx context.Context) (seen, error) {
 		got, err := h.read(ctx)
-		return seen{done: got.Connection == live.Connected, state: got.Connection}, err
+		if err != nil {
+			return seen{}, err
+		}
+		old = old && got.Connection == live.Connected && time.Since(since) < min(believed, limit/2)
+		if old {
+			return seen{state: "connected as before it was switched on: the vCenter may not have noticed that it was off"}, nil
+		}
+		return seen{done: got.Connection == live.Connected, state: got.Connection}, nil
 	}))
 }
 

@@ -74,6 +74,28 @@ func TestAWaitKeepsItsTimeOverAYield(t *testing.T) {
 	requireType(t, err, Precondition)
 }
 
+// A vCenter that has not noticed that a host was off calls it connected before it has booted.
+func TestAnOldConnectionProvesNothing(t *testing.T) {
+	w := newWorld()
+	c := hostCall(plan.HostParams{Host: "esx21", Unnoticed: true})
+	out, err := attemptIn(t, stopped(), newActivities(w), plan.AwaitHost, c, nil)
+	require.NoError(t, err)
+	require.NotNil(t, out.Yield, "it waits")
+
+	c.Memo = out.Yield
+	c.Memo.At = c.Memo.At.Add(-believed)
+	out, err = attemptIn(t, stopped(), newActivities(w), plan.AwaitHost, c, nil)
+	require.NoError(t, err)
+	require.Nil(t, out.Yield, "no vCenter takes longer to notice")
+
+	w, c.Memo = newWorld(), nil
+	w.host.Connection = live.NotResponding
+	w.onHost = func() { w.host.Connection = live.Connected }
+	out, err = attemptOf(t, newActivities(w), plan.AwaitHost, c, nil)
+	require.NoError(t, err)
+	require.Nil(t, out.Yield, "it was seen to go and come back")
+}
+
 // stopped is an environment whose worker ends: a step gets one look.
 func stopped() *testsuite.TestActivityEnvironment {
 	env, stop := newEnv(), make(chan struct{})

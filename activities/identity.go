@@ -26,16 +26,10 @@ func same(t plan.Target, ref, name, uuid string) error {
 	return nil
 }
 
-// sameServer makes sure that the BMC is the one of the host: the pinned serial number decides, else the SMBIOS UUID.
+// sameServer makes sure that the BMC is the one of the host: what the lab file has recorded decides, else the SMBIOS UUID.
 func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
-	if h.BMC.Serial != "" {
-		if !strings.EqualFold(strings.TrimSpace(b.Serial), strings.TrimSpace(h.BMC.Serial)) {
-			return refuse(fault.Identity, "the BMC of host %s says that its server has serial number %q, the lab file says %q", h.Name, b.Serial, h.BMC.Serial)
-		}
-		return nil
-	}
-	if b.UUID != "" && t.UUID != "" && !live.SameUUID(b.UUID, t.UUID) {
-		return refuse(fault.Identity, "the BMC of host %s says that its server has UUID %s, the vCenter says %s: it is the BMC of another server", h.Name, b.UUID, t.UUID)
+	if id, why := b.Identify(live.Pin{Serial: h.BMC.Serial, UUID: h.BMC.UUID}, t.UUID); id == live.Contradicted {
+		return refuse(fault.Identity, "the BMC of host %s %s: it is the BMC of another server", h.Name, why)
 	}
 	return nil
 }

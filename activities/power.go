@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightshift/internal/fault"
@@ -170,10 +171,13 @@ func (d *hostDown) calls() map[string]call {
 				return d.vc.ShutdownHost(ctx, t.Ref, !d.live.Maintenance)
 			},
 			refused: func(err error) (string, error) {
-				if errors.Is(err, fault.Permission) && d.p.NoRights == graceful {
+				switch {
+				case !errors.Is(err, fault.Permission) && !errors.Is(err, fault.Unsupported):
+					return "", err
+				case d.p.NoRights == graceful:
 					return graceful, nil
 				}
-				return "", err
+				return "", fmt.Errorf("%w; policy noRights: graceful would ask its BMC for a GracefulShutdown instead", err)
 			}},
 		graceful: {words: resetGraceful + " to the BMC of " + t.String(), limit: limit, late: d.late,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", d.server.reset(ctx, resetGraceful) }},

@@ -130,18 +130,38 @@ func TestForceOffNeedsAllGuestsSeenOff(t *testing.T) {
 }
 
 func TestWithoutRightsTheBMCIsAskedWhereThePolicySaysSo(t *testing.T) {
-	for policy, resets := range map[string]int{"leave": 0, "graceful": 1} {
-		w := offWorld()
-		w.react["ShutdownHost"] = func() error { return fault.As(fault.Permission, errors.New("Host.Config.Power is missing")) }
-		p := down(time.Minute)
-		p.NoRights = policy
-		_, err := attemptOf(t, newActivities(w), plan.ShutdownHost, hostCall(p), nil)
-		require.Equal(t, resets, w.count("Reset GracefulShutdown"))
-		if resets == 0 {
-			requireType(t, err, Permission)
-			require.ErrorContains(t, err, "Host.Config.Power")
-		} else {
-			require.NoError(t, err)
+	for name, no := range map[string]struct {
+		err  error
+		kind string
+	}{
+		"not allowed":   {fault.As(fault.Permission, errors.New("ShutdownHost_Task: no")), Permission},
+		"not known":     {fault.As(fault.Unsupported, errors.New("ShutdownHost_Task: no")), Precondition},
+		"not just now":  {fault.As(fault.State, errors.New("ShutdownHost_Task: no")), ""},
+		"not this host": {fault.As(fault.NotFound, errors.New("ShutdownHost_Task: no")), ""},
+	} {
+		for policy, resets := range map[string]int{"leave": 0, "graceful": 1} {
+			t.Run(name+", "+policy, func(t *testing.T) {
+				if no.kind == "" {
+					resets = 0
+				}
+				w := offWorld()
+				w.react["ShutdownHost"] = func() error { return no.err }
+				p := down(time.Minute)
+				p.NoRights = policy
+				_, err := attemptOf(t, newActivities(w), plan.ShutdownHost, hostCall(p), nil)
+				require.Equal(t, resets, w.count("Reset GracefulShutdown"))
+				switch {
+				case resets > 0:
+					require.NoError(t, err)
+				case no.kind != "":
+					requireType(t, err, no.kind)
+					require.ErrorContains(t, err, "ShutdownHost_Task: no")
+					require.ErrorContains(t, err, "noRights", "the way out is named")
+				default:
+					require.Error(t, err)
+					require.NotContains(t, err.Error(), "noRights")
+				}
+			})
 		}
 	}
 }

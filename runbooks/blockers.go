@@ -121,9 +121,14 @@ func (b *builder) checkBMC(h *host) bool {
 }
 
 func (b *builder) checkBMCIdentity(h *host) {
-	if want := h.lab.BMC.Serial; want != "" && !strings.EqualFold(want, h.bmc.Serial) {
-		b.block(h.subject(), fmt.Sprintf("its BMC tells serial number %q, the lab file has recorded %q: this is another machine", h.bmc.Serial, want),
-			"correct the bmc: url, or run `nightshift lab trust` if the server was replaced")
+	pin := pinOf(h.lab.BMC)
+	id, why := h.bmc.Identify(pin, h.uuid())
+	if id == live.Contradicted {
+		remedy := "correct the bmc: url or system; if it is this host's, `nightshift lab trust` records by what to know it"
+		if pin.Recorded() {
+			remedy = "correct the bmc: url or system, or run `nightshift lab trust --replace` if the server was replaced"
+		}
+		b.block(h.subject(), "its BMC "+why+": this is another machine", remedy)
 	}
 	for _, o := range b.hosts {
 		if o != h && o.bmc != nil && o.bmc.Err == "" && sameMachine(h.bmc, o.bmc) {
@@ -131,36 +136,35 @@ func (b *builder) checkBMCIdentity(h *host) {
 				"correct the bmc: url of one of them")
 		}
 	}
-	if l := h.live; l != nil && l.UUID != "" && genuine(h.bmc.UUID) && !live.SameUUID(l.UUID, h.bmc.UUID) {
-		b.warn(h.subject(), fmt.Sprintf("vCenter knows its UUID as %s, its BMC as %s: is it the BMC of this machine?", l.UUID, h.bmc.UUID),
-			"compare the serial numbers; `nightshift lab trust` records them")
+	if _, why := h.bmc.Identify(live.Pin{}, h.uuid()); pin.Recorded() && id == live.Proven && why != "" {
+		b.warn(h.subject(), "its BMC "+why+"; it is taken for this host's, as the lab file has recorded it so", "")
 	}
-	if l := h.live; l != nil && genuine(l.Serial) && genuine(h.bmc.Serial) && !strings.EqualFold(l.Serial, h.bmc.Serial) {
-		b.warn(h.subject(), fmt.Sprintf("vCenter knows its serial number as %s, its BMC as %s: is it the BMC of this machine?", l.Serial, h.bmc.Serial), "compare them")
+	if l := h.live; l != nil && !pin.Recorded() && live.Genuine(l.Serial) && live.Genuine(h.bmc.Serial) && !strings.EqualFold(l.Serial, h.bmc.Serial) {
+		b.warn(h.subject(), fmt.Sprintf("vCenter knows its serial number as %s, its BMC as %s: is it the BMC of this machine?", l.Serial, h.bmc.Serial),
+			"compare them; `nightshift lab trust` records that of the BMC")
 	}
 	if strings.HasPrefix(strings.ToLower(h.lab.BMC.URL), "http://") {
 		b.warn(h.subject(), "its BMC is reached by plain http: everyone on the way can read the password", "use https and tls: fingerprint")
 	}
 }
 
+func pinOf(b *inventory.BMC) live.Pin { return live.Pin{Serial: b.Serial, UUID: b.UUID} }
+
+// uuid is that by which vCenter knows the host; empty where it doesn't.
+func (h *host) uuid() string {
+	if h.live == nil {
+		return ""
+	}
+	return h.live.UUID
+}
+
 // sameMachine goes by the serial number; by the UUID only where there is no serial number to tell them apart, as boards
 // of one make may come with one UUID.
 func sameMachine(a, b *live.BMC) bool {
-	if genuine(a.Serial) && genuine(b.Serial) {
+	if live.Genuine(a.Serial) && live.Genuine(b.Serial) {
 		return strings.EqualFold(a.Serial, b.Serial)
 	}
-	return genuine(a.UUID) && live.SameUUID(a.UUID, b.UUID)
-}
-
-// genuine tells an identity from what firmware says when nobody gave it one.
-func genuine(id string) bool {
-	s := strings.ToLower(strings.TrimSpace(id))
-	switch s {
-	case "none", "n/a", "unknown", "default string", "system serial number", "not specified", "to be filled by o.e.m.",
-		"03000200-0400-0500-0006-000700080009":
-		return false
-	}
-	return strings.Trim(s, "0f-. ") != ""
+	return live.Genuine(a.UUID) && live.SameUUID(a.UUID, b.UUID)
 }
 
 // checkReset says when the BMC does not offer a ResetType that the plan, or the policy, counts on.

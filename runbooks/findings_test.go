@@ -109,16 +109,27 @@ func powerBlockers() []findingCase {
 		{"unknown to vCenter", func(f *fixture) { f.labHost("esx21").Address = "esx21.example" }, finding{"host esx21", "does not know a host esx21.example"}},
 		{"Off but connected", func(f *fixture) {
 			f.bmc("esx21").Power = live.Off
-			f.host("esx21").Connection = live.Connected
-			f.host("esx21").Power = live.PoweredOn
-		},
-			finding{"host esx21", "vCenter says connected"}},
+			f.host("esx21").Connection, f.host("esx21").Power, f.host("esx21").Maintenance = live.Connected, live.PoweredOn, false
+		}, finding{"host esx21", "vCenter says connected"}},
+		{"Off but connected, and a guest is on", func(f *fixture) {
+			f.bmc("esx21").Power = live.Off
+			f.host("esx21").Connection, f.host("esx21").Power, f.host("esx21").Maintenance = live.Connected, live.PoweredOn, true
+			f.addGuest(60, "left", "esx21").Power = live.PoweredOn
+		}, finding{"host esx21", "vCenter says connected"}},
 		{"in between", func(f *fixture) { f.bmc("esx21").Power = live.PoweringOff }, finding{"host esx21", "neither On nor Off"}},
 		{"recorded serial number", func(f *fixture) {
 			f.labHost("esx21").BMC.Serial = "OTHER"
 			f.host("esx21").Connection = live.NotResponding
 		},
 			finding{"host esx21", "this is another machine"}},
+		{"recorded UUID", func(f *fixture) {
+			f.labHost("esx21").BMC.UUID = uuid(8, 8)
+			f.host("esx21").Connection = live.NotResponding
+		}, finding{"host esx21", "this is another machine"}},
+		{"UUID of another machine, and nothing recorded", func(f *fixture) {
+			f.bmc("esx21").UUID = uuid(7, 7)
+			f.host("esx21").Connection = live.NotResponding
+		}, finding{"host esx21", "this is another machine"}},
 		{"two hosts with one BMC", func(f *fixture) {
 			f.bmc("esx22").Serial, f.bmc("esx22").UUID = f.bmc("esx21").Serial, f.bmc("esx21").UUID
 			f.host("esx22").Connection = live.NotResponding
@@ -192,7 +203,10 @@ func TestPowerDownWarnings(t *testing.T) {
 		{"BMC by http", func(f *fixture) { f.labHost("esx21").BMC.URL = "http://esx21-oob" }, finding{"host esx21", "plain http"}},
 		{"clock", func(f *fixture) { f.vc().ClockOffset = -20 * time.Minute }, finding{"vCenter vc1", "more than 15 min behind ours"}},
 		{"vCenter's own", func(f *fixture) { f.vc().Warnings = []string{"events: no permission"} }, finding{"vCenter vc1", "events: no permission"}},
-		{"UUID", func(f *fixture) { f.bmc("esx21").UUID = uuid(7, 7) }, finding{"host esx21", "is it the BMC of this machine?"}},
+		{"recorded, with another UUID", func(f *fixture) {
+			f.bmc("esx21").UUID = uuid(7, 7)
+			f.labHost("esx21").BMC.Serial = f.bmc("esx21").Serial
+		}, finding{"host esx21", "the lab file has recorded it so"}},
 		{"service tag", func(f *fixture) { f.host("esx21").Serial = "OTHER" }, finding{"host esx21", "serial number as OTHER"}},
 		{"will not come back", func(f *fixture) { f.bmc("esx21").ResetTypes = []string{"ForceOff"} }, finding{"host esx21", "reset On"}},
 		{"strict lockdown", func(f *fixture) { f.host("esx21").Lockdown = "lockdownStrict" }, finding{"host esx21", "strict lockdown"}},

@@ -31,9 +31,12 @@ func (d *descent) mayGoDown(h *host) bool {
 	switch {
 	case h.isOff():
 		d.off[h] = true
+		if h.unnoticed() {
+			d.warn(h.subject(), unnoticed, "")
+		}
 		return false
 	case h.bmc.Power == live.Off:
-		d.block(h.subject(), "its BMC says Off, but vCenter says connected", "plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
+		d.contradicts(h)
 		return false
 	case h.bmc.Power != live.On:
 		d.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")

@@ -112,7 +112,8 @@ func (a *ascent) startHosts() {
 				takesHostPowerOn, a.settled(marginTask), "bmc:"+h.id)
 		}
 		if a.coming[h] {
-			next("await-host", "Wait until vCenter is connected to host "+h.name, plan.AwaitHost, params,
+			next("await-host", "Wait until vCenter is connected to host "+h.name, plan.AwaitHost,
+				plan.Encode(plan.HostParams{Host: h.lab.Name, Unnoticed: h.unnoticed()}),
 				takesHostBoot, plan.Duration(time.Duration(p.Boot)+marginRead))
 		}
 		next("exit-maintenance", "Take host "+h.name+" out of maintenance mode", plan.ExitMaintenance, params,

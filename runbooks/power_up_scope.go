@@ -70,8 +70,11 @@ func (a *ascent) chooseAway(h *host) {
 	switch {
 	case h.isOff():
 		a.checkReset(h, true, "On", "switch it on")
+		if h.unnoticed() {
+			a.warn(h.subject(), unnoticed, "")
+		}
 	case h.bmc.Power == live.Off:
-		a.block(h.subject(), "its BMC says Off, but vCenter says connected", "plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
+		a.contradicts(h)
 		return
 	case h.bmc.Power == live.On && h.live.Connection == live.Disconnected:
 		a.warn(h.subject(), "is on, but disconnected in vCenter, which does not connect to it again by itself where a person disconnected it", "connect it in vCenter if the run waits for it in vain")

@@ -103,6 +103,8 @@ type BMC struct {
 	System string `json:"system,omitempty"`
 	// Serial is the server's serial number (service tag) as the BMC tells it: recorded by `lab trust`, compared at each use.
 	Serial string `json:"serial,omitempty"`
+	// UUID is the same for a BMC that tells no serial number.
+	UUID string `json:"uuid,omitempty"`
 }
 
 // SSH is a machine reached over SSH. The host key is pinned.

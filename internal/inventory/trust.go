@@ -15,13 +15,13 @@ import (
 // A TrustChange is a fact about a machine that a person confirmed, and where it goes.
 type TrustChange struct {
 	// Field is one of vcenters[N].tls.fingerprint, hosts[N].bmc.tls.fingerprint, hosts[N].bmc.serial,
-	// hosts[N].ssh.hostKey and storageHosts[N].ssh.hostKey, counted from 0.
+	// hosts[N].bmc.uuid, hosts[N].ssh.hostKey and storageHosts[N].ssh.hostKey, counted from 0.
 	Field string
 	Value string
 }
 
 var (
-	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial)|(hosts|storageHosts)\[\d+\]\.ssh\.hostKey)$`)
+	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial|uuid)|(hosts|storageHosts)\[\d+\]\.ssh\.hostKey)$`)
 	trustValue = regexp.MustCompile(`^[ !#-\[\]-~]+$`) // printable ASCII that needs no escape between double quotes
 )
 
@@ -43,7 +43,7 @@ func WriteTrust(l *Lab, changes []TrustChange) error {
 	data := old
 	for _, c := range changes {
 		if !trustField.MatchString(c.Field) || !trustValue.MatchString(c.Value) {
-			return &Error{File: l.Path, Field: c.Field, Problem: "this cannot be recorded", Remedy: "only fingerprints, host keys and serial numbers are"}
+			return &Error{File: l.Path, Field: c.Field, Problem: "this cannot be recorded", Remedy: "only fingerprints, host keys, serial numbers and UUIDs are"}
 		}
 		if data, err = edit(l.Path, data, c); err != nil {
 			return err

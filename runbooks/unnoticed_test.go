@@ -1,0 +1,46 @@
+package runbooks_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/runbooks"
+)
+
+// unnoticedDown is a lab after a power-down whose vCenter goes on to call every host connected.
+func unnoticedDown() *fixture {
+	f := allDown()
+	for i := range f.vc().Hosts {
+		f.vc().Hosts[i].Connection, f.vc().Hosts[i].Power = live.Connected, live.PoweredOn
+	}
+	for i := range f.vc().Guests {
+		f.vc().Guests[i].Connection = live.Connected
+	}
+	return f
+}
+
+func TestPowerDownBelievesTheBMCOfAHostThatWasMadeReady(t *testing.T) {
+	p := unnoticedDown().plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers)
+	require.Empty(t, p.Steps)
+	require.Contains(t, p.Title, "Nothing to do")
+	require.True(t, among(p.Warnings, finding{"host esx21", "vCenter still says connected"}))
+}
+
+func TestPowerUpOfHostsWhoseVCenterHasNotNoticed(t *testing.T) {
+	f := unnoticedDown()
+	p := f.plan(t, runbooks.PowerUp)
+	require.Empty(t, p.Blockers)
+	require.True(t, among(p.Warnings, finding{"host esx21", "vCenter still says connected"}))
+	require.True(t, has(p, "power-on-host:esx21"))
+	require.JSONEq(t, string(plan.Encode(plan.HostParams{Host: "esx21", Unnoticed: true})), string(step(t, p, "await-host:esx21").Params),
+		"what vCenter says before the host has booted proves nothing")
+	require.Contains(t, step(t, p, "exit-maintenance:esx21").Needs, "await-host:esx21")
+	for _, g := range []string{"dc01", "db01", "web01", "web02", "win-old"} {
+		require.True(t, has(p, "power-on-guest:"+g), g)
+	}
+	require.NotContains(t, string(step(t, allDown().plan(t, runbooks.PowerUp), "await-host:esx21").Params), "unnoticed")
+}
