@@ -95,7 +95,7 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 	c.ok("login", "as %s, by %s", r.User, trustText(v.TLS))
 	about := client.About()
 	if about.APIType != "VirtualCenter" {
-		c.add(checkWarn, "version", "", "this is a single ESXi host, not a vCenter (%s)", about.APIType)
+		c.add(checkFail, "version", "name the vCenter that manages the host", "this is a single ESXi host, not a vCenter (%s)", about.APIType)
 	}
 	c.ok("version", "%s build %s", about.Version, about.Build)
 	if d := about.ClockOffset.Abs(); d > maxClockOffset {
@@ -108,6 +108,7 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 		c.fail("inventory", err)
 		return c.rows, nil
 	}
+	seen.Name = v.Name // the client's has a word before it
 	c.ok("inventory", "%s, %s, %s", count(len(seen.Clusters), "cluster"), count(len(seen.Hosts), "host"), count(len(seen.Guests), "guest"))
 	for _, w := range seen.Warnings {
 		c.add(checkWarn, "inventory", "give the account the right to read it", "%s", w)
