@@ -37,6 +37,7 @@ type where struct {
 	Options client.Options
 	UI      string // base URL of the Temporal UI; empty: not known
 	Lab     string // the lab that is served there, where the address file told so
+	LabFile string // and its file
 	// Source is where the address came from, for messages: "--temporal-address", "$TEMPORAL_ADDRESS", a file's path.
 	Source string
 	// Simulated is set where the engine serves the simulated lab of `serve --simulate`.
@@ -142,7 +143,7 @@ func (a *app) embedded() (where, error) {
 		UI:        strings.TrimSuffix(firstOf(o.ui, addr.UI), "/"),
 		Lab:       addr.Lab,
 		Source:    dir,
-		Simulated: simulated,
+		Simulated: simulated, LabFile: addr.LabFile,
 	}, nil
 }
 

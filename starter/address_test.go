@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +63,24 @@ func TestSimulatedEngineIsFoundBelowTheStateDirectory(t *testing.T) {
 	name, err := c.labName(w)
 	require.NoError(t, err)
 	require.Equal(t, "simulated", name, "the lab file that lies around is about another lab")
+}
+
+func TestLabVerbsKnowTheLabFileOfTheRunningEngine(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	require.NoError(t, os.Remove("lab.yaml"))
+	state, file := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere.yaml")
+	writeLab(t, file, "served")
+	c.env = fakeEnv{"NIGHTSHIFT_STATE_DIR": state, "XDG_CONFIG_HOME": t.TempDir()}
+	_, err := c.loadLab()
+	require.ErrorContains(t, err, "there is no lab file")
+	d, err := statedir.Open(state)
+	require.NoError(t, err)
+	require.NoError(t, d.Lock(t.Context()))
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	require.NoError(t, d.Publish(statedir.Address{Temporal: "127.0.0.1:4003", Lab: "served", LabFile: file, PID: 1}))
+	lab, err := c.loadLab()
+	require.NoError(t, err)
+	require.Equal(t, "served", lab.Lab)
 }
 
 func TestBadAddresses(t *testing.T) {

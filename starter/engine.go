@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -69,8 +70,12 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 	if err := st.work(ctx, localHome(st.dir.Path()), logger); err != nil {
 		return err
 	}
+	labFile, err := filepath.Abs(st.lab.Path)
+	if err != nil {
+		return err
+	}
 	return st.dir.Publish(statedir.Address{Temporal: st.engine.Address(), Namespace: st.engine.Namespace(), UI: st.engine.UIURL(),
-		Lab: st.lab.Lab, PID: os.Getpid(), Started: time.Now().UTC(), Version: thisVersion().Version})
+		Lab: st.lab.Lab, LabFile: labFile, PID: os.Getpid(), Started: time.Now().UTC(), Version: thisVersion().Version})
 }
 
 // work connects and starts the worker. The home, a state directory or a Temporal service, tells this nightshift from

@@ -36,9 +36,12 @@ func (a *app) findLab() labPath {
 
 func (a *app) configHome() string { return firstOf(a.getenv("XDG_CONFIG_HOME"), xdg.ConfigHome) }
 
-// loadLab reads the lab file; there must be one.
+// loadLab reads the lab file, or where none is found that of the nightshift that runs here; there must be one.
 func (a *app) loadLab() (*inventory.Lab, error) {
 	p := a.findLab()
+	if w, err := a.embedded(); p.path == "" && err == nil {
+		p.path = w.LabFile
+	}
 	if p.path == "" {
 		return nil, fmt.Errorf("there is no lab file: name one with --lab FILE or NIGHTSHIFT_LAB, or write ./lab.yaml (see the examples; `nightshift demo` needs none)")
 	}
