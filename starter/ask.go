@@ -21,11 +21,11 @@ func (a *app) ask(ctx context.Context, question string) (bool, error) {
 	}
 	fmt.Fprintf(a.err, "%s [yes/no] ", question)
 	answers := make(chan string, 1)
-	failed := make(chan error, 1)
+	failed := make(chan struct{})
 	go func() { // a read cannot be interrupted: it ends with the process
 		line, err := in.ReadString('\n')
 		if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
-			failed <- err
+			close(failed)
 			return
 		}
 		answers <- line

@@ -229,5 +229,5 @@ func (c *checks) resetTypes(s live.BMC, p inventory.HostPolicy) {
 			return
 		}
 	}
-	c.ok("reset types", "%s", join(need))
+	c.ok("reset types", "knows %s; needed: %s", join(s.ResetTypes), join(need))
 }

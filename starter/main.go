@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // schedules have time zones, and a container may know none
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"

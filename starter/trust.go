@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
@@ -159,4 +160,10 @@ func (f trustFact) compared() trustFact {
 func (f trustFact) failed(err error) trustFact {
 	f.State, f.Note = trustFailed, err.Error()
 	return f
+}
+
+// sameHostKey compares type and key; a comment does not matter.
+func sameHostKey(a, b string) bool {
+	x, y := strings.Fields(a), strings.Fields(b)
+	return len(x) >= 2 && len(y) >= 2 && x[0] == y[0] && x[1] == y[1]
 }
