@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func Amend(a Action, raw json.RawMessage, changes map[string]any) (json.RawMessa
 		}
 	}
 	known := fieldNames(a)
-	for _, k := range slices.Sorted(maps.Keys(changes)) { //workflowcheck:ignore
+	for _, k := range sortedKeys(changes) {
 		if !slices.Contains(known, k) { // encoding/json would take another spelling for the same field
 			return nil, fmt.Errorf("action %s has no parameter %q, it has %s", a, k, strings.Join(known, ", "))
 		}
