@@ -17,7 +17,7 @@ bin/compose       := bin/docker-compose-$(COMPOSE)
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e fuzz compose clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e fuzz histories compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 		done; \
 	done
+
+histories: ## record the histories of VERSION (VERSION=v0.2.0) for replay: before each release
+	@[[ "$(VERSION)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || { echo "say which: make histories VERSION=v0.2.0" >&2; exit 2; }
+	NIGHTSHIFT_RECORD=$(VERSION) go test -count=1 -run TestDownAndUpThroughHandOvers ./worker
 
 # Compose itself, not a parser of its format: it also knows what it does not support. It needs no engine for this.
 compose: $(bin/compose) ## docker-compose.yml is what Compose accepts (builds Compose at first)
