@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
+	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -68,6 +70,21 @@ func TestNothingIsSentWhereTheIntentCannotBeWritten(t *testing.T) {
 	}
 }
 
+// A slowGuest is off at the last of some looks.
+type slowGuest struct {
+	*world
+	looks int
+}
+
+func (s *slowGuest) Guest(ctx context.Context, ref string) (live.Guest, error) {
+	s.mu.Lock()
+	if s.looks--; s.looks == 0 {
+		s.guest.Power = live.PoweredOff
+	}
+	s.mu.Unlock()
+	return s.world.Guest(ctx, ref)
+}
+
 // An attempt with a memo waits for the call of the memo, from wherever the memo comes.
 func TestWithAMemoTheCallIsNotSent(t *testing.T) {
 	memo := plan.Memo{Intent: "ShutdownGuest to guest web01", Phase: askTools, At: time.Now(), Answered: true}
@@ -79,13 +96,9 @@ func TestWithAMemoTheCallIsNotSent(t *testing.T) {
 			w := newWorld()
 			c := guestCall(patient)
 			heartbeat := give(&c)
-			go func() {
-				time.Sleep(10 * time.Millisecond)
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.guest.Power = live.PoweredOff
-			}()
-			out, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, c, heartbeat)
+			a := newActivities(w)
+			a.clients.dialVC = func(context.Context, endpoint.Resolved) (vcenter, error) { return &slowGuest{world: w, looks: 3}, nil }
+			out, err := attemptOf(t, a, plan.ShutdownGuest, c, heartbeat)
 			require.NoError(t, err)
 			require.Equal(t, plan.Outcome{Evidence: "off", Acted: true}, out)
 			require.Zero(t, w.count("ShutdownGuest"))

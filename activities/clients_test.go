@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -123,7 +124,7 @@ func TestABMCGetsOneRequestAtATime(t *testing.T) {
 						most.Store(n)
 					}
 					defer busy.Add(-1)
-					time.Sleep(10 * time.Microsecond)
+					runtime.Gosched()
 					return nil
 				}))
 			}

@@ -1,9 +1,9 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
@@ -43,18 +43,32 @@ func TestLocks(t *testing.T) {
 	require.NoError(t, takeLocks(t, a, request("run-2")))
 }
 
+// freedOnce gives a lock back as soon as somebody was told that it is taken.
+type freedOnce struct {
+	worldLedger
+	lock    ledger.Change
+	refused int
+}
+
+func (f *freedOnce) change(ctx context.Context, lab string, c ledger.Change) error {
+	err := f.worldLedger.change(ctx, lab, c)
+	if err != nil {
+		f.refused++
+		return errors.Join(err, f.worldLedger.change(ctx, lab, f.lock))
+	}
+	return err
+}
+
 func TestWaitingForALock(t *testing.T) {
 	w := newWorld()
 	a := newActivities(w)
 	require.NoError(t, takeLocks(t, a, request("run-1")))
-	go func() {
-		time.Sleep(20 * time.Millisecond)
-		h := holder(request("run-1"))
-		_ = worldLedger{w}.change(t.Context(), "home", ledger.Change{Release: &h})
-	}()
+	h := holder(request("run-1"))
+	a.ledger = &freedOnce{worldLedger: worldLedger{w}, lock: ledger.Change{Release: &h}}
 	r := request("run-2")
 	r.Wait = true
 	require.NoError(t, takeLocks(t, a, r))
+	require.Equal(t, 1, a.ledger.(*freedOnce).refused)
 }
 
 func TestAnOrphanIsNamedAndNotWaitedFor(t *testing.T) {
