@@ -196,7 +196,7 @@ func (c *clients) close() {
 	all := c.vcs
 	c.vcs = map[string]*session{}
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) // the end: there is no other context any more
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) //nolint:forbidigo // the process ends: no other context is left
 	defer cancel()
 	for name, s := range all { // few
 		select {

@@ -60,7 +60,7 @@ func (a *Activities) Nudge(ctx context.Context, run string) (map[string]plan.Mem
 	a.hub.nudge(run)
 	memos := map[string]plan.Memo{}
 	d, err := a.temporal.WorkflowService().DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
-		Namespace: activity.GetInfo(ctx).WorkflowNamespace,
+		Namespace: activity.GetInfo(ctx).Namespace,
 		Execution: &commonpb.WorkflowExecution{WorkflowId: activity.GetInfo(ctx).WorkflowExecution.ID, RunId: run},
 	})
 	if err != nil {

@@ -107,7 +107,7 @@ func (w *wait) tooLate() (*plan.Outcome, string, error) {
 	case !w.memo.Sent():
 		return nil, "", refuse(fault.State, "still %s after %s", w.seen.state, w.c.limit)
 	case w.err != nil:
-		return w.unclear(w.said()+", but what became of it cannot be read: "+w.err.Error(), w.seen.state, false), "", nil
+		return w.unclear(w.said()+", but what became of it cannot be read: "+w.err.Error(), w.seen.state, false), "", nil //nolint:nilerr // the outcome carries it
 	}
 	return w.unclear(fmt.Sprintf("%s, but it is still %s after %s", w.said(), w.seen.state, w.c.limit), w.seen.state, w.c.harmless && !w.memo.Answered), "", nil
 }
@@ -118,7 +118,7 @@ func (w *wait) task() (*plan.Outcome, string, error) {
 	defer cancel()
 	info, err := w.v.tasks.Task(ctx, w.memo.Task)
 	if err != nil || info.Err == nil {
-		return nil, "", nil //nolint:nilerr // what counts is the object's state; a task may be forgotten
+		return nil, "", nil // what counts is the object's state; a task may be forgotten
 	}
 	no := info.Err
 	if !saidNo(no) {

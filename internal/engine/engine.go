@@ -72,7 +72,7 @@ func start(ctx context.Context, o Options, p *ports) (*Server, error) {
 	if err := s.startTemporal(p); err != nil {
 		return nil, err
 	}
-	s.startWatch(watch)
+	s.startWatch(context.WithoutCancel(ctx), watch)
 	waiting, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
 	err := ready(waiting, o, s.address)
@@ -140,9 +140,9 @@ func (s *Server) launch(p *ports) error {
 	return srv.Start() // returns when the services are up
 }
 
-func (s *Server) startWatch(w *diskWatch) {
-	// Not the context of the start: the watch lives as long as the server.
-	ctx, cancel := context.WithCancel(context.Background())
+// startWatch gets a context that outlives the start: the watch lives as long as the server.
+func (s *Server) startWatch(ctx context.Context, w *diskWatch) {
+	ctx, cancel := context.WithCancel(ctx)
 	s.endWatch = cancel
 	s.watching.Go(func() { w.run(ctx, s.options.interval) })
 }
@@ -164,9 +164,8 @@ func (s *Server) Stop() error {
 }
 
 func (s *Server) shutdown() error {
-	s.log.quiet.Store(true) // the services are noisy while they go down
-	// A stop is not given up half-way: it has no caller's context, and bounds of its own.
-	ctx := context.Background()
+	s.log.quiet.Store(true)     // the services are noisy while they go down
+	ctx := context.Background() //nolint:forbidigo // a stop is not given up half-way: no caller's context, bounds of its own
 	var errs []error
 	if s.ui != nil {
 		if err := s.ui.stop(ctx); err != nil {

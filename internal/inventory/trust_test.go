@@ -22,7 +22,7 @@ var (
 func saved(t *testing.T, text string) *inventory.Lab {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lab.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o640)) //nolint:gosec // the mode is what is tested
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o640))
 	l, err := inventory.LoadForTrust(path)
 	require.NoError(t, err)
 	return l

@@ -225,7 +225,8 @@ func (t *tree) line(part Part, indent, s string) {
 // wrapped breaks what must be read to its end, instead of cutting it.
 func (t *tree) wrapped(part Part, indent, s string) {
 	width := t.width(indent)
-	for line := ""; s != ""; {
+	for s != "" {
+		var line string
 		line, s = breakAt(s, width)
 		t.b.WriteString(indent + t.style(part, line) + "\n")
 		width = max(20, t.width(indent)-2)

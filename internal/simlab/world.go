@@ -30,7 +30,6 @@ type cluster struct {
 	dpm       bool
 	poolsGone bool // resource pools were lost: DRS was disabled once
 	retreat   bool // vCLS retreat mode
-	vclsBusy  bool // its vCLS VMs are being made or deleted
 }
 
 type host struct {

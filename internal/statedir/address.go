@@ -14,7 +14,7 @@ import (
 type Address struct {
 	Temporal  string    `json:"temporal"` // host:port of Temporal's frontend
 	Namespace string    `json:"namespace"`
-	UI        string    `json:"ui,omitempty"`  // URL of the Temporal Web UI; empty: none
+	UI        string    `json:"ui,omitempty"`      // URL of the Temporal Web UI; empty: none
 	Lab       string    `json:"lab,omitempty"`     // name of the lab that is served
 	LabFile   string    `json:"labFile,omitempty"` // absolute path of its lab file
 	TaskQueue string    `json:"taskQueue,omitempty"`

@@ -20,7 +20,7 @@ func FreeBytes(path string) (uint64, error) {
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0, err
 	}
-	return uint64(max(st.Bavail, 0)) * uint64(st.Bsize), nil
+	return uint64(max(st.Bavail, 0)) * uint64(st.Bsize), nil //nolint:unconvert // not on Linux, but where it is signed
 }
 
 // SyncDir makes a rename in dir survive a power cut.

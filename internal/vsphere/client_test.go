@@ -170,7 +170,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	require.ErrorContains(t, err, "nightshift lab trust")
 	require.Zero(t, s.count("Login"))
 
-	s.endpoint.TLS = &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error { //nolint:gosec // as endpoint pins
+	s.endpoint.TLS = &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error { // as endpoint pins
 		return fault.As(fault.Identity, fmt.Errorf("fingerprint AA is not BB"))
 	}}
 	_, err = Connect(t.Context(), s.endpoint)

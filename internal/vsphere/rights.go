@@ -59,9 +59,7 @@ func (c *Client) MissingPrivileges(ctx context.Context, wanted map[string][]stri
 	err := c.read(ctx, "compare the rights of "+c.user, func(ctx context.Context) error {
 		clear(out)
 		for ref, ids := range wanted {
-			for _, id := range ids { // also those of which the server says nothing
-				out[ref] = append(out[ref], id)
-			}
+			out[ref] = append(out[ref], ids...) // also those of which the server says nothing
 		}
 		granted, err := c.granted(ctx, wanted)
 		if err != nil {

@@ -71,7 +71,7 @@ func (c *Client) follow(ctx context.Context, info types.TaskInfo) (TaskInfo, err
 	}
 	if err := c.notPoweredOn(result); err != nil {
 		out.State, out.Err = TaskError, err
-		return out, nil
+		return out, nil //nolint:nilerr // the task was read; why it failed is in it
 	}
 	for _, a := range result.Attempted {
 		if a.Task == nil {
@@ -87,7 +87,7 @@ func (c *Client) follow(ctx context.Context, info types.TaskInfo) (TaskInfo, err
 			break
 		}
 	}
-	return out, nil
+	return out, nil //nolint:nilerr // as above
 }
 
 func powerOnResult(v any) (types.ClusterPowerOnVmResult, bool) {
@@ -102,7 +102,8 @@ func powerOnResult(v any) (types.ClusterPowerOnVmResult, bool) {
 
 // notPoweredOn says why DRS did not even try. nil: it did.
 func (c *Client) notPoweredOn(r types.ClusterPowerOnVmResult) error {
-	for _, n := range r.NotAttempted {
+	if len(r.NotAttempted) > 0 { // one guest was asked for
+		n := r.NotAttempted[0]
 		kind, why := fault.State, "no reason given"
 		if n.Fault.Fault != nil {
 			if k, text := describeFault(n.Fault.Fault, n.Fault.LocalizedMessage); k != nil {
