@@ -60,9 +60,9 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		guest:   live.Guest{Ref: "vm-1", Name: "web01", UUID: "u-guest", Host: "host-1", Power: live.PoweredOn, Connection: live.Connected, Tools: true},
-		host:    live.Host{Ref: "host-1", Name: "esx21.lab", UUID: "u-host", Cluster: "domain-c1", Connection: live.Connected, Maintenance: true},
+		host:    live.Host{Ref: "host-1", Name: "esx21.lab", UUID: "4c4c4544-0037-3510-8051-b7c04f4d3332", Cluster: "domain-c1", Connection: live.Connected, Maintenance: true},
 		cluster: live.Cluster{Ref: "domain-c1", Name: "c1", HA: true, DRS: true, DRSLevel: "fullyAutomated", DPM: true},
-		bmc:     live.BMC{Power: live.On, Serial: "TAG1", UUID: "u-host"},
+		bmc:     live.BMC{Power: live.On, Serial: "TAG1", UUID: "4c4c4544-0037-3510-8051-b7c04f4d3332"},
 		book:    ledger.State{Lab: "home"},
 		react:   map[string]func() error{},
 	}
@@ -344,7 +344,7 @@ func guestCall(p plan.ShutdownGuestParams) plan.Call {
 
 func hostCall(params any) plan.Call {
 	return plan.Call{Run: "run-1", Lab: "home", Step: "host:esx21", Params: plan.Encode(params),
-		Target: plan.Target{Kind: plan.Host, Name: "esx21.lab", Endpoint: "vc1", Ref: "host-1", UUID: "u-host"}}
+		Target: plan.Target{Kind: plan.Host, Name: "esx21.lab", Endpoint: "vc1", Ref: "host-1", UUID: "4c4c4544-0037-3510-8051-b7c04f4d3332"}}
 }
 
 func clusterCall(s plan.Setting) plan.Call {

@@ -68,7 +68,7 @@ func TestShutdownHostRefuses(t *testing.T) {
 		"it is another host":         {func(_ *world, _ *Activities, c *plan.Call) { c.Target.Name = "nuc.lab" }, Unsafe},
 		"it has another UUID":        {func(w *world, _ *Activities, _ *plan.Call) { w.host.UUID = "u-other" }, Unsafe},
 		"the BMC is another's":       {func(w *world, _ *Activities, _ *plan.Call) { w.bmc.Serial = "TAG2" }, Unsafe},
-		"the BMC's UUID differs":     {func(w *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC.Serial, w.bmc.UUID = "", "u-other" }, Unsafe},
+		"the BMC's UUID differs":     {func(w *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC.Serial, w.bmc.UUID = "", "99999999-0037-3510-8051-b7c04f4d3332" }, Unsafe},
 		"the vCenter lost it":        {func(w *world, _ *Activities, _ *plan.Call) { w.host.Connection = live.NotResponding }, Precondition},
 		"it has no BMC":              {func(_ *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC = nil }, InvalidInput},
 		"the BMC says nothing":       {func(w *world, _ *Activities, _ *plan.Call) { w.bmc.Power = "" }, Transient},

@@ -164,7 +164,7 @@ func sameMachine(a, b *live.BMC) bool {
 	if live.Genuine(a.Serial) && live.Genuine(b.Serial) {
 		return strings.EqualFold(a.Serial, b.Serial)
 	}
-	return live.Genuine(a.UUID) && live.SameUUID(a.UUID, b.UUID)
+	return live.GenuineUUID(a.UUID) && live.SameUUID(a.UUID, b.UUID)
 }
 
 // checkReset says when the BMC does not offer a ResetType that the plan, or the policy, counts on.

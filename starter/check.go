@@ -203,7 +203,7 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 	case pin.Recorded():
 	case live.Genuine(s.Serial):
 		c.add(checkWarn, "identity", "nightshift lab trust", "its serial number %s is not recorded", s.Serial)
-	case live.Genuine(s.UUID):
+	case live.GenuineUUID(s.UUID):
 		c.add(checkWarn, "identity", "nightshift lab trust", "it tells no serial number, and its UUID %s is not recorded", s.UUID)
 	}
 	c.resetTypes(s, lab.HostPolicy(&h))

@@ -121,10 +121,10 @@ func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []t
 			f.Shows, f.Note = got.Serial, got.Model
 			if f.Recorded == "" && !live.Genuine(got.Serial) {
 				f.What, f.Recorded, f.Shows, f.field = "UUID", h.BMC.UUID, got.UUID, fmt.Sprintf("hosts[%d].bmc.uuid", i)
-			}
-			if f.Recorded == "" && !live.Genuine(f.Shows) {
-				f.State, f.Note = trustNone, "it tells neither a serial number nor a UUID"
-				return f
+				if f.Recorded == "" && !live.GenuineUUID(got.UUID) {
+					f.State, f.Note = trustNone, "it tells neither a serial number nor a UUID"
+					return f
+				}
 			}
 			return f.compared()
 		})

@@ -32,12 +32,18 @@ func (b BMC) Identify(p Pin, hostUUID string) (id Identity, why string) {
 		return Contradicted, fmt.Sprintf("tells UUID %q, the lab file has recorded %q", b.UUID, uuid)
 	case p.Recorded():
 		return Proven, ""
-	case !Genuine(b.UUID) || !Genuine(hostUUID):
+	case !GenuineUUID(b.UUID) || !GenuineUUID(hostUUID):
 		return Unproven, ""
 	case !SameUUID(hostUUID, b.UUID):
 		return Contradicted, fmt.Sprintf("tells UUID %s, the vCenter knows the host as %s", b.UUID, hostUUID)
 	}
 	return Proven, ""
+}
+
+// GenuineUUID is Genuine for a UUID: what some services call so is none ("1").
+func GenuineUUID(id string) bool {
+	digits := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(id)), "-", "")
+	return Genuine(id) && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // Genuine tells a serial number or a UUID from what firmware says when nobody gave it one.

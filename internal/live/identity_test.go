@@ -20,6 +20,7 @@ func TestIdentify(t *testing.T) {
 		"another UUID":                             {live.BMC{UUID: other, Serial: "S1"}, live.Pin{}, one, live.Contradicted},
 		"no UUID told":                             {live.BMC{Serial: "S1"}, live.Pin{}, one, live.Unproven},
 		"a UUID nobody set":                        {live.BMC{UUID: "00000000-0000-0000-0000-000000000000"}, live.Pin{}, one, live.Unproven},
+		"a UUID that is none":                      {live.BMC{UUID: "1"}, live.Pin{}, one, live.Unproven},
 		"vCenter knows none":                       {live.BMC{UUID: one}, live.Pin{}, "", live.Unproven},
 		"recorded serial, another UUID":            {live.BMC{UUID: other, Serial: "s1 "}, live.Pin{Serial: "S1"}, one, live.Proven},
 		"another serial than recorded, same UUID":  {live.BMC{UUID: one, Serial: "S2"}, live.Pin{Serial: "S1"}, one, live.Contradicted},
