@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
 	"nightshift/runbooks"
 )
 
 type settleOptions struct {
 	run     runOptions
 	forgive string
+	recover string
 	reason  string
 }
 
@@ -21,12 +25,15 @@ func newSettleCommand(a *app) *cobra.Command {
 		Use:   "settle",
 		Short: "Switch on again what runs switched off, and start nothing",
 		Long: `Switch on again what runs switched off and still owe (HA, DRS level, DPM, vCLS), and start nothing: the runbook
-"settle". With --forgive a debt is given up instead: a person settled it by hand, or the cluster is gone.`,
+"settle". With --forgive a debt is given up instead: a person settled it by hand, or the cluster is gone.
+With --recover a ledger that was lost gets back what a run remembered and what was owed when it ended; nothing that
+the ledger has is replaced.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runSettle(c.Context(), a, *o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.forgive, "forgive", "", "give up `DEBT` (its id, see `nightshift status`) without settling it")
+	f.StringVar(&o.recover, "recover", "", "put back into the ledger what `RUN` remembered and left owed")
 	f.StringVar(&o.reason, "reason", "", "`why` it is given up")
 	f.BoolVarP(&o.run.yes, "yes", "y", false, "carry it out without asking")
 	f.BoolVar(&o.run.detach, "detach", false, "do not watch")
@@ -35,6 +42,12 @@ func newSettleCommand(a *app) *cobra.Command {
 }
 
 func runSettle(ctx context.Context, a *app, o settleOptions) error {
+	if o.recover != "" {
+		if o.forgive != "" {
+			return usage("--recover and --forgive do not go together")
+		}
+		return recoverLedger(ctx, a, o.recover)
+	}
 	if o.forgive == "" {
 		if o.reason != "" {
 			return usage("--reason is for --forgive")
@@ -58,4 +71,57 @@ func runSettle(ctx context.Context, a *app, o settleOptions) error {
 	}
 	a.printf("Debt %s is given up; %s left.\n", o.forgive, count(len(st.Debts), "debt"))
 	return nil
+}
+
+// recoverLedger adds to the ledger what a run remembered, as its plan says, and what was owed when it ended.
+func recoverLedger(ctx context.Context, a *app, run string) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if run, err = s.runID(ctx, run); err != nil {
+		return err
+	}
+	sheet, err := s.runs.Sheet(ctx, run)
+	if broken := new(brokenError); err != nil && !errors.As(err, &broken) { // one that Temporal closed has a plan all the same
+		return err
+	}
+	p, err := s.runs.Plan(ctx, run)
+	if err != nil {
+		return err
+	}
+	changes := []ledger.Change{}
+	for _, d := range sheet.Owed {
+		changes = append(changes, ledger.Change{Owe: &d})
+	}
+	guests := remembered(p)
+	if len(guests) > 0 {
+		changes = append(changes, ledger.Change{Remember: guests})
+	}
+	for _, c := range changes {
+		if _, err := s.ledger.Change(ctx, s.lab, c); err != nil {
+			return err
+		}
+	}
+	if a.json() {
+		return a.writeJSON(map[string]any{"run": run, "debts": sheet.Owed, "guests": guests})
+	}
+	a.printf("From run %s: %s and %s are in the ledger of lab %s. See it with `nightshift status`.\n",
+		run, count(len(sheet.Owed), "debt"), count(len(guests), "remembered guest"), s.lab)
+	return nil
+}
+
+// remembered are the guests that the plan's run wrote down as running.
+func remembered(p *plan.Plan) (guests []plan.RememberedGuest) {
+	if p == nil {
+		return nil
+	}
+	for _, s := range p.Steps {
+		var r plan.RememberParams
+		if s.Action == plan.RememberRunning && json.Unmarshal(s.Params, &r) == nil {
+			guests = append(guests, r.Guests...)
+		}
+	}
+	return guests
 }

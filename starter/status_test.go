@@ -151,3 +151,16 @@ func TestApproveReadsThePlanThatItApproves(t *testing.T) {
 	require.Equal(t, exitDone, c.run("approve", runA, "--hash", littlePlan().Hash()[:12]), c.stderr)
 	require.Equal(t, littlePlan().Hash(), lab.orders[0].Hash)
 }
+
+func TestRecoverPutsBackWhatARunKnew(t *testing.T) {
+	debt := plan.Debt{ID: "vc/domain-c8/ha", Was: "true"}
+	guest := plan.RememberedGuest{Endpoint: "vc", UUID: "u1", Name: "web01"}
+	f := &fakeLab{script: []runapi.Sheet{{Outcome: runapi.Done, Owed: []plan.Debt{debt}}},
+		plan: &plan.Plan{Steps: []plan.Step{{ID: "remember-running", Action: plan.RememberRunning, Params: plan.Encode(plan.RememberParams{Guests: []plan.RememberedGuest{guest}})}}}}
+	c := newConsole(t, f)
+	require.Equal(t, exitUsage, c.run("settle", "--recover", "r1", "--forgive", "d", "--reason", "x"))
+	require.Empty(t, f.changes)
+	require.Equal(t, exitDone, c.run("settle", "--recover", "r1"))
+	require.Equal(t, []ledger.Change{{Owe: &debt}, {Remember: []plan.RememberedGuest{guest}}}, f.changes)
+	require.Contains(t, c.stdout.String(), "1 debt and 1 remembered guest are in the ledger")
+}

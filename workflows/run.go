@@ -212,9 +212,15 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	return left, nil
 }
 
-// end releases the locks and closes the run.
+// end writes down what is owed, releases the locks and closes the run.
 func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
-	octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
+	var st ledger.State
+	octx := workflow.WithActivityOptions(ctx, ledgerOptions("read the ledger of lab "+r.p.Lab))
+	if err := workflow.ExecuteActivity(octx, plan.ReadLedger, r.p.Lab).Get(ctx, &st); err != nil {
+		workflow.GetLogger(ctx).Warn("the result lacks what is owed", "error", err)
+	}
+	r.Owed = st.Debts
+	octx = workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
 	if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
 		r.Why += "; its locks could not be released: " + cause(err)
 	}

@@ -138,9 +138,11 @@ func ladder() []plan.Step {
 
 func TestRunDoesEverythingAndVerifies(t *testing.T) {
 	b := newBench(t, ladder()...)
+	b.held.Debts = []plan.Debt{{ID: "vc/domain-c8/ha", Was: "true"}}
 	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
 	require.Equal(t, runapi.Done, s.Outcome)
+	require.Equal(t, b.held.Debts, s.Owed, "what is owed can be recovered from the result")
 	require.Equal(t, "ddddddd", s.Steps)
 	require.Equal(t, 2, b.planned, "planned, then verified")
 	require.Equal(t, 1, b.released)

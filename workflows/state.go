@@ -17,6 +17,7 @@ type State struct {
 	Warnings []plan.Finding `json:"warnings,omitempty"`
 	Blockers []plan.Finding `json:"blockers,omitempty"`
 	Left     []plan.Finding `json:"left,omitempty"`
+	Owed     []plan.Debt    `json:"owed,omitempty"`
 	Started  time.Time      `json:"started"`
 	Waiting  string         `json:"waiting,omitempty"`
 	Begun    time.Time      `json:"begun,omitzero"` // when the first step could begin: the deadline counts from here

@@ -141,7 +141,9 @@ type Sheet struct {
 	Left      []plan.Finding `json:"left,omitempty"` // what the end-state check found
 	Warnings  []plan.Finding `json:"warnings,omitempty"`
 	Blockers  []plan.Finding `json:"blockers,omitempty"`
-	Runs      int            `json:"runs"` // Temporal runs in the chain
+	// Owed are the lab's open debts when the run ended: what `settle --recover` can put back into a lost ledger.
+	Owed []plan.Debt `json:"owed,omitempty"`
+	Runs int         `json:"runs"` // Temporal runs in the chain
 }
 
 // A Decision to act again, or to give up, after an unclear answer.
