@@ -177,7 +177,7 @@ func (d *hostDown) calls() map[string]call {
 				case d.p.NoRights == graceful:
 					return graceful, nil
 				}
-				return "", fmt.Errorf("%w; policy noRights: graceful would ask its BMC for a GracefulShutdown instead", err)
+				return "", fmt.Errorf("%w; policy noRights: graceful asks its BMC instead (for this run: `nightshift retry` with -p noRights=graceful)", err)
 			}},
 		graceful: {words: resetGraceful + " to the BMC of " + t.String(), limit: limit, late: d.late,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", d.server.reset(ctx, resetGraceful) }},
