@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/smbios"
 	"nightshift/runbooks"
 )
 
@@ -62,7 +63,7 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 
 // inspect reads all vCenters and BMCs side by side. A vCenter that cannot be read ends it, a BMC says so in its Err.
 func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
-	st := &live.State{At: time.Now().UTC(), Instance: a.instance, VCenters: make([]live.VCenter, len(a.lab.VCenters))}
+	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: smbios.UUID(smbios.File), VCenters: make([]live.VCenter, len(a.lab.VCenters))}
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
 	for i := range a.lab.Hosts {
 		if a.lab.Hosts[i].BMC != nil {

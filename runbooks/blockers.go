@@ -37,6 +37,27 @@ func (b *builder) checkOwnMachines() {
 	}
 }
 
+// checkSelf holds what the lab file says of the machine that nightshift runs on against its SMBIOS UUID, where that is known.
+func (b *builder) checkSelf() {
+	if !live.GenuineUUID(b.machine) {
+		return
+	}
+	for _, g := range b.guests {
+		same := live.SameUUID(g.BIOSUUID, b.machine)
+		switch {
+		case same && g.kept == "":
+			b.block(g.subject(), "nightshift itself runs in it, by its SMBIOS UUID, but the lab file says otherwise", "correct self: in the lab file")
+		case !same && g.Name == b.lab.Self.Guest && live.GenuineUUID(g.BIOSUUID):
+			b.warn(g.subject(), "the lab file says that nightshift runs in it, but this machine has another SMBIOS UUID", "see that self: in the lab file is right")
+		}
+	}
+	for _, h := range b.hosts {
+		if h.kept == "" && h.live != nil && live.SameUUID(h.live.UUID, b.machine) {
+			b.block(h.subject(), "nightshift itself runs on it, by its SMBIOS UUID, but the lab file says otherwise", "correct self: in the lab file")
+		}
+	}
+}
+
 func (b *builder) mustExist(what, name string) {
 	if name == "" || slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.live == nil }) ||
 		slices.ContainsFunc(b.guests, func(g *guest) bool { return g.Name == name }) {

@@ -1,6 +1,7 @@
 package runbooks_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -246,4 +247,25 @@ func TestBoardsWithoutIdentityAreNotTheSame(t *testing.T) {
 		f.bmc(h).Serial, f.bmc(h).UUID = "", "1"
 	}
 	require.Empty(t, f.plan(t, runbooks.PowerDown).Blockers)
+}
+
+// The SMBIOS UUID of our own machine confirms what the lab file says, or stops the run; it never decides alone.
+func TestOwnMachineIsHeldAgainstItsUUID(t *testing.T) {
+	f := homeLab()
+	g := f.guest("web01")
+	g.BIOSUUID = "4c4c4544-0042-3510-8051-b4c04f565231"
+	f.state.Machine = g.BIOSUUID
+	p := f.plan(t, runbooks.PowerDown)
+	require.Contains(t, fmt.Sprint(p.Blockers), "guest web01: nightshift itself runs in it, by its SMBIOS UUID")
+
+	f.lab.Self = inventory.Self{Guest: "web01"}
+	require.NotContains(t, fmt.Sprint(f.plan(t, runbooks.PowerDown).Blockers), "SMBIOS")
+	f.state.Machine = "4c4c4544-0042-3510-8051-b4c04f565299"
+	require.Contains(t, fmt.Sprint(f.plan(t, runbooks.PowerDown).Warnings), "guest web01: the lab file says that nightshift runs in it, but this machine has another")
+
+	f.lab.Self = inventory.Self{Outside: true}
+	f.state.Machine = f.host("esx21").UUID
+	require.Contains(t, fmt.Sprint(f.plan(t, runbooks.PowerDown).Blockers), "host esx21: nightshift itself runs on it")
+	f.state.Machine = ""
+	require.NotContains(t, fmt.Sprint(f.plan(t, runbooks.PowerDown).Blockers), "itself")
 }

@@ -43,6 +43,7 @@ func planPowerDown(in Input) (plan.Plan, error) {
 		return slices.ContainsFunc(in.Lab.Hosts, func(h hostEntry) bool { return h.VCenter == vc.Name && !h.Keep })
 	})
 	d.checkOwnMachines()
+	d.checkSelf()
 	d.checkTags("a guest that bears the tag " + in.Lab.Tags.Keep + " would not be kept")
 	d.order = newOrder(d.builder)
 	d.chooseHosts()

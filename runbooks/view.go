@@ -16,6 +16,7 @@ import (
 type view struct {
 	lab      *inventory.Lab
 	instance string
+	machine  string     // SMBIOS UUID of the one nightshift runs on
 	vcenters []*vcenter // of the lab file
 	clusters []*cluster
 	hosts    []*host // of the lab file and of its vCenters
@@ -61,7 +62,7 @@ type guest struct {
 }
 
 func newView(in Input) *view {
-	v := &view{lab: in.Lab, instance: in.State.Instance, memory: slices.Clone(in.Ledger.Memory), debts: slices.Clone(in.Ledger.Debts)}
+	v := &view{lab: in.Lab, instance: in.State.Instance, machine: in.State.Machine, memory: slices.Clone(in.Ledger.Memory), debts: slices.Clone(in.Ledger.Debts)}
 	slices.SortFunc(v.memory, func(a, b plan.RememberedGuest) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.UUID, b.UUID))
 	})

@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/smbios"
 )
 
 // checkPlaces compares what the lab file names with what there is: hosts, clusters, guests and nightshift's own place.
@@ -94,6 +95,7 @@ func checkGuests(lab *inventory.Lab, seen map[string]live.VCenter) []checkRow {
 // checkSelf looks where nightshift says that it runs.
 func checkSelf(lab *inventory.Lab, seen map[string]live.VCenter) []checkRow {
 	c := &checks{subject: "nightshift"}
+	c.confirmSelf(lab, seen, smbios.UUID(smbios.File))
 	if lab.Self.Guest == "" {
 		c.ok("self", "runs %s, as the lab file says", selfText(lab.Self))
 		return c.rows
@@ -110,6 +112,21 @@ func checkSelf(lab *inventory.Lab, seen map[string]live.VCenter) []checkRow {
 		c.add(checkFail, "self", "correct self: in the lab file", "the lab file says that it runs in guest %s, which no vCenter has", lab.Self.Guest)
 	}
 	return c.rows
+}
+
+// confirmSelf says where this machine's SMBIOS UUID is known in the lab, if that is not what the lab file says.
+func (c *checks) confirmSelf(lab *inventory.Lab, seen map[string]live.VCenter, machine string) {
+	if !live.GenuineUUID(machine) {
+		return
+	}
+	for _, name := range sortedKeys(seen) {
+		for _, g := range seen[name].Guests {
+			if live.SameUUID(g.BIOSUUID, machine) && g.Name != lab.Self.Guest {
+				c.add(checkFail, "self", "correct self: in the lab file, unless nightshift serves from another machine",
+					"by its SMBIOS UUID this machine is guest %s of %s", g.Name, name)
+			}
+		}
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

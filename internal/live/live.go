@@ -14,6 +14,8 @@ type State struct {
 	BMCs     []BMC     // one per host of the lab file that has a BMC
 	// Instance names this nightshift: what it writes as mark.
 	Instance string
+	// Machine is the SMBIOS UUID of the machine that nightshift runs on, lower case; empty: not known.
+	Machine string
 }
 
 // A VCenter is what one vCenter tells.
