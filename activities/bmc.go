@@ -54,6 +54,7 @@ func (s *server) do(ctx context.Context, request func(bmc) error) error {
 	defer done()
 	if s.session == nil {
 		s.account, err = s.c.open(ctx, s.host.Name, s.host.BMC.Endpoint, func(r endpoint.Resolved) (err error) {
+			r.Basic = s.host.BMC.BasicAuth
 			s.session, err = s.c.dialBMC(ctx, r, s.host.BMC.System)
 			return err
 		})

@@ -182,6 +182,7 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 	if !ok {
 		return c.rows, nil
 	}
+	r.Basic = h.BMC.BasicAuth
 	client, err := redfish.Connect(ctx, r, h.BMC.System)
 	if err != nil {
 		c.fail("login", err)

@@ -137,6 +137,7 @@ func readIdentity(ctx context.Context, lab *inventory.Lab, h inventory.Host) (li
 	if err != nil {
 		return live.BMC{}, err
 	}
+	r.Basic = h.BMC.BasicAuth
 	c, err := redfish.Connect(ctx, r, h.BMC.System)
 	if err != nil {
 		return live.BMC{}, err

@@ -23,6 +23,8 @@ type Resolved struct {
 	URL      *url.URL // without a slash at the end of its path, and without a login
 	User     string
 	Password inventory.Secret
+	// Basic asks for basic authentication from the start, where there would be sessions. The caller sets it.
+	Basic bool
 	// TLS verifies the machine by its fingerprint, by a CA file or by the system's CAs; nil for http://. A refusal is a
 	// fault.Identity, also through http.Client. InsecureSkipVerify is set in it because VerifyConnection does the work:
 	// keep both when changing a copy.

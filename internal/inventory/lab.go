@@ -99,6 +99,8 @@ type Host struct {
 // A BMC is a server's management controller (iDRAC, iLO, …), reached through Redfish.
 type BMC struct {
 	Endpoint `json:",inline"`
+	// BasicAuth sends user and password with each request and makes no session, for services that ask for it even to log in.
+	BasicAuth bool `json:"basicAuth,omitempty"`
 	// System is the path of the ComputerSystem, where the service has more than one: /redfish/v1/Systems/1
 	System string `json:"system,omitempty"`
 	// Serial is the server's serial number (service tag) as the BMC tells it: recorded by `lab trust`, compared at each use.

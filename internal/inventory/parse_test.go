@@ -114,7 +114,7 @@ func TestFilesThatAreNoLabFile(t *testing.T) {
 func TestWrongKeysAndTypes(t *testing.T) {
 	for _, b := range []bad{
 		{name: "unknown key with a near one", old: "      user: root", text: "      usr: root\n      user: root", place: "12:7", field: "hosts[0].bmc",
-			says: []string{`unknown key "usr"`, `did you mean "user"?`, "Allowed: url, user, password, tls, insecure, system, serial"}},
+			says: []string{`unknown key "usr"`, `did you mean "user"?`, "Allowed: url, user, password, tls, insecure, basicAuth, system, serial, uuid"}},
 		{name: "unknown key by case", old: "groups:", text: "Groups:", place: "19:1", says: []string{`unknown key "Groups"`, `did you mean "groups"?`}},
 		{name: "unknown key, nothing near", old: "    keep: true", text: "    colour: true", place: "15:5", field: "hosts[1]", says: []string{`unknown key "colour" (allowed: name, vcenter,`}},
 		{name: "key of an embedded struct at the wrong place", old: "    keep: true", text: "    url: https://x", place: "15:5", field: "hosts[1]", says: []string{`unknown key "url"`}},

@@ -98,6 +98,9 @@ func (c *checker) bmcs() {
 		}
 		at := fmt.Sprintf("hosts[%d].bmc", i)
 		c.endpoint(at, h.BMC.Endpoint)
+		if h.BMC.BasicAuth && h.BMC.User == "" {
+			c.add(at+".basicAuth", "there is no user to log in with", "add user and password")
+		}
 		system := strings.TrimRight(h.BMC.System, "/")
 		if system != "" && !strings.HasPrefix(system, "/redfish/") {
 			c.add(at+".system", fmt.Sprintf("%q is no path of a system", h.BMC.System), "as the BMC lists it: /redfish/v1/Systems/1")

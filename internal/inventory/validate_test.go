@@ -38,6 +38,7 @@ func TestNamesAndReferences(t *testing.T) {
 		{name: "unknown runbook", old: "lab: home", text: "lab: home\nrunbooks: {powerdown: {approval: true}}", place: "2:12", field: "runbooks.powerdown", says: []string{`did you mean "power-down"?`, "power-down, power-up, settle"}},
 		{name: "health address", old: "    after: [db01]", text: "    health: {tcp: [web01]}", place: "18:20", field: "guests[0].health.tcp[0]", says: []string{`"web01" is no address`, "host:port"}},
 		{name: "health URL", old: "    after: [db01]", text: "    health: {http: [\"ftp://web01\"]}", place: "18:21", field: "guests[0].health.http[0]", says: []string{"no URL to look at"}},
+		{name: "basicAuth without a user", old: "    keep: true", text: "    bmc:\n      url: https://b\n      basicAuth: true", place: "17:18", field: "hosts[1].bmc.basicAuth", says: []string{"no user"}},
 		{name: "BMC needed by the host's own policy", old: "    keep: true", text: "    shutdown: {onTimeout: forceOff}", place: "14:5", field: "hosts[1]", says: []string{"onTimeout: forceOff needs a bmc, and host esx22 has none"}},
 	} {
 		b.run(t)

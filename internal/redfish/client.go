@@ -61,8 +61,8 @@ type link struct {
 	ID string `json:"@odata.id"`
 }
 
-// Connect logs in to the service at r: with a session where the service has them, else with basic authentication, and
-// without either where r names no user. system is the path of the ComputerSystem, needed only where the service has
+// Connect logs in to the service at r: with a session where the service has them, else (or where r asks for it) with
+// basic authentication, and without either where r names no user. system is the path of the ComputerSystem, needed only where the service has
 // several. The caller closes the client, always: controllers have few sessions.
 //
 // Errors are of the kinds fault.Auth, Identity, Unsupported (not a Redfish service), Unreachable (also: all sessions
@@ -77,6 +77,9 @@ func connect(ctx context.Context, r endpoint.Resolved, system string, p patience
 	origin := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host}
 	t := newTransport(r.URL, r.TLS)
 	t.user, t.password = r.User, r.Password.Reveal()
+	if r.Basic && r.User != "" {
+		t.useBasic()
+	}
 	c := &Client{
 		where:     fmt.Sprintf("%s (%s%s)", r.Name, origin.String(), t.prefix),
 		transport: t, patience: p, system: systemPath(system), named: system != "",
@@ -106,7 +109,7 @@ func (c *Client) open(ctx context.Context, conf gofish.ClientConfig) error {
 		c.api, err = gofish.ConnectContext(ctx, conf)
 		return err
 	})
-	if status, _ := answer(err); status == http.StatusUnauthorized && c.transport.user != "" {
+	if status, _ := answer(err); status == http.StatusUnauthorized && c.transport.user != "" && !c.transport.hasBasic() {
 		c.transport.useBasic()
 		c.api, err = gofish.ConnectContext(ctx, conf)
 	}

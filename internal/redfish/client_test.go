@@ -73,6 +73,42 @@ func TestBasicAuthWhereThereAreNoSessions(t *testing.T) {
 	})
 }
 
+// A gate before the service asks for basic authentication even where sessions are made. What the session was to be made
+// with has not been looked at then, but who could know: one attempt, and the person is told what to write.
+func TestBasicAuthWhereThePersonSaysSo(t *testing.T) {
+	gate := func(b *bmc, root bool) {
+		b.on = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			name, secret, _ := r.BasicAuth()
+			if name == user && secret == password || !root && r.URL.Path == "/redfish/v1/" {
+				return false
+			}
+			b.refused++
+			w.Header().Set("WWW-Authenticate", `Basic realm="redfish"`)
+			http.Error(w, "Unauthorized", http.StatusUnauthorized)
+			return true
+		}
+	}
+	b := idrac9(t)
+	gate(b, false)
+	r := b.serveTLS()
+	_, err := connect(t.Context(), r, "", quick())
+	require.ErrorIs(t, err, fault.Auth)
+	require.ErrorContains(t, err, "basicAuth: true")
+	require.Equal(t, 1, b.refused)
+
+	r.Basic = true
+	_, err = open(t, r, "").System(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, b.refused)
+	require.Zero(t, b.logins)
+
+	gate(b, true)
+	r.Password = inventory.NewSecret("wrong")
+	_, err = connect(t.Context(), r, "", quick())
+	require.ErrorIs(t, err, fault.Auth)
+	require.Equal(t, 2, b.refused, "once for the wrong password")
+}
+
 func TestNoLoginWithoutUser(t *testing.T) {
 	b := mockup(t)
 	r := b.serve()

@@ -44,6 +44,9 @@ func (c *Client) login(ctx context.Context) error {
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
 		t.useBasic()
 		return nil
+	case status == http.StatusUnauthorized && t.gated():
+		return c.refuse(c.failf(fault.Auth, "logging in as %s: it asks for basic authentication even where sessions are made (401 Unauthorized): "+
+			"check user and password; if they are right, set `basicAuth: true` in its bmc: in the lab file; nothing is tried again by itself, for accounts get locked", t.user))
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusBadRequest && says(infos, "RAC0212"):
 		return c.refuse(c.fail("logging in as "+t.user, err, fault.Auth))
 	}

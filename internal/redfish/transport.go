@@ -26,6 +26,7 @@ type transport struct {
 	password string
 	token    string // of the session
 	basic    bool
+	gate     bool // something before the service asks for basic authentication, also for a login
 }
 
 func newTransport(base *url.URL, conf *tls.Config) *transport {
@@ -72,11 +73,29 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if next == t.acts {
+		t.notice(res)
+	}
 	res.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.LimitReader(res.Body, maxBody), res.Body}
 	return res, nil
+}
+
+// notice tells a refused login from one that was not looked at: a Redfish service says no in JSON (DSP0266, "Error
+// responses"), a gate in front of it with a challenge alone.
+func (t *transport) notice(res *http.Response) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gate = res.StatusCode == http.StatusUnauthorized && !strings.Contains(res.Header.Get("Content-Type"), "json") &&
+		strings.HasPrefix(strings.ToLower(res.Header.Get("WWW-Authenticate")), "basic")
+}
+
+func (t *transport) gated() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gate
 }
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
