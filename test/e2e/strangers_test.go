@@ -126,7 +126,7 @@ func (s *strangeLab) requirePower(power string, resets ...[]string) {
 	}
 }
 
-// TestStrangers takes a lab of which nothing is ours down and up again, twice.
+// TestStrangers takes a lab of which nothing is ours down and up again.
 func TestStrangers(t *testing.T) {
 	s := newStrangeLab(t)
 	before := s.guestPower()
