@@ -29,6 +29,8 @@ type verb struct {
 	owe func(context.Context, seen) error
 	// calls by the name that plan.Memo.Phase gets; "" is the wait without a call.
 	calls map[string]call
+	// unasked looks twice at a wanted state that this step did not bring about; an error keeps it from being done. May be nil.
+	unasked func(context.Context) error
 	// finish runs when the wanted state was read. May run again. May be nil.
 	finish func(context.Context, seen) error
 	tasks  taskSystem // nil where no vCenter task tells about the call
@@ -241,6 +243,11 @@ func (t *attempt) look(v verb) (seen, error) {
 func (t *attempt) quiet() context.Context { return context.WithoutCancel(t.ctx) }
 
 func (t *attempt) done(v verb, s seen, note string) (plan.Outcome, error) {
+	if v.unasked != nil && !t.memo.Sent() {
+		if err := v.unasked(t.quiet()); err != nil {
+			return plan.Outcome{}, err
+		}
+	}
 	if v.finish != nil {
 		if err := v.finish(t.quiet(), s); err != nil {
 			return plan.Outcome{}, err

@@ -1,11 +1,15 @@
 package activities
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 )
 
@@ -80,6 +84,42 @@ func TestSettleDebt(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, w.book.Debts)
 	require.Equal(t, 2, w.count("SetVCLS"))
+}
+
+func TestAnotherClusterIsNotTouched(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"ref":  func(w *world) { w.cluster.Ref = "domain-c2" },
+		"name": func(w *world) { w.cluster.Name = "c2" },
+	} {
+		for _, action := range []plan.Action{plan.SuspendSetting, plan.SettleDebt} {
+			t.Run(name+" "+string(action), func(t *testing.T) {
+				w := newWorld()
+				w.book.Debts = []plan.Debt{{ID: plan.DebtID("vc1", "domain-c1", plan.HA), Setting: plan.HA, Was: "false"}}
+				change(w)
+				_, err := attemptOf(t, newActivities(w), action, clusterCall(plan.HA), nil)
+				requireType(t, err, Unsafe)
+				require.Empty(t, w.events)
+				require.Len(t, w.book.Debts, 1)
+			})
+		}
+	}
+}
+
+// What cannot be written down as owed is not switched off.
+func TestWithoutALedgerNothingIsSwitchedOff(t *testing.T) {
+	w := newWorld()
+	a := newActivities(w)
+	a.ledger = deafLedger{worldLedger{w}}
+	_, err := attemptOf(t, a, plan.SuspendSetting, clusterCall(plan.HA), nil)
+	requireType(t, err, Transient)
+	require.Empty(t, w.events)
+	require.True(t, w.cluster.HA)
+}
+
+type deafLedger struct{ worldLedger }
+
+func (deafLedger) change(context.Context, string, ledger.Change) error {
+	return fault.As(fault.Unreachable, errors.New("the ledger does not answer"))
 }
 
 func TestMarks(t *testing.T) {

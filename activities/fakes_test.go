@@ -167,6 +167,10 @@ func (w *world) EnterMaintenance(context.Context, string, time.Duration) (string
 	return w.receive("EnterMaintenance", "HostSystem.enterMaintenanceMode", func() { w.host.Maintenance = true })
 }
 
+func (w *world) ExitMaintenance(context.Context, string, time.Duration) (string, error) {
+	return w.receive("ExitMaintenance", "HostSystem.exitMaintenanceMode", func() { w.host.Maintenance = false })
+}
+
 func (w *world) ShutdownHost(context.Context, string, bool) (string, error) {
 	return w.receive("ShutdownHost", "HostSystem.shutdown", func() { w.bmc.Power = live.Off })
 }
@@ -192,6 +196,10 @@ func (w *world) SetHA(_ context.Context, _ string, on bool) (string, error) {
 
 func (w *world) SetDRSLevel(_ context.Context, _, level string) (string, error) {
 	return w.receive("SetDRSLevel", "ClusterComputeResource.reconfigureEx", func() { w.cluster.DRSLevel = level })
+}
+
+func (w *world) SetDPM(_ context.Context, _ string, on bool) (string, error) {
+	return w.receive("SetDPM", "ClusterComputeResource.reconfigureEx", func() { w.cluster.DPM = on })
 }
 
 func (w *world) SetVCLS(_ context.Context, _, value string) error {

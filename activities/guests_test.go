@@ -36,6 +36,11 @@ func TestShutdownGuestFollowsItsPolicy(t *testing.T) {
 		"waits for an answer":         {params: patient, guest: func(g *live.Guest) { g.Question = &live.Question{Text: "moved or copied?"} }, fails: Precondition},
 		"nightshift itself":           {params: patient, guest: called("nuc-vm"), call: at("nuc-vm"), fails: Unsafe},
 		"the vCenter":                 {params: patient, guest: called("vcsa"), call: at("vcsa"), fails: Unsafe},
+		"kept by the lab file":        {params: patient, guest: called("mgmt01"), call: at("mgmt01"), fails: Unsafe},
+		"a template":                  {params: patient, guest: func(g *live.Guest) { g.Template = true }, fails: Unsafe},
+		"vSphere's own":               {params: patient, guest: func(g *live.Guest) { g.VCLS = true }, fails: Unsafe},
+		"orphaned":                    {params: patient, guest: func(g *live.Guest) { g.Connection = "orphaned" }, fails: Precondition},
+		"its UUID is not told":        {params: patient, guest: func(g *live.Guest) { g.UUID = "" }, fails: Transient},
 		"tagged as kept":              {params: patient, guest: func(g *live.Guest) { g.Tags = []string{"KeepOn"} }, fails: Unsafe},
 		"on a host that is not seen":  {params: patient, guest: func(g *live.Guest) { g.Connection, g.Power = live.Disconnected, "unknown" }, fails: Transient},
 		"asked before, Tools stopped": {params: plan.ShutdownGuestParams{Method: "shutdown", NoTools: "leave", OnTimeout: "powerOff", Timeout: ms}, guest: noTools, call: func(c *plan.Call) { c.Decision = 1 }, sent: "PowerOffGuest"},
@@ -52,10 +57,13 @@ func TestShutdownGuestFollowsItsPolicy(t *testing.T) {
 			if c.call != nil {
 				c.call(&call)
 			}
-			_, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, call, nil)
+			a := newActivities(w)
+			a.lab.Guests = []inventory.Guest{{Name: "mgmt01", VCenter: "vc1", Keep: true}}
+			_, err := attemptOf(t, a, plan.ShutdownGuest, call, nil)
 			if c.fails != "" {
 				requireType(t, err, c.fails)
 				require.Zero(t, w.count("PowerOffGuest")+w.count("SuspendGuest"))
+				require.True(t, c.ignore || w.count("ShutdownGuest") == 0, "it was asked to shut down")
 				return
 			}
 			require.NoError(t, err)

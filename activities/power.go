@@ -47,7 +47,7 @@ func (a *Activities) ShutdownHost(ctx context.Context, c plan.Call) (plan.Outcom
 		return plan.Outcome{}, classify(plan.ShutdownHost, c.Target, err)
 	}
 	defer d.server.close(ctx)
-	return a.act(ctx, verb{op: plan.ShutdownHost, call: c, tasks: d.vc, read: d.look, first: d.first, calls: d.calls()})
+	return a.act(ctx, verb{op: plan.ShutdownHost, call: c, tasks: d.vc, read: d.look, first: d.first, unasked: d.unasked, calls: d.calls()})
 }
 
 func (d *hostDown) prepare(ctx context.Context, a *Activities, c plan.Call) (err error) {
@@ -77,6 +77,23 @@ func bmcState(b live.BMC) string {
 		return "on (the BMC says On)"
 	}
 	return "not at rest (the BMC says " + b.Power + ")"
+}
+
+// unasked holds an Off that nobody asked for against what the vCenter sees: a BMC that says so of a host at work is broken,
+// or another machine's. A vCenter says connected for a while after a shutdown, too: of an emptied host the BMC is believed.
+func (d *hostDown) unasked(ctx context.Context) error {
+	if d.call.Before.Sent() {
+		return nil
+	}
+	h, err := d.read(ctx)
+	if err != nil || h.Connection != live.Connected || h.Power == "standBy" || h.Power == live.PoweredOff {
+		return err
+	}
+	guests, err := d.vc.GuestsOn(ctx, d.call.Target.Ref)
+	if err != nil || h.Maintenance && len(running(guests)) == 0 {
+		return err
+	}
+	return refuse(fault.Unreachable, "its BMC says Off, which this run did not ask for, and the vCenter says connected: it is not known whether it is down")
 }
 
 // first makes sure that the host is the planned one and that all its guests are off, and chooses the way.

@@ -2,12 +2,14 @@ package activities
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
@@ -54,6 +56,37 @@ func TestALostHostIsNotDown(t *testing.T) {
 	require.Zero(t, w.count("Reset ForceOff"))
 }
 
+// Off counts when it was asked for, or when the vCenter lost the host too. The BMC alone may be another machine's.
+func TestAnOffThatNobodyAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*world, *plan.Call)
+		down   bool
+	}{
+		"the vCenter lost it":               {func(w *world, _ *plan.Call) { w.host.Connection = live.NotResponding }, true},
+		"stands by":                         {func(w *world, _ *plan.Call) { w.host.Power = "standBy" }, true},
+		"emptied, and not noticed yet":      {func(w *world, _ *plan.Call) { w.host.Maintenance, w.guest.Power = true, live.PoweredOff }, true},
+		"asked by an attempt that is over":  {func(_ *world, c *plan.Call) { c.Before = &plan.Memo{Intent: "ShutdownHost", Phase: viaVCenter} }, true},
+		"the vCenter sees it run":           {func(*world, *plan.Call) {}, false},
+		"in maintenance mode, with a guest": {func(w *world, _ *plan.Call) { w.host.Maintenance = true }, false},
+		"emptied, not in maintenance mode":  {func(w *world, _ *plan.Call) { w.guest.Power = live.PoweredOff }, false},
+	} {
+		for _, force := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, force %v", name, force), func(t *testing.T) {
+				w, call := newWorld(), hostCall(down(time.Minute))
+				w.bmc.Power, w.host.Maintenance, call.Force = live.Off, false, force
+				c.change(w, &call)
+				_, err := attemptOf(t, newActivities(w), plan.ShutdownHost, call, nil)
+				if c.down {
+					require.NoError(t, err)
+				} else {
+					requireType(t, err, Transient)
+				}
+				require.Empty(t, w.events)
+			})
+		}
+	}
+}
+
 func TestShutdownHostRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*world, *Activities, *plan.Call)
@@ -68,10 +101,16 @@ func TestShutdownHostRefuses(t *testing.T) {
 		"it is another host":         {func(_ *world, _ *Activities, c *plan.Call) { c.Target.Name = "nuc.lab" }, Unsafe},
 		"it has another UUID":        {func(w *world, _ *Activities, _ *plan.Call) { w.host.UUID = "u-other" }, Unsafe},
 		"the BMC is another's":       {func(w *world, _ *Activities, _ *plan.Call) { w.bmc.Serial = "TAG2" }, Unsafe},
-		"the BMC's UUID differs":     {func(w *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC.Serial, w.bmc.UUID = "", "99999999-0037-3510-8051-b7c04f4d3332" }, Unsafe},
-		"the vCenter lost it":        {func(w *world, _ *Activities, _ *plan.Call) { w.host.Connection = live.NotResponding }, Precondition},
-		"it has no BMC":              {func(_ *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC = nil }, InvalidInput},
-		"the BMC says nothing":       {func(w *world, _ *Activities, _ *plan.Call) { w.bmc.Power = "" }, Transient},
+		"the BMC's UUID differs": {func(w *world, a *Activities, _ *plan.Call) {
+			a.lab.Hosts[0].BMC.Serial, w.bmc.UUID = "", "99999999-0037-3510-8051-b7c04f4d3332"
+		}, Unsafe},
+		"the vCenter lost it":       {func(w *world, _ *Activities, _ *plan.Call) { w.host.Connection = live.NotResponding }, Precondition},
+		"it has no BMC":             {func(_ *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].BMC = nil }, InvalidInput},
+		"it is not in the lab file": {func(_ *world, a *Activities, _ *plan.Call) { a.lab.Hosts[0].Name = "esx99" }, Unsafe},
+		"its cluster is kept": {func(_ *world, a *Activities, _ *plan.Call) {
+			a.lab.Clusters = []inventory.Cluster{{Name: "c1", VCenter: "vc1", Keep: true}}
+		}, Unsafe},
+		"the BMC says nothing": {func(w *world, _ *Activities, _ *plan.Call) { w.bmc.Power = "" }, Transient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := offWorld()

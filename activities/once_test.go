@@ -1,0 +1,132 @@
+package activities
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+)
+
+// An actCase is a verb that changes something, and the one call that it sends.
+type actCase struct {
+	action plan.Action
+	call   plan.Call
+	begin  func(*world)
+	sends  string
+}
+
+// actCases has every call that activities send, but those that TestEscalation and its like look at.
+func actCases() map[string]actCase {
+	guest := func(p plan.ShutdownGuestParams) plan.Call {
+		p.Timeout, p.OnTimeout, p.NoTools = within(30*time.Millisecond), plan.LeaveGuest, plan.LeaveGuest
+		return guestCall(p)
+	}
+	off := func(w *world) { w.guest.Power = live.PoweredOff }
+	host := hostCall(plan.HostParams{Host: "esx21"})
+	graceful := down(time.Minute)
+	graceful.Via = plan.GracefulBMC
+	cut := hostCall(down(time.Minute))
+	cut.Force = true
+	return map[string]actCase{
+		"shut down a guest": {plan.ShutdownGuest, guest(plan.ShutdownGuestParams{Method: "shutdown"}), func(*world) {}, "ShutdownGuest"},
+		"power off a guest": {plan.ShutdownGuest, guest(plan.ShutdownGuestParams{Method: powerOff}), func(*world) {}, "PowerOffGuest"},
+		"suspend a guest":   {plan.ShutdownGuest, guest(plan.ShutdownGuestParams{Method: suspend}), func(*world) {}, "SuspendGuest"},
+		"start a guest":     {plan.PowerOnGuest, guest(plan.ShutdownGuestParams{}), off, "PowerOnGuest"},
+		"enter maintenance": {plan.EnterMaintenance, host, func(w *world) { w.host.Maintenance = false }, "EnterMaintenance"},
+		"exit maintenance":  {plan.ExitMaintenance, host, func(*world) {}, "ExitMaintenance"},
+		"shut down a host":  {plan.ShutdownHost, hostCall(down(time.Minute)), off, "ShutdownHost"},
+		"ask the BMC":       {plan.ShutdownHost, hostCall(graceful), off, "Reset GracefulShutdown"},
+		"cut the power":     {plan.ShutdownHost, cut, off, "Reset ForceOff"},
+		"switch a host on":  {plan.PowerOnHost, hostCall(plan.PowerOnHostParams{Host: "esx21"}), func(w *world) { w.bmc.Power = live.Off }, "Reset On"},
+		"HA":                {plan.SuspendSetting, clusterCall(plan.HA), func(*world) {}, "SetHA"},
+		"DRS":               {plan.SuspendSetting, clusterCall(plan.DRS), func(*world) {}, "SetDRSLevel"},
+		"DPM":               {plan.SuspendSetting, clusterCall(plan.DPM), func(*world) {}, "SetDPM"},
+		"vCLS":              {plan.SuspendSetting, clusterCall(plan.VCLS), func(*world) {}, "SetVCLS"},
+	}
+}
+
+func (c actCase) world() *world {
+	w := newWorld()
+	c.begin(w)
+	return w
+}
+
+// The process dies at every event of every verb, and once the answer is lost: what arrives is never more than what was
+// decided. A new decision is taken only with proof that the call did not arrive.
+func TestEveryVerbIsSentOnceForADecision(t *testing.T) {
+	for name, c := range actCases() {
+		t.Run(name, func(t *testing.T) {
+			for at := 1; ; at++ {
+				w := c.world()
+				w.crashAt = at
+				decisions := c.toItsEnd(t, w)
+				require.LessOrEqual(t, w.count(c.sends), decisions, "event %d: %v", at, w.events)
+				if at > len(w.events) {
+					require.Equal(t, 1, w.count(c.sends))
+					break
+				}
+			}
+			w, env, stop := c.world(), newEnv(), make(chan struct{})
+			env.SetWorkerStopChannel(stop)
+			w.react[c.sends] = func() error {
+				close(stop) // it looks once more, and yields
+				return fault.As(fault.Unreachable, errors.New("connection reset"))
+			}
+			a := newActivities(w)
+			out, err := attemptIn(t, env, a, c.action, c.call, nil)
+			require.NoError(t, err)
+			require.NotNil(t, out.Yield)
+			next := c.call
+			next.Memo = out.Yield
+			_, err = attemptIn(t, stopped(), a, c.action, next, nil)
+			require.NoError(t, err)
+			require.Equal(t, 1, w.count(c.sends), "the call was sent again after an answer that was lost")
+		})
+	}
+}
+
+// toItsEnd runs the step as the executor does, and counts the decisions to send.
+func (c actCase) toItsEnd(t *testing.T, w *world) (decisions int) {
+	t.Helper()
+	a, call := newActivities(w), c.call
+	decisions = 1
+	var memo *plan.Memo
+	for attempt := 1; attempt < 8; attempt++ {
+		out, err := attemptOf(t, a, c.action, call, memo)
+		switch {
+		case err != nil:
+			require.ErrorContains(t, err, errCrash.Error())
+			if n := len(w.memos); n > 0 {
+				last := w.memos[n-1]
+				last.At = last.At.Add(-time.Hour) // it takes long until somebody goes on
+				memo = &last
+			}
+		case out.Unclear == nil, !out.Unclear.NeverArrived:
+			return decisions // done, or a person's turn
+		default:
+			decisions++
+			memo, call.Decision, call.Before = nil, call.Decision+1, &out.Unclear.Memo
+		}
+	}
+	return decisions
+}
+
+// Where the intent is not on the server's disk, nothing is sent: nobody would know of it.
+func TestNoIntentNoAct(t *testing.T) {
+	for name, c := range actCases() {
+		for why, e := range map[string]error{"no answer": serviceerror.NewUnavailable("away"), "given up": serviceerror.NewNotFound("no such activity")} {
+			t.Run(name+", "+why, func(t *testing.T) {
+				w := c.world()
+				w.record = func() error { return e }
+				_, _ = attemptOf(t, newActivities(w), c.action, c.call, nil)
+				require.Zero(t, w.count("sending "+c.sends))
+			})
+		}
+	}
+}
