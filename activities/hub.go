@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	commonpb "go.temporal.io/api/common/v1"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -53,9 +52,10 @@ func (h *hub) nudge(run string) {
 	}
 }
 
-// Nudge asks the steps of the run in this process to yield at once. It answers the memos of those steps, by activity
-// id, that stand between two attempts at this moment: when such an activity is cancelled, the server ends it on the
-// spot, and its heartbeat details are gone (server 1.32, handleCommandRequestCancelActivity).
+// Nudge asks the steps of the run in this process to yield at once. It answers what steps have sent, by activity id, as
+// their last heartbeat tells: when an activity that stands between two attempts is cancelled, the server ends it on the
+// spot, and its heartbeat details are gone (server 1.32, handleCommandRequestCancelActivity). One that is under way now
+// may stand between two attempts by then.
 func (a *Activities) Nudge(ctx context.Context, run string) (map[string]plan.Memo, error) {
 	a.hub.nudge(run)
 	memos := map[string]plan.Memo{}
@@ -68,7 +68,7 @@ func (a *Activities) Nudge(ctx context.Context, run string) (map[string]plan.Mem
 	}
 	for _, p := range d.GetPendingActivities() {
 		var m plan.Memo
-		if p.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED && p.GetHeartbeatDetails() != nil &&
+		if p.GetHeartbeatDetails() != nil &&
 			converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &m) == nil && m.Sent() {
 			memos[p.GetActivityId()] = m
 		}

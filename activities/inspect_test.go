@@ -66,6 +66,15 @@ func TestAnUnreachableVCenterEndsTheInspection(t *testing.T) {
 	require.ErrorContains(t, err, "no route to vc1")
 }
 
+func TestTheBMCOfAnotherServerTellsNothing(t *testing.T) {
+	w := newWorld()
+	w.bmc.Serial = "TAG2"
+	st, err := newActivities(w).inspect(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, st.BMCs[0].Err, "it is the BMC of another server")
+	require.Empty(t, st.BMCs[0].Power)
+}
+
 func TestABMCThatCannotBeReadSaysWhy(t *testing.T) {
 	a := newActivities(newWorld())
 	a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {

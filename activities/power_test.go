@@ -259,6 +259,17 @@ func TestPowerOnHost(t *testing.T) {
 	require.Equal(t, 1, w.count("Reset On"))
 }
 
+// The vCenter may be off when a host is switched on: what the plan says must fit the lab file by itself.
+func TestPowerOnOfAnotherHostThanTheLabFileSays(t *testing.T) {
+	w := newWorld()
+	w.bmc.Power = live.Off
+	c := hostCall(plan.PowerOnHostParams{Host: "esx21"})
+	c.Target.Name = "esx22.lab"
+	_, err := attemptOf(t, newActivities(w), plan.PowerOnHost, c, nil)
+	requireType(t, err, Unsafe)
+	require.Empty(t, w.events)
+}
+
 // 409 "already on": somebody else pressed the button.
 func TestAlreadySoAtTheCall(t *testing.T) {
 	w := newWorld()
