@@ -12,6 +12,7 @@ import (
 type app struct {
 	in       io.Reader
 	out, err io.Writer
+	screen   io.Writer // out as it is, for a display that draws in place
 	env      environment
 	now      func() time.Time
 	after    func(time.Duration) <-chan time.Time

@@ -157,7 +157,7 @@ func newConsole(t *testing.T, lab *fakeLab) *console {
 	tick := make(chan time.Time)
 	close(tick)
 	c.app = &app{
-		in: strings.NewReader(""), out: c.stdout, err: c.stderr,
+		in: strings.NewReader(""), out: c.stdout, screen: c.stdout, err: c.stderr,
 		env: fakeEnv{"TEMPORAL_ADDRESS": "localhost:1", "NIGHTSHIFT_UI": "http://ui", "XDG_CONFIG_HOME": t.TempDir(), "NIGHTSHIFT_STATE_DIR": t.TempDir()},
 		now: midnight, after: func(time.Duration) <-chan time.Time { return tick },
 		who: "ann@desk", size: func() (int, int) { return 100, 30 },

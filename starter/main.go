@@ -28,11 +28,12 @@ func main() {
 // systemApp wires the command to this process.
 func systemApp() *app {
 	out, in := os.Stdout.Fd(), os.Stdin.Fd()
+	outTerminal := isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb"
 	return &app{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		in: os.Stdin, out: safeWriter{os.Stdout, outTerminal}, screen: os.Stdout, err: safeWriter{os.Stderr, false},
 		env: systemEnvironment{}, now: time.Now, after: time.After, who: whoAmI(),
 		inTerminal:  isatty.IsTerminal(in),
-		outTerminal: isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb",
+		outTerminal: outTerminal,
 		errTerminal: isatty.IsTerminal(os.Stderr.Fd()) && os.Getenv("TERM") != "dumb",
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(out))

@@ -101,8 +101,9 @@ func stamp(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// cut shortens s to n columns.
+// cut shortens s to n columns of one line.
 func cut(s string, n int) string {
+	s = oneLineOf(s)
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}

@@ -24,7 +24,7 @@ func (a *app) newProgress() progress {
 		return newPlainProgress(a.err)
 	}
 	if a.outTerminal {
-		return &liveProgress{out: a.out, size: a.size, style: style{paint: a.paint(), ascii: !a.utf8()}}
+		return &liveProgress{out: a.screen, size: a.size, style: style{paint: a.paint(), ascii: !a.utf8()}}
 	}
 	return newPlainProgress(a.out)
 }
