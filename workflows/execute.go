@@ -118,7 +118,7 @@ func (r *run) nudge(ctx workflow.Context) {
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("the running steps could not be nudged", "error", err)
 	}
-	r.between = memos
+	r.between, r.blind = memos, err != nil
 }
 
 // start starts whatever may start.

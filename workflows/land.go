@@ -33,6 +33,8 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 		r.finishStep(ctx, i, runapi.StepDone)
 	case err == nil:
 		r.again(ctx, i, out.Yield)
+	case temporal.IsCanceledError(err) && r.blind && s.Changes():
+		r.fail(ctx, i, "it was interrupted when this run was to go on in another, and what it has sent could not be read; look at "+s.Target.String())
 	case temporal.IsCanceledError(err): // it had not begun, or stood between two attempts
 		r.again(ctx, i, r.between[s.ID])
 	case errors.As(err, &lost):

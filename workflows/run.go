@@ -28,6 +28,7 @@ type run struct {
 	acts      workflow.Context // the context of all activities in flight
 	yield     workflow.CancelFunc
 	between   map[string]*plan.Memo // of steps that stood between two attempts when this run was to leave
+	blind     bool                  // what steps have sent could not be read then
 	alarm     alarm
 	grouped   []group
 	groupOf   []int // of each step

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -30,6 +31,8 @@ type bench struct {
 	does map[string]func(plan.Call) (plan.Outcome, error) // by step id; default: done
 	held ledger.State
 	lock error
+	// nudge is what the running steps answer.
+	nudge func() (map[string]*plan.Memo, error)
 
 	calls    []plan.Call
 	planned  int
@@ -47,7 +50,8 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
 	b.register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { b.released++; return nil })
 	b.register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return b.held, nil })
-	b.register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return nil, nil })
+	b.nudge = func() (map[string]*plan.Memo, error) { return nil, nil }
+	b.register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return b.nudge() })
 	for _, a := range plan.Actions() {
 		b.register(string(a), b.step)
 	}
@@ -76,6 +80,13 @@ func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {
 		return do(c)
 	}
 	return plan.Outcome{Acted: true}, nil
+}
+
+// hang keeps a step in flight until the test ends.
+func (b *bench) hang() {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	<-b.t.Context().Done()
 }
 
 func (b *bench) run(p runapi.Params, more ...any) {
@@ -193,6 +204,8 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, runapi.Refused, s.Outcome)
 			require.Contains(t, s.Why, c.want)
 			require.Empty(t, b.calls, "nothing is touched")
+			require.Equal(t, name == "locked", b.planned == 0, "the lab is inspected under the lock")
+			require.NotContains(t, s.Steps, string(runapi.HalfDone))
 			require.Equal(t, 1, b.released)
 		})
 	}
@@ -317,6 +330,58 @@ func TestUnclearWithProofDoesNotGoOnForEver(t *testing.T) {
 	b.run(runapi.Params{Approved: true})
 	require.Equal(t, runapi.Aborted, b.sheet().Outcome)
 	require.Len(t, b.calls, 1+ownDecisions)
+}
+
+// A step whose worker died, and whose time is over, is a person's business: what it had sent is known to the next attempt.
+func TestALostStepIsNotStartedAgain(t *testing.T) {
+	b := newBench(t, step("g1"))
+	sent := plan.Memo{Intent: "PowerOff to guest g1", Phase: "powerOff"}
+	b.does["g1"] = func(c plan.Call) (plan.Outcome, error) {
+		if c.Decision == 0 {
+			return plan.Outcome{}, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_START_TO_CLOSE, nil, sent)
+		}
+		return plan.Outcome{Acted: true}, nil
+	}
+	b.order(time.Hour, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "")
+	b.run(runapi.Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, runapi.Done, s.Outcome)
+	require.Len(t, s.Decisions, 1)
+	require.Equal(t, "ann", s.Decisions[0].By)
+	require.Equal(t, &sent, b.calls[len(b.calls)-1].Before)
+}
+
+// A step that is interrupted at a hand-over starts again only where it is known what it has sent.
+func TestAnInterruptedStepOfWhichNothingIsKnown(t *testing.T) {
+	memo := &plan.Memo{Intent: "PowerOff", Phase: "powerOff"}
+	for name, c := range map[string]struct {
+		memos map[string]*plan.Memo
+		err   error
+		steps string
+		left  map[string]*plan.Memo
+	}{
+		"sent nothing": {steps: "."},
+		"sent a call":  {memos: map[string]*plan.Memo{"g1": memo}, steps: ".", left: map[string]*plan.Memo{"g1": memo}},
+		"is not known": {err: temporal.NewNonRetryableApplicationError("no answer", "Transient", nil), steps: "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, step("g1"))
+			b.nudge = func() (map[string]*plan.Memo, error) { return c.memos, c.err }
+			b.does["g1"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
+			b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, 10*time.Millisecond)
+			b.order(20*time.Millisecond, runapi.Pause, runapi.Order{By: "ann"}, "")
+			b.run(runapi.Params{Approved: true})
+			var can *workflow.ContinueAsNewError
+			require.ErrorAs(t, b.GetWorkflowError(), &can)
+			var st State
+			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(can.Input, &runapi.Params{}, &[]byte{}, &st))
+			require.Equal(t, c.steps, st.Steps)
+			require.Equal(t, len(c.left), len(st.Memos))
+			if c.left != nil {
+				require.Equal(t, c.left, st.Memos)
+			}
+		})
+	}
 }
 
 func TestYieldGoesOnWithItsMemo(t *testing.T) {

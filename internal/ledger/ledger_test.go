@@ -33,6 +33,18 @@ func TestLocksExclude(t *testing.T) {
 	require.Len(t, s.Locks, 1)
 }
 
+func TestTheLockOnTheLabExcludesEveryOther(t *testing.T) {
+	a, b := Holder{Workflow: "a", FirstRun: "1"}, Holder{Workflow: "b", FirstRun: "2"}
+	for _, held := range []string{LabScope, "host:esx21"} {
+		var s State
+		apply(t, &s, Change{Acquire: &Acquire{Scopes: []string{held}, Holder: a}})
+		for want, free := range map[string]bool{LabScope: false, "host:esx21": false, "host:esx22": held != LabScope} {
+			err := s.Check(Change{Acquire: &Acquire{Scopes: []string{want}, Holder: b}})
+			require.Equal(t, free, err == nil, "%s while %s is held", want, held)
+		}
+	}
+}
+
 func TestFirstValueOfADebtStands(t *testing.T) {
 	var s State
 	apply(t, &s, Change{Owe: &plan.Debt{ID: "vc/domain-c8/ha", Was: "true"}})
