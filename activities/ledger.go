@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -12,6 +13,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/ledger"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
 
@@ -86,18 +88,9 @@ func ledgerError(verb, lab string, err error) error {
 
 // RememberRunning writes down what runs, so that a power-up finds it. Again is fine: the first entry stands.
 func (a *Activities) RememberRunning(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	return a.memory(ctx, plan.RememberRunning, c, func(g []plan.RememberedGuest) ledger.Change { return ledger.Change{Remember: g} })
-}
-
-// ForgetRunning strikes guests out: they run again.
-func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	return a.memory(ctx, plan.ForgetRunning, c, func(g []plan.RememberedGuest) ledger.Change { return ledger.Change{Forget: g} })
-}
-
-func (a *Activities) memory(ctx context.Context, op plan.Action, c plan.Call, change func([]plan.RememberedGuest) ledger.Change) (plan.Outcome, error) {
 	p, err := params[plan.RememberParams](c)
 	if err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
+		return plan.Outcome{}, classify(plan.RememberRunning, c.Target, err)
 	}
 	if len(p.Guests) == 0 {
 		return plan.Outcome{Note: "no guests"}, nil
@@ -107,10 +100,51 @@ func (a *Activities) memory(ctx context.Context, op plan.Action, c plan.Call, ch
 			p.Guests[i].Run = c.Run
 		}
 	}
-	if err := a.ledger.change(ctx, c.Lab, change(p.Guests)); err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
+	if err := a.ledger.change(ctx, c.Lab, ledger.Change{Remember: p.Guests}); err != nil {
+		return plan.Outcome{}, classify(plan.RememberRunning, c.Target, err)
 	}
 	return plan.Outcome{Evidence: fmt.Sprintf("%d guests in the ledger", len(p.Guests)), Acted: true}, nil
+}
+
+// ForgetRunning strikes out those of the guests that run again. The step runs after an abort too: who was not started
+// must still be known to the next power-up.
+func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outcome, error) {
+	p, err := params[plan.RememberParams](c)
+	if err != nil {
+		return plan.Outcome{}, classify(plan.ForgetRunning, c.Target, err)
+	}
+	var back []plan.RememberedGuest
+	for _, g := range p.Guests {
+		runs, err := a.runsAgain(ctx, g)
+		if err != nil {
+			return plan.Outcome{}, classify(plan.ForgetRunning, c.Target, fmt.Errorf("guest %s: %w", g.Name, err))
+		}
+		if runs {
+			back = append(back, g)
+		}
+	}
+	out := plan.Outcome{Acted: len(back) > 0}
+	if left := len(p.Guests) - len(back); left > 0 {
+		out.Note = fmt.Sprintf("%d of %d do not run and stay remembered", left, len(p.Guests))
+	}
+	if len(back) == 0 {
+		return out, nil
+	}
+	return out, classify(plan.ForgetRunning, c.Target, a.ledger.change(ctx, c.Lab, ledger.Change{Forget: back}))
+}
+
+// runsAgain tells whether the remembered guest was seen powered on. One that is gone, or is another by now, was not.
+func (a *Activities) runsAgain(ctx context.Context, g plan.RememberedGuest) (bool, error) {
+	vc, err := a.clients.vcenter(ctx, g.Endpoint)
+	if err != nil {
+		return false, err
+	}
+	got, err := vc.Guest(ctx, g.Ref)
+	a.clients.failed(g.Endpoint, err)
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil && got.Power == live.PoweredOn && strings.EqualFold(got.UUID, g.UUID), err
 }
 
 // ReadLedger answers the ledger of a lab.

@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/ledger"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
 
@@ -91,9 +92,40 @@ func TestMemory(t *testing.T) {
 	}
 	require.Len(t, w.book.Memory, 1)
 	require.Equal(t, "run-1", w.book.Memory[0].Run)
-	_, err := attemptOf(t, a, plan.ForgetRunning, c, nil)
-	require.NoError(t, err)
-	require.Empty(t, w.book.Memory)
+}
+
+// A power-up that is aborted half-way forgets what it has started and nothing else.
+func TestOnlyWhatRunsAgainIsForgotten(t *testing.T) {
+	there := plan.RememberedGuest{Endpoint: "vc1", UUID: "U-GUEST", Name: "web01", Ref: "vm-1"}
+	for name, tc := range map[string]struct {
+		power  string
+		change func(*plan.RememberedGuest)
+		left   int
+	}{
+		"runs":    {power: live.PoweredOn},
+		"off":     {power: live.PoweredOff, left: 1},
+		"another": {power: live.PoweredOn, change: func(g *plan.RememberedGuest) { g.UUID = "u-other" }, left: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.guest.Power = tc.power
+			g := there
+			if tc.change != nil {
+				tc.change(&g)
+			}
+			w.book.Memory = []plan.RememberedGuest{g}
+			c := plan.Call{Run: "run-2", Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: w.book.Memory})}
+			_, err := attemptOf(t, newActivities(w), plan.ForgetRunning, c, nil)
+			require.NoError(t, err)
+			require.Len(t, w.book.Memory, tc.left)
+		})
+	}
+	w := newWorld()
+	w.book.Memory = []plan.RememberedGuest{there}
+	w.readErr = fault.As(fault.Unreachable, errors.New("no answer"))
+	_, err := attemptOf(t, newActivities(w), plan.ForgetRunning, plan.Call{Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: w.book.Memory})}, nil)
+	requireType(t, err, Transient)
+	require.Len(t, w.book.Memory, 1)
 }
 
 func TestLedgerErrors(t *testing.T) {
