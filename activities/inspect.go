@@ -53,6 +53,7 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if err != nil {
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
+	heedLabFile(&p, a.changedLabFile())
 	packed, err := p.Pack()
 	if err != nil {
 		return plan.Reply{}, fault.As(fault.Invalid, err)
