@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
@@ -135,7 +136,7 @@ func (r *run) list(b *strings.Builder, title string, letter byte) {
 			fmt.Fprintf(b, ": %s", escape(note))
 		}
 		if letter == runapi.Blocked {
-			fmt.Fprintf(b, " (`retry` or `skip` step `%s`)", s.ID)
+			fmt.Fprintf(b, " (`retry` or `skip` step `%s`)", strings.Map(printable, strings.ReplaceAll(s.ID, "`", "'")))
 		}
 		b.WriteString("\n")
 	}
@@ -178,7 +179,15 @@ func (r *run) countGroups() {
 	}
 }
 
-// escape keeps names from being read as Markdown.
-func escape(s string) string {
-	return strings.NewReplacer("*", `\*`, "_", `\_`, "|", `\|`, "<", "&lt;", "\n", " ", "`", "'", "[", `\[`).Replace(s)
+// marks are what Markdown, and the HTML in it, would not show as it stands.
+var marks = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "|", `\|`, "<", "&lt;", "&", "&amp;", "\n", " ", "`", "'", "[", `\[`, "~", `\~`)
+
+// escape keeps names from being read as Markdown, and from turning the writing round.
+func escape(s string) string { return marks.Replace(strings.Map(printable, s)) }
+
+func printable(r rune) rune {
+	if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
