@@ -115,18 +115,22 @@ func TestCheckGuest(t *testing.T) {
 		return s.URL
 	}
 	for name, c := range map[string]struct {
-		params plan.CheckGuestParams
-		beat   string
-		says   string
+		params  plan.CheckGuestParams
+		beat    string
+		noTools bool
+		says    string
 	}{
 		"all is well":    {params: plan.CheckGuestParams{Tools: true, TCP: []string{up.Addr().String()}, HTTP: []string{status(200)}}, beat: "green"},
 		"no heartbeat":   {params: plan.CheckGuestParams{Tools: true}, beat: "red", says: "heartbeat"},
+		"none yet":       {params: plan.CheckGuestParams{Tools: true}, beat: "gray", says: "heartbeat"},
+		"none is told":   {params: plan.CheckGuestParams{Tools: true}},
+		"no Tools":       {params: plan.CheckGuestParams{Tools: true}, noTools: true, says: "without running Tools"},
 		"nobody listens": {params: plan.CheckGuestParams{TCP: []string{gone.Addr().String()}}, says: gone.Addr().String()},
 		"web is ill":     {params: plan.CheckGuestParams{HTTP: []string{status(503)}}, says: "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			w.guest.Heartbeat = c.beat
+			w.guest.Heartbeat, w.guest.Tools = c.beat, !c.noTools
 			a := newActivities(w)
 			a.lab.Guests = []inventory.Guest{{Name: "web01", VCenter: "vc1", Health: &inventory.Health{Timeout: within(20 * time.Millisecond)}}}
 			call := guestCall(plan.ShutdownGuestParams{})

@@ -53,7 +53,9 @@ func health(ctx context.Context, g live.Guest, p plan.CheckGuestParams) seen {
 	switch {
 	case g.Power != live.PoweredOn:
 		return seen{state: guestState(g)}
-	case p.Tools && (!g.Tools || g.Heartbeat != "green" && g.Heartbeat != "yellow"):
+	case p.Tools && !g.Tools:
+		return seen{state: "without running Tools"}
+	case p.Tools && g.Heartbeat != "green" && g.Heartbeat != "yellow" && g.Heartbeat != "": // "": the vCenter tells of none; the Tools run
 		return seen{state: fmt.Sprintf("without the Tools' heartbeat (it is %q)", g.Heartbeat)}
 	}
 	for _, address := range p.TCP {

@@ -90,7 +90,7 @@ type Guest struct {
 	Connection     string // connected | disconnected | inaccessible | invalid | orphaned
 	Tools          bool   // VMware Tools run
 	ToolsInstalled bool   // VMware Tools are installed, as far as vCenter knows; of use where the guest is off
-	Heartbeat      string // green | yellow | red | gray
+	Heartbeat      string // green | yellow | red | gray; empty: the vCenter tells of none
 	Template       bool
 	VCLS           bool // an agent VM of vSphere Cluster Services
 	FT             bool // Fault Tolerance is on

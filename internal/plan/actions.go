@@ -134,7 +134,7 @@ type ShutdownGuestParams struct {
 
 // CheckGuestParams are for CheckGuest: all of them must pass.
 type CheckGuestParams struct {
-	Tools bool     `json:"tools,omitempty"` // the Tools' heartbeat is green (or yellow)
+	Tools bool     `json:"tools,omitempty"` // the Tools run, and their heartbeat, where vCenter tells of one, is green (or yellow)
 	TCP   []string `json:"tcp,omitempty"`   // host:port that accepts a connection
 	HTTP  []string `json:"http,omitempty"`  // URL that answers with a status below 400
 }
