@@ -23,6 +23,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
@@ -181,4 +182,38 @@ func record(t *testing.T, s *site, runbook string) {
 			return
 		}
 	}
+}
+
+// Terminated in the Temporal UI: the run says nothing any more. What it owes is known all the same, nobody works beside
+// what it left until a person says so, and a power-up gives everything back.
+func TestATerminatedRunLeavesItsDebtsAndItsLock(t *testing.T) {
+	s := newSite(t, simlab.SmallSpec())
+	clusters := s.lab.Clusters()
+	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{})
+	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
+	require.NoError(t, s.client.TerminateWorkflow(t.Context(), down.GetID(), "", "impatience"))
+	require.NotEmpty(t, s.ledger().Debts)
+	require.NotEmpty(t, s.ledger().Memory)
+
+	refused := s.result(s.begin("up-too-early", runapi.PowerUpType, "power-up", runapi.Params{Wait: true}))
+	require.Equal(t, runapi.Refused, refused.Outcome)
+	require.Contains(t, refused.Why, "nightshift unlock down --reason")
+	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { // what was on the wire has its effect
+		for name, g := range l.Guests() {
+			if l.Count("ShutdownGuest", name) > 0 && g.Power == live.PoweredOn {
+				return false
+			}
+		}
+		return true
+	}))
+
+	h, err := s.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{WorkflowID: ledger.WorkflowID(s.file.Lab), UpdateName: ledger.Update,
+		Args: []any{ledger.Change{By: "ann@desk", Unlock: &ledger.Unlock{Workflow: "down", Reason: "looked at it"}}}, WaitForStage: client.WorkflowUpdateStageCompleted})
+	require.NoError(t, err)
+	require.NoError(t, h.Get(t.Context(), nil))
+	up := s.result(s.begin("up", runapi.PowerUpType, "power-up", runapi.Params{}))
+	require.Equal(t, runapi.Done, up.Outcome, up.Why)
+	require.Equal(t, clusters, s.lab.Clusters())
+	require.Empty(t, s.ledger().Debts)
+	require.Empty(t, s.ledger().Locks)
 }
