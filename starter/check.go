@@ -92,7 +92,7 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 		return c.rows, nil
 	}
 	defer func() { _ = client.Close(ctx) }() // it was only read
-	c.ok("login", "as %s, by %s", r.User, trustText(v.TLS))
+	c.ok("login", "%s", loginText(r, v.TLS))
 	about := client.About()
 	if about.APIType != "VirtualCenter" {
 		c.add(checkFail, "version", "name the vCenter that manages the host", "this is a single ESXi host, not a vCenter (%s)", about.APIType)
@@ -118,6 +118,18 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 	}
 	c.rights(ctx, client, seen, v)
 	return c.rows, &seen
+}
+
+// loginText says as whom, and how the machine was known to be the right one.
+func loginText(r endpoint.Resolved, t inventory.TLS) string {
+	who, by := "as "+r.User, "by "+trustText(t)
+	if r.User == "" {
+		who = "without a user"
+	}
+	if r.TLS == nil {
+		by = "over plain http"
+	}
+	return who + ", " + by
 }
 
 // rights compares what the account may do with what nightshift needs, on every object of a kind.
@@ -189,7 +201,7 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 		return c.rows, nil
 	}
 	defer func() { _ = client.Close(ctx) }() // it was only read
-	c.ok("login", "as %s, by %s", r.User, trustText(h.BMC.TLS))
+	c.ok("login", "%s", loginText(r, h.BMC.TLS))
 	s, err := client.System(ctx)
 	if err != nil {
 		c.fail("system", err)
