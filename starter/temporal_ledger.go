@@ -37,7 +37,6 @@ func (t *temporalLedger) State(ctx context.Context, lab string) (ledger.State, e
 func (t *temporalLedger) Change(ctx context.Context, lab string, c ledger.Change) (ledger.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	var s ledger.State
 	start := t.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: ledger.WorkflowID(lab), TaskQueue: plan.TaskQueue(lab),
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
@@ -48,13 +47,13 @@ func (t *temporalLedger) Change(ctx context.Context, lab string, c ledger.Change
 			Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted},
 	})
 	if err == nil {
-		err = h.Get(ctx, &s)
+		err = h.Get(ctx, nil)
 	}
 	if err != nil && ctx.Err() != nil {
-		return s, fmt.Errorf("the ledger of lab %s does not answer: %w", lab, errNoWorker)
+		return ledger.State{}, fmt.Errorf("the ledger of lab %s does not answer: %w", lab, errNoWorker)
 	}
 	if err != nil {
-		return s, fmt.Errorf("the ledger of lab %s refused it: %w", lab, rootCause(err))
+		return ledger.State{}, fmt.Errorf("the ledger of lab %s refused it: %w", lab, rootCause(err))
 	}
-	return s, nil
+	return t.State(ctx, lab)
 }

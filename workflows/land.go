@@ -39,9 +39,17 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 		r.again(ctx, i, r.between[s.ID])
 	case errors.As(err, &lost):
 		r.lost(ctx, fl, lost)
+	case fl.acts.Err() != nil && notRetried(err): // it would have been tried again, had we not asked it to yield
+		r.again(ctx, i, r.between[s.ID])
 	default:
 		r.fail(ctx, i, cause(err))
 	}
+}
+
+// notRetried tells of a failed activity that Temporal did not try again because its cancellation was requested.
+func notRetried(err error) bool {
+	failed := new(temporal.ActivityError)
+	return errors.As(err, &failed) && failed.RetryState() == enums.RETRY_STATE_CANCEL_REQUESTED
 }
 
 // lost takes in a step whose worker died, or whose time was over. What it had sent is in its last heartbeat.
@@ -79,15 +87,19 @@ func (r *run) unclear(ctx workflow.Context, i int, u plan.Unclear) {
 		r.fail(ctx, i, "unclear: "+why)
 		return
 	}
-	delete(r.Memos, s.ID)
 	again.Own++
 	r.decide(ctx, i, again, "nightshift", "act again", why)
 	r.set(i, runapi.Todo)
 }
 
-// decide records that a step may act again.
+// decide records that a step may act again. The next attempt gets what the last one knew as evidence, not as its memo:
+// with a memo it would only observe.
 func (r *run) decide(ctx workflow.Context, i int, again Again, by, verdict, evidence string) {
 	id := r.graph.Steps[i].ID
+	if memo := r.Memos[id]; memo.Sent() && again.Before == nil {
+		again.Before = memo
+	}
+	delete(r.Memos, id)
 	again.Count, again.By = again.Count+1, by
 	r.Again[id] = again
 	r.Decisions = append(r.Decisions, runapi.Decision{At: workflow.Now(ctx).UTC(), Step: id, By: by, Verdict: verdict, Evidence: evidence})
@@ -106,11 +118,10 @@ func (r *run) fail(ctx workflow.Context, i int, why string) {
 		r.finishStep(ctx, i, runapi.HalfDone)
 	case policy == plan.Skip:
 		r.finishStep(ctx, i, runapi.StepSkip)
-	case policy == plan.Force && !r.Again[s.ID].Force:
+	case policy == plan.Force && !r.Again[s.ID].Forced:
 		again := r.Again[s.ID]
-		again.Force = true
+		again.Force, again.Forced = true, true
 		r.decide(ctx, i, again, "policy onFailure: force", "act again, by force", why)
-		delete(r.Memos, s.ID)
 		r.set(i, runapi.Todo)
 	case r.Aborted != "": // an Always step: nobody may be there any more, and the run must end
 		r.finishStep(ctx, i, runapi.HalfDone)

@@ -9,20 +9,17 @@ import (
 	"nightshift/internal/ledger"
 )
 
-// LockedError is the type of the error that refuses a change because a lock is taken. Its detail is the ledger.Lock.
-const LockedError = "Locked"
-
 // Ledger keeps the ledger of a lab: one workflow per lab, without end. Changes are updates, the state is a query.
 func Ledger(ctx workflow.Context, st ledger.State) error {
 	if err := workflow.SetQueryHandler(ctx, ledger.StateQuery, func() (ledger.State, error) { return st, nil }); err != nil {
 		return err
 	}
-	change := func(ctx workflow.Context, c ledger.Change) (ledger.State, error) {
+	change := func(ctx workflow.Context, c ledger.Change) error { // no answer: it would be the whole memory, in every history
 		if err := refuse(&st, c); err != nil { // an earlier change in this task may have come between
-			return st, err
+			return err
 		}
 		st.Apply(c, workflow.Now(ctx).UTC())
-		return st, nil
+		return nil
 	}
 	check := func(c ledger.Change) error { return refuse(&st, c) }
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, ledger.Update, change, workflow.UpdateHandlerOptions{Validator: check}); err != nil {
@@ -41,7 +38,7 @@ func Ledger(ctx workflow.Context, st ledger.State) error {
 func refuse(st *ledger.State, c ledger.Change) error {
 	err := st.Check(c)
 	if conflict := new(ledger.Conflict); errors.As(err, &conflict) {
-		return temporal.NewNonRetryableApplicationError(err.Error(), LockedError, nil, conflict.Lock)
+		return temporal.NewNonRetryableApplicationError(err.Error(), ledger.Locked, nil, conflict.Lock)
 	}
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), "Refused", nil)

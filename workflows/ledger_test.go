@@ -36,7 +36,7 @@ func TestLedgerRefusesATakenLockAndSaysWho(t *testing.T) {
 	change(env, "3", 3*time.Second, take(bob), func(err error) {
 		app := new(temporal.ApplicationError)
 		require.True(t, errors.As(err, &app))
-		require.Equal(t, LockedError, app.Type())
+		require.Equal(t, ledger.Locked, app.Type())
 		var l ledger.Lock
 		require.NoError(t, app.Details(&l))
 		require.Equal(t, ann, l.Holder)

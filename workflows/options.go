@@ -39,8 +39,9 @@ func planOptions() workflow.ActivityOptions {
 }
 
 func lockOptions(p runapi.Params) workflow.ActivityOptions {
+	// WaitForCancellation: a lock that is granted while the run gives up would never be released.
 	o := workflow.ActivityOptions{Summary: "Take the lock on lab " + p.Lab, StartToCloseTimeout: 5 * time.Minute,
-		HeartbeatTimeout: heartbeat, RetryPolicy: retries()}
+		HeartbeatTimeout: heartbeat, RetryPolicy: retries(), WaitForCancellation: true}
 	if p.Wait {
 		o.StartToCloseTimeout = 24 * time.Hour
 	}

@@ -49,7 +49,9 @@ func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (ru
 	}
 	if r.packed != nil { // of an earlier run in the chain
 		if err := r.load(); err != nil {
-			return runapi.Sheet{}, temporal.NewNonRetryableApplicationError(err.Error(), "BadPlan", err)
+			// Written by a newer nightshift. The run must not end with half a lab switched off: a panic fails this
+			// workflow task only, and Temporal tries it again until a worker comes that knows the plan.
+			panic(err)
 		}
 	} else if err := r.prepareToExecute(ctx); err != nil {
 		return r.end(ctx)
@@ -96,7 +98,7 @@ func (r *run) obeyHold(ctx workflow.Context) error {
 func (r *run) lock(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseLock, "the lock on lab "+r.p.Lab)
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
-	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == LockedError {
+	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == ledger.Locked {
 		return r.finish(runapi.Refused, app.Message())
 	}
 	return err
@@ -172,17 +174,16 @@ func (r *run) approved() bool {
 
 // verify has the lab inspected again: what the plan did must not be planned once more.
 func (r *run) verify(ctx workflow.Context) {
-	switch {
-	case r.Aborted != "":
+	if r.Aborted != "" {
 		r.Outcome, r.Why = runapi.Aborted, r.Aborted
 		return
-	case r.count[runapi.StepSkip] > 0:
-		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("%d of %d steps were skipped", r.count[runapi.StepSkip], len(r.steps))
-	default:
-		r.Outcome = runapi.Done
 	}
 	r.enter(ctx, runapi.PhaseVerify, "")
 	left, err := r.stillToDo(ctx)
+	r.Outcome = runapi.Done
+	if n := r.count[runapi.StepSkip]; n > 0 {
+		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("%d of %d steps were skipped", n, len(r.steps))
+	}
 	switch {
 	case r.Aborted != "":
 		r.Outcome, r.Why = runapi.Aborted, r.Aborted+" (every step was done; the end state was not verified)"
@@ -213,22 +214,35 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	return left, nil
 }
 
-// end writes down what is owed, releases the locks and closes the run.
+// end releases the locks, writes down what is owed, and closes the run.
 func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
-	var st ledger.State
-	octx := workflow.WithActivityOptions(ctx, ledgerOptions("read the ledger of lab "+r.p.Lab))
-	if err := workflow.ExecuteActivity(octx, plan.ReadLedger, r.p.Lab).Get(ctx, &st); err != nil {
-		workflow.GetLogger(ctx).Warn("the result lacks what is owed", "error", err)
-	}
-	r.Owed = st.Debts
-	octx = workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
+	octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
 	if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
-		r.Why += "; its locks could not be released: " + cause(err)
+		r.say("its locks could not be released: " + cause(err))
+	}
+	if r.graph != nil { // otherwise nothing was touched
+		octx = workflow.WithActivityOptions(ctx, ledgerOptions("read what is owed"))
+		var st ledger.State
+		if err := workflow.ExecuteActivity(octx, plan.ReadLedger, r.p.Lab).Get(ctx, &st); err != nil {
+			r.say("what is owed could not be read: " + cause(err))
+		}
+		r.Owed = st.Debts
 	}
 	r.Ended = workflow.Now(ctx).UTC()
 	r.enter(ctx, runapi.PhaseEnd, "")
 	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	return r.sheet(), err
+}
+
+// say adds to Why what went wrong at the very end. A run that was done is so in part only.
+func (r *run) say(what string) {
+	if r.Outcome == runapi.Done {
+		r.Outcome = runapi.Partial
+	}
+	if r.Why != "" {
+		what = r.Why + "; " + what
+	}
+	r.Why = what
 }
 
 // finish sets how the run ends, and returns an error for the phases to end with.
@@ -243,6 +257,9 @@ func (r *run) call(ctx workflow.Context, o workflow.ActivityOptions, name string
 	for !f.IsReady() {
 		r.await(ctx, f)
 		if r.Aborted != "" {
+			if o.WaitForCancellation {
+				_ = f.Get(ctx, nil) // how it ended does not matter, only that it has
+			}
 			return errAborted
 		}
 	}

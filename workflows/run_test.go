@@ -24,13 +24,14 @@ import (
 // A bench runs one workflow against activities that do what the test says.
 type bench struct {
 	*testsuite.TestWorkflowEnvironment
-	t    *testing.T
-	mu   sync.Mutex
-	plan plan.Plan
-	left plan.Plan                                        // what planning finds after the execution
-	does map[string]func(plan.Call) (plan.Outcome, error) // by step id; default: done
-	held ledger.State
-	lock error
+	t         *testing.T
+	mu        sync.Mutex
+	plan      plan.Plan
+	left      plan.Plan                                        // what planning finds after the execution
+	does      map[string]func(plan.Call) (plan.Outcome, error) // by step id; default: done
+	held      ledger.State
+	lock      error
+	verifying func() // runs before the end state is inspected
 	// nudge is what the running steps answer.
 	nudge func() (map[string]*plan.Memo, error)
 
@@ -65,6 +66,11 @@ func (b *bench) register(name string, f any) {
 func (b *bench) makePlan(_ context.Context, _ plan.Request) (plan.Reply, error) {
 	p := b.plan
 	if b.planned++; b.planned > 1 {
+		if b.verifying != nil {
+			b.mu.Lock()
+			b.verifying()
+			b.mu.Unlock()
+		}
 		p = b.left
 	}
 	packed, err := p.Pack()
@@ -97,6 +103,15 @@ func (b *bench) run(p runapi.Params, more ...any) {
 	}
 	b.ExecuteWorkflow(runapi.PowerDownType, args...)
 	require.True(b.t, b.IsWorkflowCompleted())
+}
+
+// now is the sheet of the run that is under way.
+func (b *bench) now() (s runapi.Sheet) {
+	b.t.Helper()
+	v, err := b.QueryWorkflow(runapi.SheetQuery)
+	require.NoError(b.t, err)
+	require.NoError(b.t, v.Get(&s))
+	return s
 }
 
 func (b *bench) sheet() (s runapi.Sheet) {
@@ -188,7 +203,7 @@ func TestRefusals(t *testing.T) {
 		"blocker": {func(b *bench) { b.plan.Blockers = []plan.Finding{{Subject: "host esx21", Text: "has no bmc"}} }, runapi.Params{Approved: true}, "host esx21: has no bmc"},
 		"drift":   {func(*bench) {}, runapi.Params{Approved: true, PlanHash: "0123456789abcdef"}, "the lab has changed since the plan was made"},
 		"locked": {func(b *bench) {
-			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", LockedError, nil)
+			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", ledger.Locked, nil)
 		},
 			runapi.Params{Approved: true}, "lab is locked by run x"},
 		"silence": {func(*bench) {}, runapi.Params{}, "nobody approved the plan within 1h0m0s"},
@@ -485,8 +500,54 @@ func TestHandsOverWithEverything(t *testing.T) {
 
 func TestNoPlanIsAFailure(t *testing.T) {
 	b := newBench(t)
-	b.plan.Steps = []plan.Step{{ID: "x", Action: "Explode", Timeout: 1}}
+	b.plan.Steps = []plan.Step{step("a", "b"), step("b", "a")}
 	b.run(runapi.Params{Approved: true})
 	require.Equal(t, runapi.Failed, b.sheet().Outcome)
-	require.Contains(t, b.sheet().Why, `unknown action "Explode"`)
+	require.Contains(t, b.sheet().Why, "in a circle")
+}
+
+// A step that yielded before it failed must act when a person says so: with the memo of the yield it would only observe.
+func TestRetryAfterAYieldActs(t *testing.T) {
+	b := newBench(t, step("g1"))
+	memo := &plan.Memo{Intent: "PowerOff to guest g1", Phase: "powerOff", GuestsOff: time.Unix(1, 0).UTC()}
+	b.does["g1"] = func(c plan.Call) (plan.Outcome, error) {
+		switch {
+		case c.Decision > 0:
+			return plan.Outcome{Acted: true}, nil
+		case c.Memo == nil:
+			return plan.Outcome{Yield: memo}, nil
+		}
+		return plan.Outcome{}, temporal.NewNonRetryableApplicationError("still on", "Precondition", nil)
+	}
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
+	last := b.calls[len(b.calls)-1]
+	require.Nil(t, last.Memo)
+	require.Equal(t, memo, last.Before, "it knows what was sent before, and what was seen")
+}
+
+// While the end state is looked at the run can still be aborted, and does not say that it is done.
+func TestAbortWhileVerifying(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.verifying = func() { b.hang() }
+	b.RegisterDelayedCallback(func() { require.Equal(t, runapi.PhaseVerify, b.now().Phase); require.Empty(t, b.now().Outcome) }, 10*time.Millisecond)
+	b.order(20*time.Millisecond, runapi.Abort, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Aborted, b.sheet().Outcome)
+	require.Contains(t, b.sheet().Why, "the end state was not verified")
+}
+
+func TestPolicyForceIsUsedOnce(t *testing.T) {
+	b := newBench(t, step("g1"))
+	b.plan.Steps[0].OnFailure = plan.Force
+	b.does["g1"] = failing(3, "no Tools")
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "")
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "")
+	b.run(runapi.Params{Approved: true})
+	var forced []bool
+	for _, c := range b.calls {
+		forced = append(forced, c.Force)
+	}
+	require.Equal(t, []bool{false, true, false, false}, forced)
 }

@@ -48,6 +48,8 @@ type Again struct {
 	Own   int    `json:"own"`   // of those that no person took
 	By    string `json:"by"`
 	Force bool   `json:"force,omitempty"`
+	// Forced is set when the policy Force was used: it is used once.
+	Forced bool `json:"forced,omitempty"`
 	// Before is the memo of the call after which it was decided.
 	Before *plan.Memo `json:"before,omitempty"`
 }

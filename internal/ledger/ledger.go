@@ -21,8 +21,10 @@ func WorkflowID(lab string) string { return "nightshift-ledger-" + lab }
 const (
 	Workflow   = "Ledger"
 	StateQuery = "state"
-	// Update takes a Change and answers the new State, or the reason why not.
+	// Update takes a Change. Its answer is an error that says why not, or nothing.
 	Update = "change"
+	// Locked is the type of the application error by which a lock is refused. Its detail is the Lock that is in the way.
+	Locked = "Locked"
 )
 
 // A State is the whole ledger. The JSON form is what `status -o json` exports.
