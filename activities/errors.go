@@ -3,6 +3,8 @@ package activities
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -30,7 +32,8 @@ func refuse(kind error, format string, args ...any) error {
 	return fault.As(kind, fmt.Errorf(format, args...))
 }
 
-// verdicts say what a kind of failure means, and what a person can do about it. The first that fits counts.
+// verdicts say what a kind of failure means, and what a person can do about it; %s is how to try again. People read
+// them when nightshift itself has given up. The first that fits counts.
 var verdicts = []struct {
 	kind error
 	name string
@@ -38,13 +41,13 @@ var verdicts = []struct {
 }{
 	{errUnsafe, Unsafe, "look at it, then make a new plan"},
 	{fault.Identity, Unsafe, "check what changed, then make a new plan"},
-	{fault.Auth, Auth, "it is not tried again, as accounts get locked; correct the login in the lab file's secret, then `nightshift retry`"},
-	{fault.Permission, Permission, "give the user this right, then `nightshift retry`"},
+	{fault.Auth, Auth, "correct the login in the lab file's secret, then %s"},
+	{fault.Permission, Permission, "give the user this right, then %s"},
 	{fault.NotFound, NotFound, "if it was removed on purpose, `nightshift skip`; else make a new plan"},
-	{fault.State, Precondition, "bring it into the right state, then `nightshift retry`, or `nightshift skip`"},
+	{fault.State, Precondition, "bring it into the right state, then %s"},
 	{fault.Unsupported, Precondition, "change its policy in the lab file, or do it by hand and `nightshift skip`"},
-	{fault.Invalid, InvalidInput, "correct the lab file, then make a new plan"},
-	{fault.Unreachable, Transient, "tried again by itself; check the network and the machine"},
+	{fault.Invalid, InvalidInput, "correct it, or the lab file (nightshift reads it when it starts), then make a new plan"},
+	{fault.Unreachable, Transient, "check the network and the machine, then %s"},
 }
 
 // classify is the last line of every activity. The outermost error decides whether Temporal tries again, so nothing may
@@ -56,7 +59,7 @@ func classify(op plan.Action, t plan.Target, err error) error {
 	if app, ok := err.(*temporal.ApplicationError); ok { //nolint:errorlint // only the outermost one counts
 		return app
 	}
-	name, next := Transient, "tried again by itself"
+	name, next := Transient, "look at the cause, then %s"
 	for _, v := range verdicts {
 		if errors.Is(err, v.kind) {
 			name, next = v.name, v.next
@@ -67,7 +70,11 @@ func classify(op plan.Action, t plan.Target, err error) error {
 	if t.Name != "" {
 		what += " of " + t.String()
 	}
-	msg := fmt.Sprintf("%s: %v. Next: %s", what, err, next)
+	again := "`nightshift retry` (or `nightshift skip`)"
+	if !slices.Contains(plan.Actions(), op) {
+		again = "start it again" // no step: there is nothing to retry
+	}
+	msg := fmt.Sprintf("%s: %v. Next: %s", what, err, strings.ReplaceAll(next, "%s", again))
 	if name == Transient {
 		return temporal.NewApplicationError(msg, name)
 	}

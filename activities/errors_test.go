@@ -42,6 +42,9 @@ func TestClassify(t *testing.T) {
 			require.Contains(t, app.Message(), ". Next: ")
 		})
 	}
+	away := fault.As(fault.Unreachable, errors.New("x"))
+	require.ErrorContains(t, classify(plan.PowerOnGuest, target, away), "then `nightshift retry`")
+	require.ErrorContains(t, classify(plan.MakePlan, target, away), "then start it again", "a plan that was not made has no step to retry")
 	require.NoError(t, classify(plan.PowerOnGuest, target, nil))
 	done := temporal.NewNonRetryableApplicationError("x", Locked, nil)
 	require.Equal(t, done, classify(plan.TakeLocks, target, done), "what is classified is left as it is")

@@ -144,7 +144,7 @@ func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Repo
 	if err != nil {
 		return report.Report{}, err
 	}
-	if _, err := a.untilPlanned(ctx, s, run); err != nil {
+	if _, err := a.untilPlanned(ctx, s, run, false); err != nil {
 		return report.Report{}, demoInterrupted(err)
 	}
 	p, err := s.runs.Plan(ctx, run)

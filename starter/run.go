@@ -126,7 +126,7 @@ func sameParameters(a, b map[string]string) bool {
 
 // carryOut goes with a run from its start: the plan, the question, the progress, the end.
 func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions) error {
-	sheet, err := a.untilPlanned(ctx, s, run)
+	sheet, err := a.untilPlanned(ctx, s, run, o.detach && o.wait)
 	if err != nil {
 		return a.leave(err, run)
 	}
@@ -145,14 +145,18 @@ func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions
 	return a.watchOut(ctx, s, run)
 }
 
-// untilPlanned waits until the run has a plan, or ends before it has one.
-func (a *app) untilPlanned(ctx context.Context, s *session, run string) (runapi.Sheet, error) {
+// untilPlanned waits until the run has a plan, or ends before it has one; or, where asked for, until it waits for a lock.
+func (a *app) untilPlanned(ctx context.Context, s *session, run string, orLocked bool) (runapi.Sheet, error) {
 	w := &waiting{app: a}
 	f := &follower{app: a, session: s, run: run, progress: w, until: func(sheet runapi.Sheet) bool {
-		return sheet.Phase != "" && sheet.Phase != runapi.PhaseLock && sheet.Phase != runapi.PhasePlan
+		locked := sheet.Phase == runapi.PhaseLock && a.now().Sub(sheet.Started) > lockShown
+		return locked && orLocked || sheet.Phase != "" && sheet.Phase != runapi.PhaseLock && sheet.Phase != runapi.PhasePlan
 	}}
 	return f.follow(ctx)
 }
+
+// lockShown is from when on a run that takes a lock is said to wait for it.
+const lockShown = 2 * time.Second
 
 // waiting tells on stderr what a run does before it has a plan.
 type waiting struct {
@@ -166,7 +170,7 @@ func (w *waiting) Close()          {}
 func (w *waiting) Show(v view) {
 	text := ""
 	switch {
-	case v.Sheet.Phase == runapi.PhaseLock && w.app.now().Sub(v.Sheet.Started) > 2*time.Second:
+	case v.Sheet.Phase == runapi.PhaseLock && w.app.now().Sub(v.Sheet.Started) > lockShown:
 		text = "Waiting for " + firstOf(v.Sheet.Waiting, "the lock on lab "+v.Sheet.Lab) + " …"
 	case v.Sheet.Phase == runapi.PhasePlan:
 		text = "Inspecting lab " + v.Sheet.Lab + " …"

@@ -26,6 +26,7 @@ func (t *temporalRuns) Sheet(ctx context.Context, id string) (runapi.Sheet, erro
 	case err != nil:
 		return s, err
 	case status == enums.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
+		t.troubles(ctx, id, &s)
 		return s, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -44,6 +45,28 @@ func (t *temporalRuns) Sheet(ctx context.Context, id string) (runapi.Sheet, erro
 		broken.Cause = rootCause(err)
 	}
 	return s, broken
+}
+
+// troubles adds to the notes of running steps why they were begun again: only Temporal knows of retries under way.
+func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet) {
+	if s.Running == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	r, err := t.client.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return // the sheet is true without it
+	}
+	for _, p := range r.GetPendingActivities() {
+		if p.GetLastFailure() == nil {
+			continue
+		}
+		if s.Notes == nil {
+			s.Notes = map[string]string{}
+		}
+		s.Notes[p.GetActivityId()] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
+	}
 }
 
 // query asks a run. With openOnly it answers the status of one that is closed instead.

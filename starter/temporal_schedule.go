@@ -68,7 +68,7 @@ func (t *temporalSchedules) Add(ctx context.Context, s schedule) error {
 			return fmt.Errorf("there is a schedule %s already (%s at %q): remove it first with `nightshift schedule remove %s`", s.Name, o.Runbook, o.Cron, s.Name)
 		}
 	}
-	_, err = t.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
+	h, err := t.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:            s.id(),
 		Spec:          client.ScheduleSpec{CronExpressions: []string{s.Cron}, TimeZoneName: s.Zone},
 		Overlap:       enums.SCHEDULE_OVERLAP_POLICY_SKIP,
@@ -90,7 +90,19 @@ func (t *temporalSchedules) Add(ctx context.Context, s schedule) error {
 	case err != nil:
 		return fmt.Errorf("add schedule %s: %w", s.Name, err)
 	}
-	return nil
+	return refuseNever(ctx, h, s)
+}
+
+// refuseNever takes a schedule back whose time never comes: the 31st of February.
+func refuseNever(ctx context.Context, h client.ScheduleHandle, s schedule) error {
+	d, err := h.Describe(ctx)
+	if err != nil || len(d.Info.NextActionTimes) > 0 {
+		return nil //nolint:nilerr // it is there; what it is like, `schedule list` says
+	}
+	if err := h.Delete(ctx); err != nil {
+		return fmt.Errorf("schedule %s would never start a run, and cannot be removed again: %w", s.Name, err)
+	}
+	return usage("--cron %q: no day is like that, the schedule would never start a run", s.Cron)
 }
 
 func (t *temporalSchedules) List(ctx context.Context, lab string) ([]schedule, error) {

@@ -119,6 +119,8 @@ func DebtID(endpoint, clusterRef string, s Setting) string {
 
 // What to do with a guest that cannot be, or was not, shut down by its Tools.
 const (
+	ShutdownByTools = "shutdown" // as Method: ask the Tools
+
 	LeaveGuest    = "leave"    // leave it on and block
 	PowerOffGuest = "powerOff" // pull the plug
 	SuspendGuest  = "suspend"  // suspend it to disk

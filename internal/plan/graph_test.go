@@ -109,3 +109,19 @@ func TestHashIsOfWhatIsDone(t *testing.T) {
 	p.Steps[0].Target.UUID = "another"
 	require.NotEqual(t, h, p.Hash())
 }
+
+func TestAmendRefusesWhatMakesNoSense(t *testing.T) {
+	raw := Encode(ShutdownGuestParams{Method: ShutdownByTools, Timeout: Duration(time.Minute), OnTimeout: LeaveGuest, NoTools: LeaveGuest})
+	for name, change := range map[string]map[string]any{
+		"time that is over": {"timeout": "-5s"}, "no time": {"timeout": "0s"}, "no duration": {"timeout": "soon"},
+		"unknown way": {"method": "explode"}, "unknown policy": {"onTimeout": "explode"}, "of hosts": {"noTools": ForceOffBMC},
+	} {
+		_, err := Amend(ShutdownGuest, raw, change)
+		require.Error(t, err, name)
+	}
+	_, err := Amend(ShutdownGuest, raw, map[string]any{"timeout": "2m", "onTimeout": PowerOffGuest})
+	require.NoError(t, err)
+	host := Encode(ShutdownHostParams{Host: "esx21", Via: ViaVCenter, Timeout: Duration(time.Minute)})
+	_, err = Amend(ShutdownHost, host, map[string]any{"onTimeout": PowerOffGuest})
+	require.ErrorContains(t, err, "allowed are leave, forceOff")
+}

@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -23,7 +24,37 @@ func CheckParams(a Action, raw json.RawMessage) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("parameters of action %s: %w", a, err)
 	}
+	if c, ok := v.(interface{ check() error }); ok {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("parameters of action %s: %w", a, err)
+		}
+	}
 	return nil
+}
+
+func (p *ShutdownGuestParams) check() error {
+	harsh := []string{"", LeaveGuest, PowerOffGuest, SuspendGuest}
+	return errors.Join(oneOf("method", p.Method, "", ShutdownByTools, SuspendGuest, PowerOffGuest), oneOf("onTimeout", p.OnTimeout, harsh...),
+		oneOf("noTools", p.NoTools, harsh...), ahead("timeout", p.Timeout))
+}
+
+func (p *ShutdownHostParams) check() error {
+	return errors.Join(oneOf("via", p.Via, "", ViaVCenter, ViaBMC), oneOf("noRights", p.NoRights, "", LeaveHost, GracefulBMC),
+		oneOf("onTimeout", p.OnTimeout, "", LeaveHost, ForceOffBMC), ahead("timeout", p.Timeout))
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q, allowed are %s", name, value, strings.Join(allowed[1:], ", "))
+}
+
+func ahead(name string, d Duration) error {
+	if d > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is %s, it must be longer than nothing", name, d)
 }
 
 // newParams is where the parameters of an action go; nil where it takes none.

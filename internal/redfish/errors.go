@@ -191,7 +191,7 @@ func silence(err error) (said, remedy string, kind error) {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.Is(err, fault.Identity):
-		return said, "if the certificate was changed on purpose: nightshift lab trust", fault.Identity
+		return said, "", fault.Identity // it says what to do
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
 		return said, "record its fingerprint (nightshift lab trust) or name its CA in the lab file", fault.Identity
 	case strings.Contains(said, "protocol version"), strings.Contains(said, "handshake failure"):
