@@ -32,8 +32,6 @@ var errCrash = errors.New("crash")
 // A world is a lab of one guest, one host with its BMC, and one cluster. It writes down every event in order, and dies
 // at the one that the test wants.
 type world struct {
-	vcenter // what a test doesn't give is not called
-
 	mu      sync.Mutex
 	guest   live.Guest
 	host    live.Host

@@ -262,7 +262,7 @@ func (v *vcenter) result(ref types.ManagedObjectReference) (types.ManagedObjectR
 			out, _ = task.Info.Result.(types.ManagedObjectReference)
 		})
 		if !done {
-			time.Sleep(500 * time.Microsecond) // Task.Wait looks every 10 ms: ten times as long for a whole lab
+			time.Sleep(500 * time.Microsecond) //nolint:forbidigo // vcsim tells nobody; its own Task.Wait looks every 10 ms: ten times as long for a whole lab
 		}
 	}
 	return out, err
