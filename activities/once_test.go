@@ -130,3 +130,30 @@ func TestNoIntentNoAct(t *testing.T) {
 		}
 	}
 }
+
+// A step that is to leave sends nothing any more: nobody may be there to hear the answer.
+func TestALeavingStepSendsNothing(t *testing.T) {
+	for name, c := range actCases() {
+		t.Run(name, func(t *testing.T) {
+			w := c.world()
+			out, err := attemptIn(t, stopped(), newActivities(w), c.action, c.call, nil)
+			require.NoError(t, err)
+			require.NotNil(t, out.Yield)
+			require.False(t, out.Yield.Sent())
+			require.Zero(t, w.count(c.sends))
+			require.Empty(t, w.memos)
+		})
+	}
+}
+
+func TestAMemoThatCannotBeReadIsNoPermissionToAct(t *testing.T) {
+	for name, c := range actCases() {
+		t.Run(name, func(t *testing.T) {
+			w, env := c.world(), newEnv()
+			env.SetHeartbeatDetails("of another version")
+			_, err := attemptIn(t, env, newActivities(w), c.action, c.call, nil)
+			requireType(t, err, Unsafe)
+			require.Empty(t, w.events)
+		})
+	}
+}

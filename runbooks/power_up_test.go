@@ -149,6 +149,17 @@ func TestPowerUpWarnings(t *testing.T) {
 	}
 }
 
+// Who bears the start tag on a kept host is left alone as the host is.
+func TestGuestsOfKeptHostsAreNotStarted(t *testing.T) {
+	f := allDown()
+	g := f.addGuest(71, "backup", "nuc")
+	g.Power, g.Tags = live.PoweredOff, []string{"StartUp"}
+	f.params = map[string]string{"tag": "StartUp"}
+	p := f.plan(t, runbooks.PowerUp)
+	require.False(t, has(p, "power-on-guest:backup"))
+	require.True(t, among(p.Untouched, finding{"guest backup", "its host nuc is left alone"}))
+}
+
 func TestGoneGuestsAreNotForgotten(t *testing.T) {
 	f := allDown()
 	f.ledger.Memory = append(f.ledger.Memory, plan.RememberedGuest{Endpoint: "vc1", UUID: "gone", Name: "old01"})
