@@ -24,7 +24,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range []string{"dc01", "db01", "web01"} {
 		*halfDone.guest(name) = *down.guest(name)
 	}
-	halfDone.host("esx23").Maintenance = true
+	halfDone.putAside("esx23")
 	halfDone.vc().Clusters[1].HA = false
 	halfDone.owe(plan.HA, "true")
 	halfDone.ledger.Memory = down.ledger.Memory[:3]

@@ -174,7 +174,18 @@ func allDown() *fixture {
 	for s, was := range map[plan.Setting]string{plan.HA: "true", plan.DRS: "fullyAutomated", plan.DPM: "true", plan.VCLS: ""} {
 		f.owe(s, was)
 	}
+	for i := 1; i <= 4; i++ {
+		f.putAside(fmt.Sprintf("esx2%d", i))
+	}
 	return f
+}
+
+// putAside: a run has put the host into maintenance mode.
+func (f *fixture) putAside(host string) {
+	h := f.host(host)
+	h.Maintenance = true
+	f.ledger.Debts = append(f.ledger.Debts, plan.Debt{ID: plan.DebtID("vc1", h.Ref, plan.Maintenance), Setting: plan.Maintenance, Was: "false", Run: "run-0", Since: at,
+		Target: plan.Target{Kind: plan.Host, Name: h.Name, Endpoint: "vc1", Ref: h.Ref, UUID: h.UUID}})
 }
 
 func (f *fixture) owe(s plan.Setting, was string) {

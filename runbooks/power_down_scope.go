@@ -79,8 +79,8 @@ func (d *descent) checkHostDown(h *host) {
 		// No step logs in to a host, so lockdown mode stands in nobody's way; but strict leaves no way in without its vCenter.
 		d.warn(h.subject(), "is in strict lockdown mode: should vCenter "+h.vc.Name+" be lost, nobody can log in to it", "")
 	}
-	if h.live.Maintenance && !d.unsettled(h) {
-		d.warn(h.subject(), "is in maintenance mode already: power-up will take it out", "mark it keep: true if it should stay so")
+	if h.live.Maintenance && !d.inOurMaintenance(h) {
+		d.warn(h.subject(), "is in maintenance mode already: power-up will switch it on, and leave it in it", "")
 	}
 }
 

@@ -99,7 +99,6 @@ func (a *ascent) startHosts() {
 		}
 		p := a.hostPolicy(h)
 		s := plan.Step{Group: "Host " + h.id, Target: h.target()}
-		params := plan.Encode(plan.HostParams{Host: h.lab.Name})
 		need := a.marks[h.vc.Name]
 		next := func(id, title string, act plan.Action, raw []byte, takes time.Duration, timeout plan.Duration, holds ...string) {
 			t := s
@@ -116,8 +115,9 @@ func (a *ascent) startHosts() {
 				plan.Encode(plan.HostParams{Host: h.lab.Name, Unnoticed: h.unnoticed()}),
 				takesHostBoot, plan.Duration(time.Duration(p.Boot)+marginRead))
 		}
-		next("exit-maintenance", "Take host "+h.name+" out of maintenance mode", plan.ExitMaintenance, params,
-			takesMaintenance, a.settled(time.Duration(p.Maintenance)+marginTask), h.vc.holds(), "host:"+h.id)
+		if !a.setAside(h) {
+			need = a.exitMaintenance(h, []string{need})
+		}
 		if stores := h.stores(); len(stores) > 0 {
 			next("await-datastores", "Wait until host "+h.name+" sees its "+count(len(stores), "datastore"), plan.AwaitDatastores,
 				plan.Encode(plan.AwaitDatastoresParams{Host: h.lab.Name, Datastores: stores}), takesDatastores,

@@ -52,17 +52,19 @@ func (a *ascent) chooseHosts() {
 	}
 }
 
-// chooseConnected: a host in maintenance mode is taken out of it where a power-down has not been settled yet; otherwise
-// somebody has put it there.
+// chooseConnected: a host is taken out of maintenance mode where a run has put it there.
 func (a *ascent) chooseConnected(h *host) {
-	if !h.live.Maintenance {
-		return
+	switch {
+	case a.inOurMaintenance(h):
+		a.scope[h], a.returns[h] = true, true
+	case h.live.Maintenance:
+		a.warnAside(h)
 	}
-	if !a.unsettled(h) {
-		a.warn(h.subject(), "is up, but in maintenance mode, and no power-down has left it so: it stays in it", "take it out in vCenter if guests are to run on it")
-		return
-	}
-	a.scope[h], a.returns[h] = true, true
+}
+
+func (a *ascent) warnAside(h *host) {
+	a.warn(h.subject(), "is in maintenance mode, and no run of nightshift has put it there: it stays in it, and no guest is started on it",
+		"take it out in vCenter if guests are to run on it")
 }
 
 // chooseAway decides about a host that vCenter does not see, and whose BMC is its own.
@@ -84,7 +86,10 @@ func (a *ascent) chooseAway(h *host) {
 		a.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
 		return
 	}
-	a.coming[h], a.scope[h], a.returns[h] = true, true, true
+	a.coming[h], a.scope[h], a.returns[h] = true, !a.setAside(h), true
+	if a.setAside(h) {
+		a.warnAside(h)
+	}
 	if h.live.ReadOnly {
 		a.block(h.subject(), "its licence (free ESXi) lets programs only read", "assign a licence, or mark the host keep: true")
 	}

@@ -1,6 +1,7 @@
 package runbooks_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -194,4 +195,37 @@ func ledgerWithoutMemory(f *fixture) (l ledger.State) {
 	l = f.ledger
 	l.Memory = nil
 	return l
+}
+
+// A host that was in maintenance mode before the power-down is switched on, and left in it; its neighbours are not.
+func TestAHostThatWasInMaintenanceBeforeStaysInIt(t *testing.T) {
+	f := allDown()
+	f.ledger.Debts = slices.DeleteFunc(f.ledger.Debts, func(d plan.Debt) bool { return d.Target.Name == "esx22" })
+	p := f.plan(t, runbooks.PowerUp)
+	require.Empty(t, p.Blockers)
+	require.True(t, has(p, "power-on-host:esx22"))
+	require.False(t, has(p, "exit-maintenance:esx22"))
+	require.True(t, has(p, "exit-maintenance:esx21"))
+	require.True(t, among(p.Warnings, finding{"host esx22", "stays in it"}))
+}
+
+// Where nothing is written down, a host that the run switches on is taken out of maintenance mode: nightshift is new here.
+func TestHostsOfALabThatWasPutDownByHandComeBack(t *testing.T) {
+	f := allDown()
+	f.ledger.Debts, f.ledger.Memory = nil, nil
+	p := f.plan(t, runbooks.PowerUp)
+	require.True(t, has(p, "exit-maintenance:esx22"))
+}
+
+func TestSettleTakesHostsOutOfMaintenance(t *testing.T) {
+	f := homeLab()
+	f.putAside("esx21")
+	f.putAside("esx22")
+	f.host("esx22").Connection = live.NotResponding
+	f.host("esx23").Maintenance = true
+	p := f.plan(t, runbooks.Settle)
+	require.True(t, has(p, "exit-maintenance:esx21"))
+	require.False(t, has(p, "exit-maintenance:esx22"), "nobody answers there")
+	require.False(t, has(p, "exit-maintenance:esx23"), "a person did that")
+	require.True(t, among(p.Warnings, finding{"host esx22", "not connected"}))
 }

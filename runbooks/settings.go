@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -121,6 +122,9 @@ func (b *builder) checkDebts() {
 	debts := slices.Clone(b.debts)
 	slices.SortFunc(debts, func(a, c plan.Debt) int { return strings.Compare(a.ID, c.ID) })
 	for _, d := range debts {
+		if d.Target.Kind != plan.Cluster {
+			continue
+		}
 		i := slices.IndexFunc(b.clusters, func(c *cluster) bool { return c.vc.Name == d.Target.Endpoint && c.Ref == d.Target.Ref })
 		switch {
 		case i >= 0 && b.clusters[i].Name != d.Target.Name:
@@ -137,8 +141,23 @@ func (c *cluster) somewhereUp() bool {
 	return slices.ContainsFunc(c.hosts, func(h *host) bool { return h.live.Connection == live.Connected })
 }
 
-// unsettled tells whether a power-down of the host has not been followed by a power-up yet, as far as the ledger knows.
-func (b *builder) unsettled(h *host) bool {
-	return h.cluster != nil && len(b.debtsOf(h.cluster)) > 0 ||
-		slices.ContainsFunc(b.memory, func(m plan.RememberedGuest) bool { return m.Endpoint == h.vc.Name })
+// inOurMaintenance tells whether a run has put the host into maintenance mode and no run has taken it out yet.
+func (b *builder) inOurMaintenance(h *host) bool {
+	return h.live != nil && slices.ContainsFunc(b.debts, func(d plan.Debt) bool { return d.ID == plan.DebtID(h.vc.Name, h.live.Ref, plan.Maintenance) })
+}
+
+// setAside tells whether a person has put the host into maintenance mode. Of a host that is off nobody can tell, unless
+// the power-down of its neighbours wrote down which it put into it.
+func (b *builder) setAside(h *host) bool {
+	return h.live.Maintenance && !b.inOurMaintenance(h) && (h.connected() && !h.unnoticed() || slices.ContainsFunc(b.debts, func(d plan.Debt) bool {
+		return d.Setting == plan.Maintenance && d.Target.Endpoint == h.vc.Name
+	}))
+}
+
+// exitMaintenance adds the step that takes the host out of maintenance mode.
+func (b *builder) exitMaintenance(h *host, needs []string) string {
+	return b.add(plan.Step{ID: "exit-maintenance:" + h.id, Title: "Take host " + h.name + " out of maintenance mode", Group: "Host " + h.id,
+		Action: plan.ExitMaintenance, Target: h.target(), Params: plan.Encode(plan.HostParams{Host: h.lab.Name}), Needs: needs,
+		Holds: []string{h.vc.holds(), "host:" + h.id}, Estimate: plan.Duration(takesMaintenance),
+		Timeout: b.settled(time.Duration(b.hostPolicy(h).Maintenance) + marginTask)})
 }

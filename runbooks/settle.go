@@ -1,13 +1,17 @@
 package runbooks
 
-import "nightshift/internal/plan"
+import (
+	"slices"
+
+	"nightshift/internal/plan"
+)
 
 func settle() Runbook {
 	return Runbook{
 		Name:    Settle,
 		Summary: "Give back what runs have switched off and not switched on again",
-		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS) before it takes it, and power-up gives it back. " +
-			"Settle gives back what is still owed, where a host of the cluster is connected, and does nothing else.",
+		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), and which hosts it puts into maintenance mode, before it does so, and power-up gives it back. " +
+			"Settle gives back what is still owed, where hosts are connected, and does nothing else.",
 		Workflow: "Settle",
 		Plan:     planSettle,
 	}
@@ -31,15 +35,15 @@ func planSettle(in Input) (plan.Plan, error) {
 			clusters = append(clusters, c)
 		}
 	}
+	hosts := b.owedHosts()
 	vcs := vcentersOf(b.view, func(vc *vcenter) bool {
-		for _, c := range clusters {
-			if c.vc == vc {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(clusters, func(c *cluster) bool { return c.vc == vc }) ||
+			slices.ContainsFunc(hosts, func(h *host) bool { return h.vc == vc })
 	})
 	marks := b.mark(vcs)
+	for _, h := range hosts {
+		b.exitMaintenance(h, []string{marks[h.vc.Name]})
+	}
 	for _, c := range clusters {
 		b.settle(c, []string{marks[c.vc.Name]})
 	}
@@ -55,6 +59,20 @@ func planSettle(in Input) (plan.Plan, error) {
 		b.plan.Title = "Nothing to do: lab " + b.lab.Lab + " is owed nothing"
 	}
 	return b.plan, nil
+}
+
+// owedHosts lists the hosts that can be taken out of maintenance mode now, and warns of those that cannot.
+func (b *builder) owedHosts() (list []*host) {
+	for _, h := range b.hosts {
+		switch {
+		case !b.inOurMaintenance(h) || h.kept != "":
+		case !h.connected():
+			b.warn(h.subject(), "is to be taken out of maintenance mode, but it is not connected", "run power-up, which does it")
+		default:
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // vcentersOf lists those that can be read and fit.

@@ -72,14 +72,17 @@ type RememberedGuest struct {
 	Tools bool `json:"tools,omitempty"`
 }
 
-// A Setting of a cluster that a power-down takes away and a power-up gives back.
+// A Setting of a cluster, or of a host, that a power-down changes and a power-up gives back.
 type Setting string
 
 const (
-	HA   Setting = "ha"   // dasConfig.enabled: off
-	DRS  Setting = "drs"  // drsConfig.defaultVmBehavior: manual. DRS itself is never disabled: that deletes all resource pools
-	DPM  Setting = "dpm"  // dpmConfigInfo.enabled: off
-	VCLS Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
+	HA  Setting = "ha"  // dasConfig.enabled: off
+	DRS Setting = "drs" // drsConfig.defaultVmBehavior: manual. DRS itself is never disabled: that deletes all resource pools
+	DPM Setting = "dpm" // dpmConfigInfo.enabled: off
+	// Maintenance is a host's: runtime.inMaintenanceMode. What it was is always "false": a host that was in it before is
+	// left in it.
+	Maintenance Setting = "maintenance"
+	VCLS        Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
 )
 
 // Title is the setting in a person's words.
@@ -93,6 +96,8 @@ func (s Setting) Title() string {
 		return "DPM"
 	case VCLS:
 		return "vCLS"
+	case Maintenance:
+		return "maintenance mode"
 	}
 	return string(s)
 }
