@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
 )
@@ -20,6 +22,11 @@ import (
 type verb struct {
 	op   plan.Action
 	call plan.Call
+	// prepare makes the rest of the verb where that takes a login: a vCenter that hangs takes longer for it than the server
+	// waits for a heartbeat, so the attempt beats by then. May be nil.
+	prepare func(context.Context) (verb, error)
+	// nothing says why there is nothing to do: then no other field counts.
+	nothing string
 	// read reads the object, and changes nothing.
 	read func(context.Context) (seen, error)
 	// first chooses the call to begin with. "": there is none to send, only something to wait for. An error refuses the
@@ -57,7 +64,8 @@ type call struct {
 	// arrived tells from what was read that the call, of which no answer came, did arrive. May be nil.
 	arrived func(seen) bool
 	// refused is asked what to do when the system said no; late, when the call was accepted and its effect didn't come
-	// in time. They answer the next call, or the error that the step ends with. Where nil: it ends.
+	// in time. They answer the next call (refused also the same one: its effect is waited for all the same), or the error
+	// that the step ends with. Where nil: it ends.
 	refused func(err error) (next string, _ error)
 	late    func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 }
@@ -81,14 +89,36 @@ func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	}
 	defer t.end()
 	out, err := t.perform(v)
-	if errors.Is(err, errLeave) {
+	if errors.Is(err, errLeave) || transient(err) && t.asked() { // an activity that is to be cancelled is not tried again
 		memo := t.memo
 		out, err = plan.Outcome{Yield: &memo, Acted: memo.Sent()}, nil
 	}
 	return out, classify(v.op, v.call.Target, err)
 }
 
+// transient tells whether Temporal is to try again after the error.
+func transient(err error) bool {
+	app, ok := classify("", plan.Target{}, err).(*temporal.ApplicationError) //nolint:errorlint // classify makes it
+	return ok && app.Type() == Transient
+}
+
+// prepared is the whole verb. What it takes may be cut off: nothing was sent.
+func (t *attempt) prepared(v verb) (verb, error) {
+	if v.prepare == nil {
+		return v, nil
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, readTimeout)
+	defer cancel()
+	whole, err := v.prepare(ctx)
+	whole.op, whole.call = v.op, v.call
+	return whole, err
+}
+
 func (t *attempt) perform(v verb) (plan.Outcome, error) {
+	v, err := t.prepared(v)
+	if err != nil || v.nothing != "" {
+		return plan.Outcome{Note: v.nothing}, err
+	}
 	name := t.memo.Phase
 	if !t.memo.Sent() {
 		s, err := t.look(v)
@@ -144,6 +174,7 @@ func deref(o *plan.Outcome) plan.Outcome {
 // dispatch sends the call, or, where the system says no, the one that the verb knows instead. It answers the name of
 // the call whose effect is to be waited for.
 func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, error) {
+	before := t.memo // whoever says no has done nothing, so that it holds for the next call, too
 	for {
 		if err := t.intend(v, name, s); err != nil {
 			return nil, "", err
@@ -152,15 +183,34 @@ func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, 
 		if no == nil {
 			return nil, name, nil
 		}
-		if _, never := no.(notSent); never { //nolint:errorlint // made by send
-			return t.unclear(v.calls[name].words+" could not be sent: "+no.Error(), s.state, true), "", nil
+		if !saidNo(no) {
+			out, err := t.takeBack(before, v.calls[name].words+" could not be sent: "+no.Error(), s)
+			return out, "", err
 		}
 		out, next, err := t.refusal(v, name, no)
 		if out != nil || err != nil {
 			return out, "", err
 		}
+		if next == name {
+			return nil, name, nil
+		}
 		name = next
 	}
+}
+
+// takeBack strikes out the intent of a call that was not on the wire, so that the next attempt may send it. Where nobody
+// heard of that, the intent stands, and an attempt that finds it only looks.
+func (t *attempt) takeBack(before plan.Memo, what string, s seen) (*plan.Outcome, error) {
+	switch err := t.record(before); {
+	case errors.Is(err, errLeave):
+		t.mu.Lock()
+		t.memo = before
+		t.mu.Unlock()
+		return nil, err
+	case err != nil:
+		return t.unclear(what, s.state, true), nil //nolint:nilerr // it says less than what
+	}
+	return nil, refuse(fault.Unreachable, "%s", what)
 }
 
 // intend writes down that the call is about to be sent. An error means that it must not be.
@@ -188,7 +238,8 @@ func (t *attempt) intend(v verb, name string, s seen) error {
 	return t.record(m)
 }
 
-// send sends the call: once. nil also where the answer got lost: then its effect is waited for.
+// send sends the call: once. nil also where the answer got lost: then its effect is waited for. An error is a no, or a
+// notSent.
 func (t *attempt) send(v verb, name string, s seen) error {
 	// What is on the wire is not cut off by a yield or by the end of the process: its answer would be lost.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), sendTimeout)

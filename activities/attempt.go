@@ -158,8 +158,11 @@ func (t *attempt) heartbeat(ctx context.Context, m plan.Memo) error {
 }
 
 // leaving tells whether the step should yield.
-func (t *attempt) leaving() bool {
-	for _, c := range []<-chan struct{}{t.nudged, t.cancelled, t.time.Done(), activity.GetWorkerStopChannel(t.ctx)} {
+func (t *attempt) leaving() bool { return t.asked() || t.time.Err() != nil }
+
+// asked tells whether the run, or this process, wants the step to yield.
+func (t *attempt) asked() bool {
+	for _, c := range []<-chan struct{}{t.nudged, t.cancelled, activity.GetWorkerStopChannel(t.ctx)} {
 		select {
 		case <-c:
 			return true

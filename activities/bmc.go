@@ -85,17 +85,17 @@ func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.
 	return got, same(got)
 }
 
-// reset sends one Reset.
+// reset sends one Reset. redfish.ErrNotDone marks a no of the BMC, too: that is an answer.
 func (s *server) reset(ctx context.Context, kind string) error {
 	err := s.do(ctx, func(b bmc) error { return b.Reset(ctx, kind) })
-	if errors.Is(err, redfish.ErrNotDone) {
+	if errors.Is(err, redfish.ErrNotDone) && !saidNo(err) {
 		return notSent{err}
 	}
 	return err
 }
 
 func (s *server) close(ctx context.Context) {
-	if s.session == nil {
+	if s == nil || s.session == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)

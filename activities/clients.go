@@ -170,8 +170,9 @@ func (c *clients) remember(account string, err error) {
 	c.refused[account] = refusal{c.now(), err}
 }
 
-// failed drops the vCenter's session where a call showed that it, and the login that was to renew it, are refused.
-func (c *clients) failed(name string, err error) {
+// failed drops the vCenter's session vc where a call in it showed that it, and the login that was to renew it, are
+// refused. An old session says nothing about the one that has taken its place.
+func (c *clients) failed(name string, vc vcenter, err error) {
 	if !isAuth(err) {
 		return
 	}
@@ -181,7 +182,14 @@ func (c *clients) failed(name string, err error) {
 	if s == nil {
 		return
 	}
-	<-s.ready
+	select {
+	case <-s.ready:
+	default: // a new login is under way
+		return
+	}
+	if s.vc != vc {
+		return
+	}
 	c.remember(s.account, err)
 	c.mu.Lock()
 	if c.vcs[name] == s {

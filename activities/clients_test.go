@@ -104,10 +104,45 @@ func TestOneSessionPerVCenter(t *testing.T) {
 	require.EqualValues(t, 1, g.logins.Load())
 
 	// The session ended, and the vCenter refused to renew it: the same password is not sent again.
-	c.failed("vc1", fault.As(fault.Auth, errors.New("expired")))
-	_, err := c.vcenter(context.Background(), "vc1")
+	vc, err := c.vcenter(context.Background(), "vc1")
+	require.NoError(t, err)
+	c.failed("vc1", vc, fault.As(fault.Auth, errors.New("expired")))
+	_, err = c.vcenter(context.Background(), "vc1")
 	require.ErrorIs(t, err, fault.Auth)
 	require.EqualValues(t, 1, g.logins.Load())
+}
+
+// A late no to a session that is over already says nothing about the one after it.
+func TestALateNoOfAnOldSessionKeepsTheNewOne(t *testing.T) {
+	g := &gatekeeper{}
+	c := g.clients()
+	g.password.Store("right")
+	old, err := c.vcenter(t.Context(), "vc1")
+	require.NoError(t, err)
+	expired := fault.As(fault.Auth, errors.New("expired"))
+	c.failed("vc1", old, expired)
+	g.clock.Add(int64(lockout))
+	now, err := c.vcenter(t.Context(), "vc1")
+	require.NoError(t, err)
+
+	c.failed("vc1", old, expired)
+	still, err := c.vcenter(t.Context(), "vc1")
+	require.NoError(t, err, "the new login is remembered as refused")
+	require.Same(t, now, still)
+	require.EqualValues(t, 2, g.logins.Load())
+}
+
+func TestAVCenterThatHangsIsNamed(t *testing.T) {
+	c := newActivities(newWorld()).clients
+	c.dialVC = func(ctx context.Context, _ endpoint.Resolved) (vcenter, error) {
+		<-t.Context().Done()
+		return nil, t.Context().Err()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := c.vcenter(ctx, "vc1")
+	require.ErrorContains(t, err, "log in to vCenter vc1: ")
+	require.True(t, transient(err))
 }
 
 func TestABMCGetsOneRequestAtATime(t *testing.T) {

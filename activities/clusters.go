@@ -61,7 +61,7 @@ func (a *Activities) settingStep(ctx context.Context, c plan.Call) (*settingStep
 // value reads the setting, in the form that plan.Debt.Was has.
 func (s *settingStep) value(ctx context.Context) (string, error) {
 	got, err := s.vc.Cluster(ctx, s.call.Target.Ref)
-	s.a.clients.failed(s.call.Target.Endpoint, err)
+	s.a.clients.failed(s.call.Target.Endpoint, s.vc, err)
 	if err != nil {
 		return "", err
 	}
@@ -120,20 +120,26 @@ func (s *settingStep) callSet(value string, limit time.Duration) map[string]call
 
 // SuspendSetting takes a setting away for as long as the cluster is down. What it was is a debt before it is touched.
 func (a *Activities) SuspendSetting(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	s, err := a.settingStep(ctx, c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.SuspendSetting, c.Target, err)
-	}
+	return a.act(ctx, verb{op: plan.SuspendSetting, call: c, prepare: func(ctx context.Context) (verb, error) {
+		s, err := a.settingStep(ctx, c)
+		if err != nil {
+			return verb{}, err
+		}
+		return s.suspend(), nil
+	}})
+}
+
+func (s *settingStep) suspend() verb {
 	want, limit := "false", settingLimit
 	switch s.setting {
 	case plan.DRS:
 		want = manual
 	case plan.VCLS:
-		limit = cmp.Or(time.Duration(a.lab.Policies.VCLS), vclsLimit)
+		limit = cmp.Or(time.Duration(s.a.lab.Policies.VCLS), vclsLimit)
 	}
 	var was string
 	off := func() bool { return strings.EqualFold(was, want) || s.setting == plan.DRS && !s.live.DRS }
-	return a.act(ctx, verb{op: plan.SuspendSetting, call: c, tasks: s.vc, calls: s.callSet(want, limit),
+	return verb{tasks: s.vc, calls: s.callSet(want, limit),
 		read: func(ctx context.Context) (_ seen, err error) {
 			if was, err = s.value(ctx); err != nil {
 				return seen{}, err
@@ -153,9 +159,10 @@ func (a *Activities) SuspendSetting(ctx context.Context, c plan.Call) (plan.Outc
 			if off() {
 				return nil
 			}
-			return a.ledger.change(ctx, c.Lab, ledger.Change{Owe: &plan.Debt{ID: s.debtID(), Target: c.Target, Setting: s.setting, Was: was, Run: c.Run}})
+			return s.a.ledger.change(ctx, s.call.Lab, ledger.Change{
+				Owe: &plan.Debt{ID: s.debtID(), Target: s.call.Target, Setting: s.setting, Was: was, Run: s.call.Run}})
 		},
-	})
+	}
 }
 
 // retreat tells whether the last vCLS VM is gone.
@@ -169,28 +176,34 @@ func (s *settingStep) retreat(ctx context.Context) (seen, error) {
 
 // SettleDebt gives back what a SuspendSetting took away.
 func (a *Activities) SettleDebt(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	s, err := a.settingStep(ctx, c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.SettleDebt, c.Target, err)
-	}
-	book, err := a.ledger.read(ctx, c.Lab)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.SettleDebt, c.Target, err)
-	}
-	debt, owed := book.Debt(s.debtID())
-	if !owed {
-		return plan.Outcome{Note: "nothing owed"}, nil
-	}
-	return a.act(ctx, verb{op: plan.SettleDebt, call: c, tasks: s.vc, calls: s.callSet(debt.Was, settingLimit),
+	return a.act(ctx, verb{op: plan.SettleDebt, call: c, prepare: func(ctx context.Context) (verb, error) {
+		s, err := a.settingStep(ctx, c)
+		if err != nil {
+			return verb{}, err
+		}
+		book, err := a.ledger.read(ctx, c.Lab)
+		if err != nil {
+			return verb{}, err
+		}
+		debt, owed := book.Debt(s.debtID())
+		if !owed {
+			return verb{nothing: "nothing owed"}, nil
+		}
+		return s.giveBack(debt), nil
+	}})
+}
+
+func (s *settingStep) giveBack(debt plan.Debt) verb {
+	return verb{tasks: s.vc, calls: s.callSet(debt.Was, settingLimit),
 		read: func(ctx context.Context) (seen, error) {
 			now, err := s.value(ctx)
 			return seen{done: s.equal(now, debt.Was), state: s.describe(now)}, err
 		},
 		first: func(context.Context, *seen) (string, error) { return "set", nil },
 		finish: func(ctx context.Context, _ seen) error {
-			return a.ledger.change(ctx, c.Lab, ledger.Change{Settle: debt.ID})
+			return s.a.ledger.change(ctx, s.call.Lab, ledger.Change{Settle: debt.ID})
 		},
-	})
+	}
 }
 
 // equal compares values of the setting. The option of vCLS cannot be removed again: its default is "true".

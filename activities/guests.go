@@ -50,7 +50,7 @@ func (a *Activities) guestStep(ctx context.Context, c plan.Call) (guestStep, err
 // read reads the guest and makes sure that it is the planned one.
 func (g guestStep) read(ctx context.Context) (live.Guest, error) {
 	got, err := g.vc.Guest(ctx, g.call.Target.Ref)
-	g.a.clients.failed(g.call.Target.Endpoint, err)
+	g.a.clients.failed(g.call.Target.Endpoint, g.vc, err)
 	if err != nil {
 		return got, err
 	}
@@ -86,12 +86,11 @@ func (a *Activities) ShutdownGuest(ctx context.Context, c plan.Call) (plan.Outco
 	if err != nil {
 		return plan.Outcome{}, classify(plan.ShutdownGuest, c.Target, err)
 	}
-	step, err := a.guestStep(ctx, c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.ShutdownGuest, c.Target, err)
-	}
-	d := &guestDown{guestStep: step, p: p}
-	return a.act(ctx, verb{op: plan.ShutdownGuest, call: c, tasks: step.vc, read: d.look, first: d.first, calls: d.calls()})
+	return a.act(ctx, verb{op: plan.ShutdownGuest, call: c, prepare: func(ctx context.Context) (verb, error) {
+		step, err := a.guestStep(ctx, c)
+		d := &guestDown{guestStep: step, p: p}
+		return verb{tasks: step.vc, read: d.look, first: d.first, calls: d.calls()}, err
+	}})
 }
 
 // guestDown is one ShutdownGuest.
@@ -170,18 +169,17 @@ func (d *guestDown) calls() map[string]call {
 
 // PowerOnGuest powers a guest on.
 func (a *Activities) PowerOnGuest(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	g, err := a.guestStep(ctx, c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.PowerOnGuest, c.Target, err)
-	}
 	const on = "powerOn"
-	return a.act(ctx, verb{op: plan.PowerOnGuest, call: c, tasks: g.vc,
-		read: func(ctx context.Context) (seen, error) {
-			got, err := g.read(ctx)
-			return seen{done: got.Power == live.PoweredOn, state: guestState(got)}, err
-		},
-		first: func(context.Context, *seen) (string, error) { return on, nil },
-		calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on,
-			send: func(ctx context.Context, _ seen) (string, error) { return g.vc.PowerOnGuest(ctx, c.Target.Ref) }}},
-	})
+	return a.act(ctx, verb{op: plan.PowerOnGuest, call: c, prepare: func(ctx context.Context) (verb, error) {
+		g, err := a.guestStep(ctx, c)
+		return verb{tasks: g.vc,
+			read: func(ctx context.Context) (seen, error) {
+				got, err := g.read(ctx)
+				return seen{done: got.Power == live.PoweredOn, state: guestState(got)}, err
+			},
+			first: func(context.Context, *seen) (string, error) { return on, nil },
+			calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on,
+				send: func(ctx context.Context, _ seen) (string, error) { return g.vc.PowerOnGuest(ctx, c.Target.Ref) }}},
+		}, err
+	}})
 }

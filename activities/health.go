@@ -25,15 +25,16 @@ func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 	if err != nil {
 		return plan.Outcome{}, classify(plan.CheckGuest, c.Target, err)
 	}
-	g, err := a.guestStep(ctx, c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.CheckGuest, c.Target, err)
-	}
 	limit := healthLimit
 	if entry, ok := a.lab.Guest(c.Target.Endpoint, c.Target.Name, c.Target.UUID); ok && entry.Health != nil {
 		limit = cmp.Or(time.Duration(entry.Health.Timeout), limit)
 	}
-	return a.act(ctx, waitFor(plan.CheckGuest, c, limit, func(ctx context.Context) (seen, error) {
+	var g guestStep
+	open := func(ctx context.Context) (err error) {
+		g, err = a.guestStep(ctx, c)
+		return err
+	}
+	return a.act(ctx, waitFor(plan.CheckGuest, c, limit, open, func(ctx context.Context) (seen, error) {
 		got, err := g.read(ctx)
 		if err != nil {
 			return seen{}, err
@@ -42,10 +43,12 @@ func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 	}))
 }
 
-// waitFor is a verb that sends nothing.
-func waitFor(op plan.Action, c plan.Call, limit time.Duration, read func(context.Context) (seen, error)) verb {
-	return verb{op: op, call: c, bare: true, read: read, calls: map[string]call{"": {limit: limit}},
-		first: func(context.Context, *seen) (string, error) { return "", nil }}
+// waitFor is a verb that sends nothing. open logs in.
+func waitFor(op plan.Action, c plan.Call, limit time.Duration, open func(context.Context) error, read func(context.Context) (seen, error)) verb {
+	return verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
+		return verb{bare: true, read: read, calls: map[string]call{"": {limit: limit}},
+			first: func(context.Context, *seen) (string, error) { return "", nil }}, open(ctx)
+	}}
 }
 
 // health checks one thing after the other and stops at the first that fails.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
@@ -53,7 +54,7 @@ func (a *Activities) hostStep(ctx context.Context, c plan.Call, name string) (ho
 // read reads the host and makes sure that it is the planned one.
 func (h hostStep) read(ctx context.Context) (live.Host, error) {
 	got, err := h.vc.Host(ctx, h.call.Target.Ref)
-	h.a.clients.failed(h.call.Target.Endpoint, err)
+	h.a.clients.failed(h.call.Target.Endpoint, h.vc, err)
 	if err != nil {
 		return got, err
 	}
@@ -75,7 +76,8 @@ func (h hostStep) keptCluster(ctx context.Context, got live.Host) error {
 	return nil
 }
 
-// EnterMaintenance puts a host into maintenance mode, without moving guests that are off.
+// EnterMaintenance puts a host into maintenance mode, without moving guests that are off. That it is to come out again is
+// a debt: a host that a person put into it is never taken out.
 func (a *Activities) EnterMaintenance(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	return a.maintenance(ctx, plan.EnterMaintenance, c, true)
 }
@@ -90,17 +92,25 @@ func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Cal
 	if err != nil {
 		return plan.Outcome{}, classify(op, c.Target, err)
 	}
-	h, err := a.hostStep(ctx, c, p.Host)
-	if err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
-	}
+	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
+		h, err := a.hostStep(ctx, c, p.Host)
+		if err != nil {
+			return verb{}, err
+		}
+		return h.maintenance(want), nil
+	}})
+}
+
+func (h hostStep) maintenance(want bool) verb {
+	a, c := h.a, h.call
 	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Maintenance), maintenanceLimit)
-	name, send := "enterMaintenance", h.vc.EnterMaintenance
+	op, name, send := plan.EnterMaintenance, "enterMaintenance", h.vc.EnterMaintenance
 	if !want {
-		name, send = "exitMaintenance", h.vc.ExitMaintenance
+		op, name, send = plan.ExitMaintenance, "exitMaintenance", h.vc.ExitMaintenance
 	}
 	var got live.Host
-	return a.act(ctx, verb{op: op, call: c, tasks: h.vc,
+	debt := plan.Debt{ID: plan.DebtID(c.Target.Endpoint, c.Target.Ref, plan.Maintenance), Target: c.Target, Setting: plan.Maintenance, Was: "false", Run: c.Run}
+	v := verb{tasks: h.vc,
 		read: func(ctx context.Context) (s seen, err error) {
 			got, err = h.read(ctx)
 			return seen{done: got.Maintenance == want, state: hostState(got)}, err
@@ -108,7 +118,15 @@ func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Cal
 		first: func(ctx context.Context, _ *seen) (string, error) { return name, h.keptCluster(ctx, got) },
 		calls: map[string]call{name: {words: string(op) + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
 			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) }}},
-	})
+	}
+	if want {
+		v.owe = func(ctx context.Context, _ seen) error { return a.ledger.change(ctx, c.Lab, ledger.Change{Owe: &debt}) }
+	} else {
+		v.finish = func(ctx context.Context, _ seen) error {
+			return a.ledger.change(ctx, c.Lab, ledger.Change{Settle: debt.ID})
+		}
+	}
+	return v
 }
 
 func hostState(h live.Host) string {
@@ -124,16 +142,21 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 	if err != nil {
 		return plan.Outcome{}, classify(plan.AwaitHost, c.Target, err)
 	}
-	h, err := a.hostStep(ctx, c, p.Host)
+	entry, err := a.labHost(p.Host, c.Target)
 	if err != nil {
 		return plan.Outcome{}, classify(plan.AwaitHost, c.Target, err)
 	}
-	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Boot), bootLimit)
+	limit := cmp.Or(time.Duration(a.lab.HostPolicy(entry).Boot), bootLimit)
 	old, since := p.Unnoticed, time.Now()
 	if c.Memo != nil && !c.Memo.At.IsZero() {
 		since = c.Memo.At
 	}
-	return a.act(ctx, waitFor(plan.AwaitHost, c, limit, func(ctx context.Context) (seen, error) {
+	var h hostStep
+	open := func(ctx context.Context) (err error) {
+		h, err = a.hostStep(ctx, c, p.Host)
+		return err
+	}
+	return a.act(ctx, waitFor(plan.AwaitHost, c, limit, open, func(ctx context.Context) (seen, error) {
 		got, err := h.read(ctx)
 		if err != nil {
 			return seen{}, err
@@ -152,12 +175,13 @@ func (a *Activities) AwaitDatastores(ctx context.Context, c plan.Call) (plan.Out
 	if err != nil {
 		return plan.Outcome{}, classify(plan.AwaitDatastores, c.Target, err)
 	}
-	h, err := a.hostStep(ctx, c, p.Host)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.AwaitDatastores, c.Target, err)
+	var h hostStep
+	open := func(ctx context.Context) (err error) {
+		h, err = a.hostStep(ctx, c, p.Host)
+		return err
 	}
 	limit := cmp.Or(time.Duration(a.lab.Policies.Datastores), datastoresLimit)
-	return a.act(ctx, waitFor(plan.AwaitDatastores, c, limit, func(ctx context.Context) (seen, error) {
+	return a.act(ctx, waitFor(plan.AwaitDatastores, c, limit, open, func(ctx context.Context) (seen, error) {
 		if _, err := h.read(ctx); err != nil {
 			return seen{}, err
 		}

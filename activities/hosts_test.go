@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,13 @@ func TestEnterMaintenance(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, out.Acted)
 	require.Equal(t, 1, w.count("EnterMaintenance"))
+	owe, act := slices.Index(w.events, "owe"), slices.Index(w.events, "EnterMaintenance")
+	require.True(t, owe >= 0 && owe < act, "a debt before the act, and none for what was so already: %v", w.events)
+	require.Equal(t, plan.Maintenance, w.book.Debts[0].Setting)
+
+	_, err = attemptOf(t, newActivities(w), plan.ExitMaintenance, c, nil)
+	require.NoError(t, err)
+	require.Empty(t, w.book.Debts)
 }
 
 func TestAKeptClusterIsLeftAlone(t *testing.T) {

@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/plan"
 )
@@ -55,7 +57,7 @@ func (h *hub) nudge(run string) {
 // Nudge asks the steps of the run in this process to yield at once. It answers what steps have sent, by activity id, as
 // their last heartbeat tells: when an activity that stands between two attempts is cancelled, the server ends it on the
 // spot, and its heartbeat details are gone (server 1.32, handleCommandRequestCancelActivity). One that is under way now
-// may stand between two attempts by then.
+// may stand between two attempts by then. A heartbeat that cannot be read is an error: that step may have sent anything.
 func (a *Activities) Nudge(ctx context.Context, run string) (map[string]plan.Memo, error) {
 	a.hub.nudge(run)
 	memos := map[string]plan.Memo{}
@@ -68,8 +70,10 @@ func (a *Activities) Nudge(ctx context.Context, run string) (map[string]plan.Mem
 	}
 	for _, p := range d.GetPendingActivities() {
 		var m plan.Memo
-		if p.GetHeartbeatDetails() != nil &&
-			converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &m) == nil && m.Sent() {
+		if err := converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &m); err != nil {
+			return nil, temporal.NewNonRetryableApplicationError(fmt.Sprintf("what step %s has sent cannot be read: %v", p.GetActivityId(), err), Unsafe, nil)
+		}
+		if m.Sent() {
 			memos[p.GetActivityId()] = m
 		}
 	}

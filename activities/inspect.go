@@ -102,7 +102,7 @@ func (a *Activities) inspectVCenter(ctx context.Context, name string) (live.VCen
 		return live.VCenter{}, err
 	}
 	got, err := vc.Inspect(ctx)
-	a.clients.failed(name, err)
+	a.clients.failed(name, vc, err)
 	got.Name = name
 	return got, err
 }

@@ -140,15 +140,16 @@ func (a *Activities) runsAgain(ctx context.Context, g plan.RememberedGuest) (boo
 		return false, err
 	}
 	got, err := vc.Guest(ctx, g.Ref)
-	a.clients.failed(g.Endpoint, err)
+	a.clients.failed(g.Endpoint, vc, err)
 	if errors.Is(err, fault.NotFound) {
 		return false, nil
 	}
 	return err == nil && got.Power == live.PoweredOn && strings.EqualFold(got.UUID, g.UUID), err
 }
 
-// ReadLedger answers the ledger of a lab.
+// ReadLedger answers the ledger of a lab, without its memory and its acts: they would be in every run's history.
 func (a *Activities) ReadLedger(ctx context.Context, lab string) (ledger.State, error) {
 	st, err := a.ledger.read(ctx, lab)
+	st.Memory, st.Acts = nil, nil
 	return st, classify(plan.ReadLedger, plan.Target{Kind: plan.Lab, Name: lab}, err)
 }

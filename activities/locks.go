@@ -21,14 +21,23 @@ const lockLook = 10 * time.Second
 func (a *Activities) TakeLocks(ctx context.Context, r plan.LockRequest) error {
 	target := plan.Target{Kind: plan.Lab, Name: r.Lab}
 	change := ledger.Change{Acquire: &ledger.Acquire{Scopes: r.Scopes, Holder: holder(r)}}
+	var left *ledger.Lock // its run has ended
 	for pause := time.Second; ; pause = min(pause*2, lockLook) {
 		err := a.ledger.change(ctx, r.Lab, change)
 		taken := new(ledger.Conflict)
 		if !errors.As(err, &taken) {
 			return classify(plan.TakeLocks, target, err)
 		}
-		if err := a.orphan(ctx, taken.Lock); err != nil {
-			return err
+		if left != nil && sameLock(*left, taken.Lock) {
+			return orphan(taken.Lock)
+		}
+		ended, err := a.ledger.ended(ctx, taken.Lock.Holder)
+		if err != nil {
+			return classify(plan.TakeLocks, target, err)
+		}
+		if ended { // its holder may have given it back since it was asked for, and then ended
+			left = &taken.Lock
+			continue
 		}
 		if !r.Wait {
 			return temporal.NewNonRetryableApplicationError(
@@ -49,12 +58,12 @@ func (a *Activities) TakeLocks(ctx context.Context, r plan.LockRequest) error {
 	}
 }
 
+func sameLock(a, b ledger.Lock) bool {
+	return a.Scope == b.Scope && a.Holder == b.Holder && a.Since.Equal(b.Since)
+}
+
 // orphan refuses to wait for a lock that nobody will give back.
-func (a *Activities) orphan(ctx context.Context, l ledger.Lock) error {
-	ended, err := a.ledger.ended(ctx, l.Holder)
-	if err != nil || !ended {
-		return classify(plan.TakeLocks, plan.Target{}, err)
-	}
+func orphan(l ledger.Lock) error {
 	msg := fmt.Sprintf("%s is locked since %s by run %s (%s, by %s), which ended without giving the lock back: an orphan. "+
 		"Next: make sure that nothing of it is still under way, then `nightshift unlock %s --reason …`",
 		l.Scope, l.Since.UTC().Format(time.RFC3339), l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, l.Holder.Workflow)

@@ -27,16 +27,13 @@ func (a *Activities) UnmarkLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 }
 
 func (a *Activities) mark(ctx context.Context, op plan.Action, c plan.Call, want string) (plan.Outcome, error) {
-	vc, err := a.clients.vcenter(ctx, c.Target.Endpoint)
-	if err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
-	}
+	var vc vcenter
 	var got string
 	foreign := func() bool { return got != "" && got != a.instance }
-	return a.act(ctx, verb{op: op, call: c,
+	v := verb{
 		read: func(ctx context.Context) (_ seen, err error) {
 			got, err = vc.Mark(ctx)
-			a.clients.failed(c.Target.Endpoint, err)
+			a.clients.failed(c.Target.Endpoint, vc, err)
 			return seen{done: got == want || want == "" && foreign(), state: markState(got)}, err
 		},
 		first: func(context.Context, *seen) (string, error) {
@@ -47,7 +44,11 @@ func (a *Activities) mark(ctx context.Context, op plan.Action, c plan.Call, want
 		},
 		calls: map[string]call{"set": {words: "set the mark on vCenter " + c.Target.Endpoint, limit: markLimit, harmless: true,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", vc.SetMark(ctx, want) }}},
-	})
+	}
+	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (_ verb, err error) {
+		vc, err = a.clients.vcenter(ctx, c.Target.Endpoint)
+		return v, err
+	}})
 }
 
 func markState(mark string) string {

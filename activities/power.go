@@ -43,11 +43,11 @@ type hostDown struct {
 // ShutdownHost shuts a host down in the way that its policy allows, and is done when the BMC says Off.
 func (a *Activities) ShutdownHost(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	d := &hostDown{}
-	if err := d.prepare(ctx, a, c); err != nil {
-		return plan.Outcome{}, classify(plan.ShutdownHost, c.Target, err)
-	}
-	defer d.server.close(ctx)
-	return a.act(ctx, verb{op: plan.ShutdownHost, call: c, tasks: d.vc, read: d.look, first: d.first, unasked: d.unasked, calls: d.calls()})
+	defer func() { d.server.close(ctx) }()
+	return a.act(ctx, verb{op: plan.ShutdownHost, call: c, prepare: func(ctx context.Context) (verb, error) {
+		err := d.prepare(ctx, a, c)
+		return verb{tasks: d.vc, read: d.look, first: d.first, unasked: d.unasked, calls: d.calls()}, err
+	}})
 }
 
 func (d *hostDown) prepare(ctx context.Context, a *Activities, c plan.Call) (err error) {
@@ -232,6 +232,12 @@ func (a *Activities) PowerOnHost(ctx context.Context, c plan.Call) (plan.Outcome
 			return on, nil
 		},
 		calls: map[string]call{"": {limit: bmcOnLimit}, on: {words: resetOn + " to the BMC of " + c.Target.String(), limit: bmcOnLimit, harmless: true,
-			send: func(ctx context.Context, _ seen) (string, error) { return "", s.reset(ctx, resetOn) }}},
+			send: func(ctx context.Context, _ seen) (string, error) { return "", s.reset(ctx, resetOn) },
+			refused: func(err error) (string, error) {
+				if errors.Is(err, fault.State) { // "already on", which it may show a little later
+					return on, nil
+				}
+				return "", fmt.Errorf("%s was refused: %w", resetOn, err)
+			}}},
 	})
 }

@@ -9,7 +9,7 @@ const (
 	TakeLocks = "TakeLocks"
 	// ReleaseLocks (LockRequest) gives them back; none held is no error.
 	ReleaseLocks = "ReleaseLocks"
-	// ReadLedger (lab name) answers the ledger.State.
+	// ReadLedger (lab name) answers the ledger.State without Memory and Acts, which may be long and belong into no history.
 	ReadLedger = "ReadLedger"
 	Nudge      = "Nudge" // local activity: asks the steps of a run in this process to yield at once
 )
