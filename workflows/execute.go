@@ -78,7 +78,7 @@ func (r *run) execute(ctx workflow.Context) error {
 			return r.next(ctx)
 		}
 		if rang := r.await(ctx, nil); rang {
-			if at, why := r.deadline(); !at.IsZero() && !workflow.Now(ctx).Before(at) {
+			if at, _, why := r.deadline(); !at.IsZero() && !workflow.Now(ctx).Before(at) {
 				r.abort(ctx, why)
 			}
 		}
@@ -214,7 +214,7 @@ func (r *run) watchClock(ctx workflow.Context) {
 	} else if r.Stuck.IsZero() {
 		r.Stuck = workflow.Now(ctx).UTC()
 	}
-	at, summary := r.deadline()
+	at, summary, _ := r.deadline()
 	if r.Aborted != "" {
 		at = time.Time{}
 	}
@@ -222,16 +222,29 @@ func (r *run) watchClock(ctx workflow.Context) {
 }
 
 // deadline is when the run ends by itself: the runbook's, or that of a run which waits for an operator. Zero: never.
-func (r *run) deadline() (at time.Time, what string) {
+// The summary is what the clock that runs until then is called, why what the run ends with.
+func (r *run) deadline() (at time.Time, summary, why string) {
 	if d := time.Duration(r.Settings.Deadline); d > 0 {
-		at, what = r.Begun.Add(d), fmt.Sprintf("deadline of the run (%s)", d)
+		at, summary, why = r.Begun.Add(d), "may take at most "+words(d), fmt.Sprintf("deadline of the run (%s)", words(d))
 	}
 	if d := time.Duration(r.Settings.BlockedDeadline); !r.Stuck.IsZero() && d > 0 {
 		if stuck := r.Stuck.Add(d); at.IsZero() || stuck.Before(at) {
-			at, what = stuck, fmt.Sprintf("nobody answered for %s", d)
+			at, summary, why = stuck, "waits for a person, at most "+words(d), "nobody answered for "+words(d)
 		}
 	}
-	return at, what
+	return at, summary, why
+}
+
+// words is a duration without the zeros at its end: 12h, 90m, 1h30m.
+func words(d time.Duration) string {
+	s := strings.TrimSuffix(d.String(), "m0s")
+	if s == d.String() {
+		return s
+	}
+	if hours := strings.TrimSuffix(s, "h0"); hours != s {
+		return hours + "h"
+	}
+	return s + "m"
 }
 
 // cause is the text of an error without Temporal's wrapping.

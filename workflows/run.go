@@ -147,7 +147,7 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseApprove, "approval of plan "+plan.ShortHash(r.Hash))
 	limit := time.Duration(r.Settings.ApprovalDeadline)
 	answered := func() bool { return r.approved() || r.Outcome != "" }
-	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "approval ends with no")
+	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "waits for an approval, at most "+words(limit))
 	for !answered() {
 		if rang := r.await(ctx, nil); rang {
 			return r.finish(runapi.Refused, fmt.Sprintf("nobody approved the plan within %s", limit))

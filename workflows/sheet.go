@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -60,7 +61,7 @@ func (r *run) handleQueries(ctx workflow.Context) error {
 }
 
 func (r *run) sheet() runapi.Sheet {
-	deadline, _ := r.deadline()
+	deadline, _, _ := r.deadline()
 	if r.Phase == runapi.PhaseApprove {
 		deadline = r.alarm.at
 	}
@@ -76,12 +77,14 @@ func (r *run) sheet() runapi.Sheet {
 }
 
 // show puts the run sheet where the Temporal UI shows it. It is made at every workflow task, so it stays short.
-func (r *run) show(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, r.markdown()) }
+func (r *run) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.markdown(workflow.GetInfo(ctx).WorkflowExecution.ID))
+}
 
 // shown is how many lines of a kind the run sheet has.
 const shown = 20
 
-func (r *run) markdown() string {
+func (r *run) markdown(id string) string {
 	var b strings.Builder
 	title := cmp.Or(r.Title, "Run "+r.p.Runbook+" on lab "+r.p.Lab)
 	fmt.Fprintf(&b, "### %s\n\n", escape(title))
@@ -94,16 +97,19 @@ func (r *run) markdown() string {
 		fmt.Fprintf(&b, "**Paused** by %s\n\n", escape(r.Paused))
 	case r.Waiting != "":
 		fmt.Fprintf(&b, "Waiting for %s\n\n", escape(r.Waiting))
+		if r.Phase == runapi.PhaseApprove {
+			fmt.Fprintf(&b, "- yes: %s\n- no: %s\n\n", code("nightshift approve "+id), code("nightshift reject "+id+" --reason WHY"))
+		}
 	}
 	if len(r.steps) > 0 {
 		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
 			r.count[runapi.StepDone], len(r.steps), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],
 			escape(r.p.By), plan.ShortHash(r.Hash))
 	}
-	r.list(&b, "Blocked: waits for you", runapi.Blocked)
-	r.list(&b, "Running", runapi.Running)
-	r.list(&b, "Skipped", runapi.StepSkip)
-	r.list(&b, "Half done", runapi.HalfDone)
+	r.list(&b, id, "Blocked: waits for you", runapi.Blocked)
+	r.list(&b, id, "Running", runapi.Running)
+	r.list(&b, id, "Skipped", runapi.StepSkip)
+	r.list(&b, id, "Half done", runapi.HalfDone)
 	r.groups(&b)
 	for _, f := range r.Left[:min(shown, len(r.Left))] {
 		fmt.Fprintf(&b, "- still to do: %s\n", escape(f.Text))
@@ -115,7 +121,7 @@ func (r *run) markdown() string {
 }
 
 // list writes the steps with the letter, and what there is to say of them.
-func (r *run) list(b *strings.Builder, title string, letter byte) {
+func (r *run) list(b *strings.Builder, id, title string, letter byte) {
 	n := r.count[letter]
 	if n == 0 {
 		return
@@ -136,7 +142,8 @@ func (r *run) list(b *strings.Builder, title string, letter byte) {
 			fmt.Fprintf(b, ": %s", escape(note))
 		}
 		if letter == runapi.Blocked {
-			fmt.Fprintf(b, " (`retry` or `skip` step `%s`)", strings.Map(printable, strings.ReplaceAll(s.ID, "`", "'")))
+			step := id + " " + quote(s.ID)
+			fmt.Fprintf(b, "\n  - %s\n  - %s", code("nightshift retry "+step), code("nightshift skip "+step+" --reason WHY"))
 		}
 		b.WriteString("\n")
 	}
@@ -150,15 +157,19 @@ func (r *run) groups(b *strings.Builder) {
 	}
 	b.WriteString("| | done |\n|---|---|\n")
 	for _, g := range r.grouped[:min(2*shown, len(r.grouped))] {
-		fmt.Fprintf(b, "| %s | %d of %d |\n", escape(g.name), g.done, g.total)
+		fmt.Fprintf(b, "| %s | %d of %d", escape(g.name), g.done, g.total)
+		if g.skipped > 0 {
+			fmt.Fprintf(b, ", %d skipped", g.skipped)
+		}
+		b.WriteString(" |\n")
 	}
 	b.WriteString("\n")
 }
 
 // A group of steps, counted as they end: the run sheet is made at every workflow task.
 type group struct {
-	name        string
-	total, done int
+	name                 string
+	total, done, skipped int
 }
 
 // countGroups makes the counters for the steps as they are.
@@ -173,17 +184,52 @@ func (r *run) countGroups() {
 		}
 		r.groupOf = append(r.groupOf, g)
 		r.grouped[g].total++
-		if c := r.steps[i]; c == runapi.StepDone || c == runapi.StepSkip {
-			r.grouped[g].done++
-		}
+		r.grouped[g].count(r.steps[i])
+	}
+}
+
+// count takes in the letter with which a step ended.
+func (g *group) count(letter byte) {
+	switch letter {
+	case runapi.StepDone:
+		g.done++
+	case runapi.StepSkip:
+		g.skipped++
 	}
 }
 
 // marks are what Markdown, and the HTML in it, would not show as it stands.
 var marks = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "|", `\|`, "<", "&lt;", "&", "&amp;", "\n", " ", "`", "'", "[", `\[`, "~", `\~`)
 
+// verbatim is what must be shown letter by letter: commands in backticks, and options, whose dashes the UI would join to one.
+var verbatim = regexp.MustCompile("`[^`\n]+`|--[a-z][a-z-]*")
+
 // escape keeps names from being read as Markdown, and from turning the writing round.
-func escape(s string) string { return marks.Replace(strings.Map(printable, s)) }
+func escape(s string) string {
+	s = strings.Map(printable, s)
+	var b strings.Builder
+	for {
+		at := verbatim.FindStringIndex(s)
+		if at == nil {
+			return b.String() + marks.Replace(s)
+		}
+		b.WriteString(marks.Replace(s[:at[0]]) + code(strings.Trim(s[at[0]:at[1]], "`")))
+		s = s[at[1]:]
+	}
+}
+
+// code shows s as it is: nothing in it is Markdown.
+func code(s string) string {
+	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", "\u2502").Replace(strings.Map(printable, s)) + "`"
+}
+
+// quote makes one word of the id of a step for a shell.
+func quote(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"\\$&|;<>()*?[]#~!", r) }) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
 
 func printable(r rune) rune {
 	if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {

@@ -2,8 +2,12 @@ package workflows
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 func TestNamesAreNoMarkdown(t *testing.T) {
@@ -13,9 +17,37 @@ func TestNamesAreNoMarkdown(t *testing.T) {
 		`\*b\*`:                     `\\\*b\\\*`,
 		"<script>alert(1)</script>": "&lt;script>alert(1)&lt;/script>",
 		"&lt;b":                     "&amp;lt;b",
-		"[x](javascript:1) | `c`":   `\[x](javascript:1) \| 'c'`,
-		"a\nb\x1b[2J\u202ec":        "a b\uFFFD\\[2J\uFFFDc",
+		"[x](javascript:1) | `c`":   "\\[x](javascript:1) \\| `c`",
+		"then `nightshift retry --force` *it*, or --reason": "then `nightshift retry --force` \\*it\\*, or `--reason`",
+		"`<b>*x*`":  "`<b>*x*`", // shown as it is: in code nothing is Markdown
+		"``a`b":     "'`a`b",
+		"a ` b *c*": `a ' b \*c\*`,
+
+		"a\nb\x1b[2J\u202ec": "a b\uFFFD\\[2J\uFFFDc",
 	} {
 		require.Equal(t, want, escape(in))
+	}
+}
+
+// What the sheet says of a blocked step can be copied into a terminal; a skipped step is not counted as done.
+func TestTheRunSheetOfABlockedRun(t *testing.T) {
+	p := plan.Plan{Schema: plan.SchemaVersion, Steps: []plan.Step{{ID: "shutdown-guest:web01", Title: "Shut down guest web01", Group: "Guests"},
+		{ID: "shutdown-guest:my db", Title: "Shut down guest my db", Group: "Guests"}, {ID: "x", Title: "x", Group: "Guests"}}}
+	g, err := plan.NewGraph(p)
+	require.NoError(t, err)
+	r := &run{graph: g, steps: []byte("sbd"), State: State{Phase: runapi.PhaseExecute, Notes: map[string]string{"shutdown-guest:my db": "still on; `nightshift retry --force` powers it off"}}}
+	for _, c := range r.steps {
+		r.count[c]++
+	}
+	r.countGroups()
+	text := r.markdown("run-1")
+	require.Contains(t, text, "Shut down guest my db: still on; `nightshift retry --force` powers it off\n")
+	require.Contains(t, text, "  - `nightshift retry run-1 'shutdown-guest:my db'`\n  - `nightshift skip run-1 'shutdown-guest:my db' --reason WHY`\n")
+	require.Contains(t, text, "| Guests | 1 of 3, 1 skipped |")
+}
+
+func TestDurationsHaveNoZerosAtTheEnd(t *testing.T) {
+	for d, want := range map[time.Duration]string{12 * time.Hour: "12h", 90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 5 * time.Second: "5s", 61 * time.Second: "1m1s"} {
+		require.Equal(t, want, words(d))
 	}
 }

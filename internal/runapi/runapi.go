@@ -162,6 +162,15 @@ type Record struct {
 	Order
 }
 
+// Stuck tells whether nothing of the run goes on without a person: it waits for an approval, or all that is left is blocked
+// or waits for what is.
+func (s Sheet) Stuck() bool {
+	if s.Outcome != "" {
+		return false
+	}
+	return s.Phase == PhaseApprove || s.Phase == PhaseExecute && s.Blocked > 0 && s.Running == 0
+}
+
 // Elapsed is how long the run took, or has taken until now.
 func (s Sheet) Elapsed(now time.Time) time.Duration {
 	if !s.Ended.IsZero() {
