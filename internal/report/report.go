@@ -80,6 +80,11 @@ type Step struct {
 	Seconds  float64   `json:"seconds,omitempty"`
 	Attempts int       `json:"attempts,omitempty"` // where there was more than one
 	Note     string    `json:"note,omitempty"`
+	// Forced is who, or what policy, let it take its harsher way: a guest's plug was pulled, a host's power cut.
+	Forced string `json:"forced,omitempty"`
+	// Amended are the parameters that operators changed, as KEY=VALUE.
+	Amended []string `json:"amended,omitempty"`
+	plan    plan.Step
 }
 
 // A Command is something to type, and why.
@@ -109,6 +114,10 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 	if p != nil {
 		r.Parameters, r.OnPurpose = p.Parameters, list(p.Untouched)
 		r.Steps = steps(s, *p, now)
+		for i := range r.Steps {
+			r.Steps[i].Forced = forced(r.Steps[i].ID, r)
+			r.Steps[i].Amended = Amendments(r.Steps[i].ID, r.Orders)
+		}
 	}
 	r.Next = next(r)
 	return r
@@ -132,7 +141,7 @@ func steps(s runapi.Sheet, p plan.Plan, now time.Time) []Step {
 	}
 	for i, st := range p.Steps {
 		o := Step{ID: st.ID, Title: st.Title, Group: st.Group, Target: st.Target.String(), State: state(s, i),
-			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID]}
+			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID], plan: st}
 		switch {
 		case !o.Begun.IsZero() && !o.Ended.IsZero():
 			o.Seconds = o.Ended.Sub(o.Begun).Seconds()
@@ -207,13 +216,14 @@ func next(r Report) []Command {
 func nextOpen(r Report, add func(why, format string, args ...any)) {
 	if r.Phase == runapi.PhaseApprove {
 		add("carries the plan out", "nightshift approve %s", r.Run)
-		add("drops it, nothing was touched", "nightshift reject %s --reason …", r.Run)
+		add("drops it, nothing was touched", "nightshift reject %s --reason WHY", r.Run)
 		return
 	}
 	for _, s := range r.Steps {
 		if s.State == StateBlocked {
-			add("tries again: "+s.Title, "nightshift retry %s %s", r.Run, Quote(s.ID))
-			add("goes on as if it were done", "nightshift skip %s %s --reason …", r.Run, Quote(s.ID))
+			for _, c := range GoOn(r.Run, s.plan) {
+				add(c.Why, "%s", c.Type)
+			}
 		}
 	}
 	add("shows how it goes on", "nightshift watch %s", r.Run)
@@ -243,7 +253,7 @@ func (r *Report) Broken(why, status string) {
 	r.Counts.Untouched = r.Counts.Total - r.Counts.Done - r.Counts.Skipped
 	r.Counts.Running, r.Counts.Blocked = 0, 0
 	r.Next = []Command{
-		{Type: fmt.Sprintf("nightshift unlock %s --reason …", r.Run), Why: "frees its locks, once you have looked at what is half done"},
+		{Type: fmt.Sprintf("nightshift unlock %s --reason WHY", r.Run), Why: "frees its locks, once you have looked at what is half done"},
 		{Type: "nightshift run " + r.Runbook + parameters(r.Parameters), Why: "plans and does what is left"},
 		{Type: "nightshift status", Why: "shows what is switched off and not settled"},
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func TestABrokenRun(t *testing.T) {
 	require.Equal(t, StateHalfDone, r.Steps[3].State)
 	require.Equal(t, StateUntouched, r.Steps[4].State)
 	require.Equal(t, Counts{Total: 5, Done: 2, Skipped: 1, HalfDone: 1, Untouched: 2}, r.Counts)
-	require.Equal(t, "nightshift unlock "+run+" --reason …", r.Next[0].Type)
+	require.Equal(t, "nightshift unlock "+run+" --reason WHY", r.Next[0].Type)
 }
 
 func TestJSONHasListsAndNoNulls(t *testing.T) {
@@ -126,4 +127,40 @@ func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{"shutdown-guest:web01": "shutdown-guest:web01", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
 		require.Equal(t, want, Quote(in))
 	}
+}
+
+// A plug that was pulled is told where people read what was done, and an order is told once.
+func TestForceAndAmendmentsAreTold(t *testing.T) {
+	p := fiveGuests()
+	p.Steps[0].Action = plan.ShutdownGuest
+	s := aborted()
+	at := started().Add(time.Minute)
+	evidence := "ShutdownGuest of guest web01: it is still on. Next: bring it into the right state, then `nightshift retry` (or `nightshift skip`)"
+	order := func(force bool, params map[string]any) runapi.Record {
+		return runapi.Record{At: at, Verb: runapi.Retry, Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:web01"}, Force: force, Params: params, Reason: "late"}}
+	}
+	s.Orders = []runapi.Record{order(false, map[string]any{"timeout": "15m"}), order(true, nil)}
+	s.Decisions = append(s.Decisions, runapi.Decision{At: at, Step: "shutdown-guest:web01", By: "ann@desk", Verdict: "act again", Evidence: evidence + "; late"})
+	text := func() string {
+		var b bytes.Buffer
+		Assemble(run, s, p, started()).Text(&b)
+		return b.String()
+	}
+	require.Contains(t, text(), "Shut down guest web01 (changed: timeout=15m), by force, as ann@desk said\n")
+	require.Contains(t, text(), "retry by ann@desk: shutdown-guest:web01, by force: late\n      it was blocked: it is still on. Next: bring it into the right state\n")
+	require.Equal(t, 1, strings.Count(text(), "act again"), "of nightshift's own")
+	s.Notes["shutdown-guest:web01"] = "was already off"
+	require.NotContains(t, text(), ", by force, as", "nothing was done by force")
+}
+
+func TestGoOnNamesEveryCommand(t *testing.T) {
+	s := plan.Step{ID: "shutdown-guest:my db", Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{})}
+	var got []string
+	for _, c := range GoOn(run, s) {
+		got = append(got, c.Type)
+	}
+	require.Equal(t, []string{"nightshift retry " + run + " 'shutdown-guest:my db'", "nightshift retry " + run + " 'shutdown-guest:my db' --force",
+		"nightshift skip " + run + " 'shutdown-guest:my db' --reason WHY"}, got)
+	require.Empty(t, Harsher(plan.Step{Action: plan.EnterMaintenance}))
+	require.Empty(t, Harsher(plan.Step{Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{Method: plan.PowerOffGuest})}), "it is the harshest already")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 // Text writes the whole report for people.
@@ -27,6 +28,7 @@ func (r Report) Summary(w io.Writer) {
 	fmt.Fprintf(w, "  %s\n", r.numbers())
 	r.stepsByState(w)
 	findings(w, "Blockers", r.Blockers)
+	findings(w, "Warnings", r.Warnings)
 	findings(w, "Left by the end-state check", r.Left)
 	r.commands(w)
 	fmt.Fprintf(w, "\nReport: nightshift report %s\n", r.Run)
@@ -60,12 +62,15 @@ func (r Report) verdict() string {
 	state := r.Outcome
 	if state == "" {
 		state = r.Phase
+		if r.Phase == runapi.PhaseExecute && r.Counts.Blocked > 0 && r.Counts.Running == 0 {
+			state = "blocked, waits for you"
+		}
 		if r.Waiting != "" {
 			state += ": " + r.Waiting
 		}
 	}
 	if r.Why != "" && r.Why != r.Title {
-		state += ": " + r.Why
+		state += ": " + strings.TrimPrefix(r.Why, r.Outcome+" ") // "aborted: aborted by" says it twice
 	}
 	return state
 }
@@ -99,7 +104,7 @@ func (r Report) stepsByState(w io.Writer) {
 		var lines []string
 		for _, st := range r.Steps {
 			if st.State == s.state {
-				lines = append(lines, "  "+st.Title+suffix(st.Note))
+				lines = append(lines, "  "+st.Title+st.amended()+suffix(Reason(st.plan, st.Note)))
 			}
 		}
 		section(w, s.title, lines)
@@ -124,6 +129,10 @@ func (r Report) timeline(w io.Writer) {
 		if s.Attempts > 1 {
 			line += fmt.Sprintf(" (%d attempts)", s.Attempts)
 		}
+		line += s.amended()
+		if s.Forced != "" && s.State == StateDone && !strings.HasPrefix(s.Note, "was already") {
+			line += ", by force, as " + s.Forced + " said"
+		}
 		lines = append(lines, line+suffix(s.Note))
 	}
 	if len(lines) > 0 {
@@ -140,16 +149,41 @@ func (r Report) history(w io.Writer) {
 			line += ": " + strings.Join(o.Steps, ", ")
 		}
 		if o.Force {
-			line += " (force)"
+			line += ", by force"
+		}
+		if changed := pairs(o.Params); len(changed) > 0 {
+			line += ", with " + strings.Join(changed, ", ")
 		}
 		lines = append(lines, line+suffix(o.Reason))
+		for _, id := range o.Steps {
+			if why := decidedBy(o, id, r.Decisions); why != "" {
+				lines = append(lines, "      it was blocked: "+Reason(r.step(id), why))
+			}
+		}
 	}
 	section(w, "Orders", lines)
 	lines = nil
-	for _, d := range r.Decisions {
-		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", moment(d.At), d.Step, d.Verdict, d.By, suffix(d.Evidence)))
+	for _, d := range byRule(r) {
+		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", moment(d.At), d.Step, d.Verdict, d.By, suffix(Reason(r.step(d.Step), d.Evidence))))
 	}
-	section(w, "Decisions after an unclear answer", lines)
+	section(w, "Acted again by rule, and why", lines)
+}
+
+// step is the plan's step of this id; one without anything where there is no plan.
+func (r Report) step(id string) plan.Step {
+	for _, s := range r.Steps {
+		if s.ID == id {
+			return s.plan
+		}
+	}
+	return plan.Step{}
+}
+
+func (s Step) amended() string {
+	if len(s.Amended) == 0 {
+		return ""
+	}
+	return " (changed: " + strings.Join(s.Amended, ", ") + ")"
 }
 
 func (r Report) commands(w io.Writer) {
@@ -205,7 +239,7 @@ func took(seconds float64) string {
 	return d.Round(time.Second).String()
 }
 
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // Quote makes one word of s for a POSIX shell.
 func Quote(s string) string {
