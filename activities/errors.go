@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 )
 
@@ -20,7 +21,7 @@ const (
 	Permission   = "Permission"   // logged in, but not allowed
 	Precondition = "Precondition" // the object is in a state that forbids it, or did not get where it was sent
 	Unsafe       = "Unsafe"       // a safety rule forbids it
-	Locked       = "Locked"       // another run works on it
+	Locked       = ledger.Locked  // another run works on it
 	Transient    = "Transient"    // no answer; tried again
 )
 

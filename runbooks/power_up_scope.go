@@ -186,7 +186,8 @@ func (a *ascent) byMemory() {
 		case g == nil && slices.ContainsFunc(a.vcenters, func(vc *vcenter) bool { return vc.Name == m.Endpoint && vc.live == nil }):
 			continue
 		case g == nil:
-			a.warn("guest "+m.Name, "ran before, but vCenter "+m.Endpoint+" does not know it any more: it stays remembered", "")
+			a.warn("guest "+m.Name, "ran before, but vCenter "+m.Endpoint+" does not know it any more: it stays remembered",
+				"if it was removed on purpose: `nightshift settle --forget "+m.Endpoint+"/"+m.UUID+" --reason …`")
 			continue
 		case g.host != nil && !a.inCluster(g.host.cluster):
 			continue

@@ -1,6 +1,7 @@
 package runbooks_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -164,9 +165,14 @@ func TestGuestsOfKeptHostsAreNotStarted(t *testing.T) {
 func TestGoneGuestsAreNotForgotten(t *testing.T) {
 	f := allDown()
 	f.ledger.Memory = append(f.ledger.Memory, plan.RememberedGuest{Endpoint: "vc1", UUID: "gone", Name: "old01"})
-	for _, g := range params[plan.RememberParams](t, step(t, f.plan(t, runbooks.PowerUp), "forget-running")).Guests {
+	f.ledger.Debts[0].ID, f.ledger.Debts[0].Target.Ref = "vc1/domain-c99/ha", "domain-c99"
+	p := f.plan(t, runbooks.PowerUp)
+	for _, g := range params[plan.RememberParams](t, step(t, p, "forget-running")).Guests {
 		require.NotEqual(t, "old01", g.Name)
 	}
+	warnings := fmt.Sprint(p.Warnings)
+	require.Contains(t, warnings, "`nightshift settle --forget vc1/gone --reason …`", "the way to forget is named")
+	require.Contains(t, warnings, "`nightshift settle --forgive vc1/domain-c99/ha --reason …`")
 }
 
 func TestRunningNeedsAreMet(t *testing.T) {

@@ -131,7 +131,7 @@ func (b *builder) checkDebts() {
 			b.warn(b.clusters[i].subject(), "was called "+d.Target.Name+" when its "+d.Setting.Title()+" was switched off", "")
 		case i < 0 && slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.Name == d.Target.Endpoint && vc.live != nil }):
 			b.warn("cluster "+d.Target.Name, "its "+d.Setting.Title()+" is owed, but vCenter "+d.Target.Endpoint+" has no such cluster any more",
-				"give the debt up, with a reason")
+				"give the debt up: `nightshift settle --forgive "+d.ID+" --reason …`")
 		}
 	}
 }

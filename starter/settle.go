@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 type settleOptions struct {
 	run     runOptions
 	forgive string
+	forget  string
 	recover string
 	reason  string
 }
@@ -26,6 +28,7 @@ func newSettleCommand(a *app) *cobra.Command {
 		Short: "Switch on again what runs switched off, and start nothing",
 		Long: `Switch on again what runs switched off and still owe (HA, DRS level, DPM, vCLS), and start nothing: the runbook
 "settle". With --forgive a debt is given up instead: a person settled it by hand, or the cluster is gone.
+With --forget a guest that ran before is not remembered any more: it was deleted, or no power-up is to start it.
 With --recover a ledger that was lost gets back what a run remembered and what was owed when it ended; nothing that
 the ledger has is replaced.`,
 		Args: exactly(0),
@@ -33,8 +36,9 @@ the ledger has is replaced.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.forgive, "forgive", "", "give up `DEBT` (its id, see `nightshift status`) without settling it")
+	f.StringVar(&o.forget, "forget", "", "forget that `GUEST` ran before (its name or UUID, or VCENTER/NAME)")
 	f.StringVar(&o.recover, "recover", "", "put back into the ledger what `RUN` remembered and left owed")
-	f.StringVar(&o.reason, "reason", "", "`why` it is given up")
+	f.StringVar(&o.reason, "reason", "", "`why` it is given up, or forgotten")
 	f.BoolVarP(&o.run.yes, "yes", "y", false, "carry it out without asking")
 	f.BoolVar(&o.run.detach, "detach", false, "do not watch")
 	f.BoolVar(&o.run.wait, "wait", false, "wait for the locks of other runs instead of being refused")
@@ -42,34 +46,53 @@ the ledger has is replaced.`,
 }
 
 func runSettle(ctx context.Context, a *app, o settleOptions) error {
-	if o.recover != "" {
-		if o.forgive != "" {
-			return usage("--recover and --forgive do not go together")
+	ways := 0
+	for _, s := range []string{o.forgive, o.forget, o.recover} {
+		if s != "" {
+			ways++
 		}
+	}
+	switch givesUp := o.forgive != "" || o.forget != ""; {
+	case ways > 1:
+		return usage("only one of --forgive, --forget and --recover at a time")
+	case givesUp && o.reason == "":
+		return usage("--forgive and --forget need --reason")
+	case !givesUp && o.reason != "":
+		return usage("--reason is for --forgive and --forget")
+	case o.recover != "":
 		return recoverLedger(ctx, a, o.recover)
+	case givesUp:
+		return giveUp(ctx, a, o)
 	}
-	if o.forgive == "" {
-		if o.reason != "" {
-			return usage("--reason is for --forgive")
-		}
-		return runRun(ctx, a, o.run, runbooks.Settle)
-	}
-	if o.reason == "" {
-		return usage("--forgive needs --reason")
-	}
+	return runRun(ctx, a, o.run, runbooks.Settle)
+}
+
+// giveUp strikes one thing out of the ledger: a debt, or a remembered guest.
+func giveUp(ctx context.Context, a *app, o settleOptions) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	st, err := s.ledger.Change(ctx, s.lab, ledger.Change{By: a.who, Forgive: &ledger.Forgive{Debt: o.forgive, Reason: o.reason}})
-	if err != nil {
+	change := ledger.Change{By: a.who, Forgive: &ledger.Forgive{Debt: o.forgive, Reason: o.reason}}
+	if o.forget != "" {
+		guest := ledger.ForgetGuest{Guest: o.forget, Reason: o.reason}
+		if vcenter, name, found := strings.Cut(o.forget, "/"); found { // vSphere escapes it in names
+			guest.Endpoint, guest.Guest = vcenter, name
+		}
+		change = ledger.Change{By: a.who, ForgetGuest: &guest}
+	}
+	st, err := s.ledger.Change(ctx, s.lab, change)
+	switch {
+	case err != nil:
 		return err
-	}
-	if a.json() {
+	case a.json():
 		return a.writeJSON(st)
+	case o.forget != "":
+		a.printf("Guest %s is forgotten; %s left.\n", o.forget, count(len(st.Memory), "remembered guest"))
+	default:
+		a.printf("Debt %s is given up; %s left.\n", o.forgive, count(len(st.Debts), "debt"))
 	}
-	a.printf("Debt %s is given up; %s left.\n", o.forgive, count(len(st.Debts), "debt"))
 	return nil
 }
 

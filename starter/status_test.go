@@ -152,6 +152,21 @@ func TestApproveReadsThePlanThatItApproves(t *testing.T) {
 	require.Equal(t, littlePlan().Hash(), lab.orders[0].Hash)
 }
 
+func TestAGuestIsForgottenWithAReason(t *testing.T) {
+	f := &fakeLab{state: ledger.State{Memory: []plan.RememberedGuest{{Endpoint: "vc", UUID: "u1", Name: "web01"}, {Endpoint: "vc2", UUID: "u2", Name: "db01"}}}}
+	c := newConsole(t, f)
+	for _, bad := range [][]string{{"--forget", "web01"}, {"--forget", "web01", "--forgive", "d", "--reason", "x"}, {"--forget", "web01", "--recover", "r1"}} {
+		require.Equal(t, exitUsage, c.run(append([]string{"settle"}, bad...)...), "%v", bad)
+	}
+	require.Empty(t, f.changes)
+	require.Equal(t, exitDone, c.run("settle", "--forget", "web01", "--reason", "deleted"), c.stderr)
+	require.Equal(t, exitDone, c.run("settle", "--forget", "vc2/u2", "--reason", "deleted"), c.stderr)
+	require.Equal(t, []ledger.Change{{By: "ann@desk", ForgetGuest: &ledger.ForgetGuest{Guest: "web01", Reason: "deleted"}},
+		{By: "ann@desk", ForgetGuest: &ledger.ForgetGuest{Endpoint: "vc2", Guest: "u2", Reason: "deleted"}}}, f.changes)
+	require.Contains(t, c.stdout.String(), "Guest web01 is forgotten; 1 remembered guest left.")
+	require.Empty(t, f.state.Memory)
+}
+
 func TestRecoverPutsBackWhatARunKnew(t *testing.T) {
 	debt := plan.Debt{ID: "vc/domain-c8/ha", Was: "true"}
 	guest := plan.RememberedGuest{Endpoint: "vc", UUID: "u1", Name: "web01"}

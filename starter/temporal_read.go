@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/runbooks"
 )
@@ -111,7 +112,7 @@ func statusWord(s enums.WorkflowExecutionStatus) string {
 
 // List reads Temporal's visibility. A chain of runs is one run to people.
 func (t *temporalRuns) List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error) {
-	q := fmt.Sprintf("TaskQueue = 'nightshift-%s' AND WorkflowType IN ('%s')", lab,
+	q := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s')", plan.TaskQueue(lab),
 		strings.Join(workflowTypes(), "','"))
 	if open {
 		q += " AND ExecutionStatus = 'Running'"

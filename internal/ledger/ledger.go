@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"nightshift/internal/plan"
@@ -75,7 +76,7 @@ type Act struct {
 
 // A Change of the ledger. Exactly one of the pointers and lists is set.
 type Change struct {
-	By string `json:"by,omitempty"` // for Unlock, Hold, Unhold and Forgive: who says so, as claimed
+	By string `json:"by,omitempty"` // for Unlock, Hold, Unhold, Forgive and ForgetGuest: who says so, as claimed
 
 	Acquire  *Acquire               `json:"acquire,omitempty"`
 	Release  *Holder                `json:"release,omitempty"` // all locks of the holder; none is fine
@@ -85,8 +86,10 @@ type Change struct {
 	Forgive  *Forgive               `json:"forgive,omitempty"`
 	Remember []plan.RememberedGuest `json:"remember,omitempty"` // adds; what is there is left as it is
 	Forget   []plan.RememberedGuest `json:"forget,omitempty"`
-	Hold     *Hold                  `json:"hold,omitempty"`
-	Unhold   bool                   `json:"unhold,omitempty"`
+	// ForgetGuest is for a person: Forget is what a power-up does.
+	ForgetGuest *ForgetGuest `json:"forgetGuest,omitempty"`
+	Hold        *Hold        `json:"hold,omitempty"`
+	Unhold      bool         `json:"unhold,omitempty"`
 }
 
 // Acquire takes all scopes or none. A holder that has a scope already keeps it.
@@ -105,6 +108,13 @@ type Unlock struct {
 type Forgive struct {
 	Debt   string `json:"debt"`
 	Reason string `json:"reason"`
+}
+
+// ForgetGuest strikes out one remembered guest: it was deleted, or is not to be started again.
+type ForgetGuest struct {
+	Endpoint string `json:"endpoint,omitempty"` // its vCenter's name in the lab file; empty: any
+	Guest    string `json:"guest"`              // UUID, or name
+	Reason   string `json:"reason"`
 }
 
 // A Conflict is why a lock was not granted.
@@ -134,6 +144,8 @@ func (s *State) Check(c Change) error {
 		if !slices.ContainsFunc(s.Debts, func(d plan.Debt) bool { return d.ID == c.Forgive.Debt }) {
 			return fmt.Errorf("there is no debt %s", c.Forgive.Debt)
 		}
+	case c.ForgetGuest != nil:
+		return s.checkForget(c.By, *c.ForgetGuest)
 	case c.Hold != nil:
 		if c.Hold.Reason == "" || c.By == "" {
 			return errors.New("a hold needs a reason and a name")
@@ -157,6 +169,29 @@ func (s *State) conflict(a Acquire) error {
 		}
 	}
 	return nil
+}
+
+func (s *State) checkForget(by string, f ForgetGuest) error {
+	if f.Reason == "" || by == "" {
+		return errors.New("to forget a guest needs a reason and a name")
+	}
+	var ids []string
+	for _, g := range s.Memory {
+		if f.means(g) {
+			ids = append(ids, g.Endpoint+"/"+g.UUID)
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return fmt.Errorf("no guest %s is remembered", f.Guest)
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("%d remembered guests are called %s: say which, %s", len(ids), f.Guest, strings.Join(ids, " or "))
+}
+
+func (f ForgetGuest) means(g plan.RememberedGuest) bool {
+	return (f.Endpoint == "" || f.Endpoint == g.Endpoint) && (f.Guest == g.Name || strings.EqualFold(f.Guest, g.UUID))
 }
 
 // Apply makes the change, which Check allowed, at the given time.
@@ -196,6 +231,12 @@ func (s *State) Apply(c Change, now time.Time) {
 			if i := s.remembered(g); i >= 0 {
 				s.Memory = slices.Delete(s.Memory, i, i+1)
 			}
+		}
+	case c.ForgetGuest != nil:
+		if i := slices.IndexFunc(s.Memory, c.ForgetGuest.means); i >= 0 {
+			g := s.Memory[i]
+			s.Memory = slices.Delete(s.Memory, i, i+1)
+			s.act(now, c.By, fmt.Sprintf("forgot guest %s (%s/%s): %s", g.Name, g.Endpoint, g.UUID, c.ForgetGuest.Reason))
 		}
 	case c.Hold != nil:
 		h := *c.Hold

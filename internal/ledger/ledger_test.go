@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -80,6 +81,23 @@ func TestWhatPeopleDoNeedsNameAndReason(t *testing.T) {
 	require.Empty(t, s.Locks)
 	require.Empty(t, s.Debts)
 	require.Equal(t, "unlocked run dead: terminated in the UI", s.Acts[0].What)
+}
+
+func TestOneGuestIsForgottenByAPerson(t *testing.T) {
+	two := []plan.RememberedGuest{{Endpoint: "vc1", UUID: "u1", Name: "web"}, {Endpoint: "vc2", UUID: "u2", Name: "web"}, {Endpoint: "vc1", UUID: "u3", Name: "db"}}
+	for _, bad := range []Change{{By: "ann", ForgetGuest: &ForgetGuest{Guest: "db"}}, {ForgetGuest: &ForgetGuest{Guest: "db", Reason: "x"}},
+		{By: "ann", ForgetGuest: &ForgetGuest{Guest: "gone", Reason: "x"}}, {By: "ann", ForgetGuest: &ForgetGuest{Endpoint: "vc2", Guest: "db", Reason: "x"}}} {
+		s := State{Memory: two}
+		require.Error(t, s.Check(bad), "%+v", bad.ForgetGuest)
+	}
+	for _, f := range []ForgetGuest{{Guest: "U2"}, {Endpoint: "vc2", Guest: "web"}} {
+		s := State{Memory: slices.Clone(two)}
+		require.ErrorContains(t, s.Check(Change{By: "ann", ForgetGuest: &ForgetGuest{Guest: "web", Reason: "x"}}), "vc1/u1 or vc2/u2")
+		f.Reason = "deleted"
+		apply(t, &s, Change{By: "ann", ForgetGuest: &f})
+		require.Equal(t, []plan.RememberedGuest{two[0], two[2]}, s.Memory)
+		require.Equal(t, []Act{{At: noon, By: "ann", What: "forgot guest web (vc2/u2): deleted"}}, s.Acts)
+	}
 }
 
 func TestHoldEnds(t *testing.T) {
