@@ -133,7 +133,7 @@ func TestUsageErrorsStartNothing(t *testing.T) {
 	c := newConsole(t, lab)
 	for _, bad := range []string{"frob", "run", "run nope", "run power-down extra", "run power-down --no-such-flag", "run power-down -p x", "run power-down -p nonsense=1",
 		"run power-down --on-failure panic", "run power-down --deadline -1h", "run power-up --tag A -p tag=B", "run power-down --plan none.json",
-		"status -o yaml", "runs -o tree", "runs --limit 0", "lab frob", "schedule", "watch", "demo --speed 0", "worker extra", "report"} {
+		"status -o yaml", "runs -o tree", "runs --limit 0", "lab frob", "schedule", "watch a b", "skip", "demo --speed 0", "worker extra", "report"} {
 		code := c.run(strings.Fields(bad)...)
 		if bad == "schedule" { // shows its help
 			require.Equal(t, exitDone, code)

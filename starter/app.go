@@ -83,6 +83,7 @@ worker, the network or the vCenter dies under it. It inspects, shows its plan, a
 	})
 	addGlobalFlags(root, a)
 	addVerbs(root, a)
+	completeFlags(root)
 	return root
 }
 
@@ -149,16 +150,45 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// exactly wraps cobra's check so that a wrong number of arguments is a usage error.
-func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
+// exactly is for verbs without arguments.
+func exactly(none int) cobra.PositionalArgs { return atMost(none) }
 
-func atLeast(n int) cobra.PositionalArgs { return asUsage(cobra.MinimumNArgs(n)) }
-
-func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+// wants is for verbs with these arguments, and no more: a wrong number is a usage error that names what is missing.
+func wants(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usage("%w: %s", err, c.UseLine())
+		if len(args) < len(names) {
+			return usage("%s is missing%s: %s", names[len(args)], allowedFor(names[len(args)]), c.UseLine())
+		}
+		return noMore(c, args, len(names))
+	}
+}
+
+// atLeast wants the last argument once or more often.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usage("%s is missing%s: %s", names[len(args)], allowedFor(names[len(args)]), c.UseLine())
 		}
 		return nil
 	}
+}
+
+// atMost allows that many arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error { return noMore(c, args, n) }
+}
+
+func noMore(c *cobra.Command, args []string, n int) error {
+	if len(args) > n {
+		return usage("%q is too much: %s", args[n], c.UseLine())
+	}
+	return nil
+}
+
+// allowedFor lists what may stand for an argument, where that is a short list.
+func allowedFor(name string) string {
+	if name == "RUNBOOK" {
+		return " (" + runbookNames() + ")"
+	}
+	return ""
 }

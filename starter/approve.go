@@ -19,12 +19,14 @@ type approveOptions struct {
 func newApproveCommand(a *app) *cobra.Command {
 	o := &approveOptions{}
 	c := &cobra.Command{
-		Use:   "approve RUN",
+		Use:   "approve [RUN]",
 		Short: "Say yes to the plan that a run waits with",
-		Long:  `Show the plan that a run waits with, ask, and say yes to it. With --hash (at least its first 12 digits) it says yes to that plan and no other, without asking.`,
-		Args:  exactly(1),
+		Long: `Show the plan that a run waits with, ask, and say yes to it. With --hash (at least its first 12 digits) it says yes to that plan and no other, without asking.
+
+` + runHelp,
+		Args: atMost(1), ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.sendOrder(c.Context(), args[0], runapi.Approve, func(s *session, run string) (runapi.Order, error) {
+			return a.sendOrder(c.Context(), args, runapi.Approve, false, func(s *session, run string, _ []string) (runapi.Order, error) {
 				return approval(c.Context(), a, *o, s, run)
 			})
 		},
@@ -68,7 +70,7 @@ func approval(ctx context.Context, a *app, o approveOptions, s *session, run str
 		return order, &exitError{exitRefused, fmt.Errorf("not approved: %w; give --yes or --hash where nobody can be asked", err)}
 	}
 	if !ok {
-		return order, &exitError{exitRefused, fmt.Errorf("not approved; run %s waits on, `nightshift reject %s --reason …` ends it", run, run)}
+		return order, &exitError{exitRefused, fmt.Errorf("not approved; run %s waits on, `nightshift reject %s --reason WHY` ends it", run, run)}
 	}
 	return order, nil
 }

@@ -96,16 +96,8 @@ func outcomeCode(s runapi.Sheet) int {
 	case runapi.Failed:
 		return exitFailed
 	}
-	if stuck(s) {
+	if s.Stuck() {
 		return exitBlocked
 	}
 	return exitDone
-}
-
-// stuck tells whether nothing goes on without a person.
-func stuck(s runapi.Sheet) bool {
-	if s.Outcome != "" {
-		return false
-	}
-	return s.Phase == runapi.PhaseApprove || s.Phase == runapi.PhaseExecute && s.Blocked > 0 && s.Running == 0
 }

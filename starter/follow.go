@@ -96,7 +96,7 @@ func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) 
 	sheet, err := f.follow(ctx)
 	p.Close()
 	if errors.Is(err, context.Canceled) {
-		a.notef("Detached: run %s goes on. See it again with `nightshift watch %s`, end it with `nightshift abort %s --reason …`.", run, run, run)
+		a.notef("Detached: run %s goes on. See it again with `nightshift watch %s`, end it with `nightshift abort %s --reason WHY`.", run, run, run)
 		return sheet, silent(exitDetached)
 	}
 	return sheet, err
@@ -106,7 +106,7 @@ func (a *app) toTheEnd(ctx context.Context, s *session, run string, p progress) 
 func (a *app) untilStuck() func(runapi.Sheet) bool {
 	seen := 0
 	return func(sheet runapi.Sheet) bool {
-		if !stuck(sheet) || a.inTerminal && a.outTerminal {
+		if !sheet.Stuck() || a.inTerminal && a.outTerminal {
 			seen = 0
 			return false
 		}

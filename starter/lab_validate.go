@@ -12,7 +12,7 @@ func newLabValidateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [FILE]",
 		Short: "Check the lab file without asking any machine",
-		Args:  asUsage(cobra.MaximumNArgs(1)),
+		Args:  atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				a.global.lab = args[0]

@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 )
 
-// An order is a verb that tells a run something: all of them take the run first.
+// An order is a verb that tells a run something: all of them take the run first, if more than one is under way.
 type order struct {
 	verb   string
 	use    string // of the command
@@ -21,34 +23,55 @@ type order struct {
 // newOrderCommand makes the command of an order that needs no more than the run, steps and a reason.
 func newOrderCommand(a *app, o order) *cobra.Command {
 	var reason string
-	c := &cobra.Command{Use: o.use, Short: o.short, Long: o.long, Args: exactly(1)}
+	c := &cobra.Command{Use: o.use, Short: o.short, Long: strings.TrimSpace(o.long + "\n\n" + runHelp), Args: atMost(1), ValidArgsFunction: a.completeRun}
 	if o.steps {
-		c.Args = atLeast(2)
+		c.Args, c.ValidArgsFunction = atLeast("STEP"), a.completeSteps
 	}
 	c.Flags().StringVar(&reason, "reason", "", "`why`, for the report")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if o.reason && reason == "" {
-			return usage("%s needs --reason: the report tells it to those who read it later", o.verb)
+			return usage("%s needs --reason WHY: the report tells it to those who read it later", o.verb)
 		}
-		return a.sendOrder(c.Context(), args[0], o.verb, func(*session, string) (runapi.Order, error) {
-			return runapi.Order{Reason: reason, Steps: args[1:]}, nil
+		return a.sendOrder(c.Context(), args, o.verb, o.steps, func(s *session, run string, steps []string) (runapi.Order, error) {
+			if o.steps {
+				if len(steps) == 0 {
+					return runapi.Order{}, usage("%s: name the steps; see `nightshift status`", o.verb)
+				}
+				blocked, err := s.blockedSteps(c.Context(), run)
+				if err != nil {
+					return runapi.Order{}, err
+				}
+				if steps, err = stepIDs(run, blocked, steps); err != nil {
+					return runapi.Order{}, err
+				}
+			}
+			return runapi.Order{Reason: reason, Steps: steps}, nil
 		})
 	}
 	return c
 }
 
+// runHelp says how a run is named.
+const runHelp = `RUN may be left out where exactly one run is under way; "latest" is the newest run.`
+
 // sendOrder connects, makes the order, sends it and tells how the run stands.
-func (a *app) sendOrder(ctx context.Context, arg, verb string, order func(s *session, run string) (runapi.Order, error)) error {
+func (a *app) sendOrder(ctx context.Context, args []string, verb string, steps bool, order func(s *session, run string, steps []string) (runapi.Order, error)) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	run, err := s.runID(ctx, arg)
+	run, rest := "", args
+	if steps {
+		run, rest, err = s.runAndSteps(ctx, args)
+	} else {
+		run, err = s.runID(ctx, firstOf(args...))
+		rest = nil
+	}
 	if err != nil {
 		return err
 	}
-	o, err := order(s, run)
+	o, err := order(s, run, rest)
 	if err != nil {
 		return err
 	}
@@ -60,11 +83,31 @@ func (a *app) sendOrder(ctx context.Context, arg, verb string, order func(s *ses
 	if a.json() {
 		return a.writeJSON(sheet)
 	}
+	a.tellOrder(ctx, s, run, verb, o, sheet)
+	return nil
+}
+
+// tellOrder says how the run stands after the order, what it changed, and what it leaves behind.
+func (a *app) tellOrder(ctx context.Context, s *session, run, verb string, o runapi.Order, sheet runapi.Sheet) {
 	v := view{Run: run, Sheet: sheet, Now: a.now()}
 	a.printf("%s: run %s, %s", verb, run, v.headline())
 	if sheet.Total > 0 {
 		a.printf(" (%s)", v.counts())
 	}
 	a.printf("\n")
-	return nil
+	for _, id := range o.Steps {
+		if now := report.Amendments(id, sheet.Orders); len(o.Params) > 0 && len(now) > 0 {
+			a.printf("  %s, now with %s\n", id, join(now))
+		}
+	}
+	if verb != runapi.Skip {
+		return
+	}
+	p, err := s.runs.Plan(ctx, run)
+	if err != nil {
+		return // only the warning is missing: the order was obeyed
+	}
+	for _, w := range inTheWay(p, sheet, o.Steps) {
+		a.printf("%s\n", a.paint().on(yellow, "  "+w))
+	}
 }

@@ -113,13 +113,35 @@ func cut(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-func containsWord(list, word string) bool {
-	for _, w := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		if w == word {
-			return true
+func containsWord(list, word string) bool { return contains(words(list), word) }
+
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// wrap breaks s into lines of at most n columns, at blanks where there are any.
+func wrap(s string, n int) (lines []string) {
+	n = max(n, 1)
+	line := ""
+	for _, w := range strings.Fields(oneLineOf(s)) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) <= n {
+			line += " " + w
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for r := []rune(w); ; r = r[n:] {
+			if line = string(r); len(r) <= n {
+				break
+			}
+			lines = append(lines, string(r[:n]))
 		}
 	}
-	return false
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // count is "1 host", "2 hosts".

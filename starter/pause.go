@@ -7,6 +7,6 @@ import (
 )
 
 func newPauseCommand(a *app) *cobra.Command {
-	return newOrderCommand(a, order{verb: runapi.Pause, use: "pause RUN",
+	return newOrderCommand(a, order{verb: runapi.Pause, use: "pause [RUN]",
 		short: "Begin nothing new in a run until it is resumed; what is under way is finished"})
 }

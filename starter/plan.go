@@ -29,9 +29,10 @@ func newPlanCommand(a *app) *cobra.Command {
 
 With --out the plan goes to a file too; "nightshift run RUNBOOK --plan FILE" then carries out that plan and no other.
 Exit code 4: the plan has blockers, a run would be refused.`,
-		Args:        exactly(1),
-		Annotations: map[string]string{formats: "tree, mermaid"},
-		RunE:        func(c *cobra.Command, args []string) error { return runPlan(c.Context(), a, *o, args[0]) },
+		Args:              wants("RUNBOOK"),
+		ValidArgsFunction: completeRunbook,
+		Annotations:       map[string]string{formats: "tree, mermaid"},
+		RunE:              func(c *cobra.Command, args []string) error { return runPlan(c.Context(), a, *o, args[0]) },
 	}
 	o.parameters.addFlags(c.Flags())
 	c.Flags().BoolVar(&o.full, "full", false, "show every step of long lists")

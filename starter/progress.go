@@ -46,11 +46,11 @@ func (p *plainProgress) Close()          {}
 
 func (p *plainProgress) Show(v view) {
 	if p.steps == nil {
-		p.line(v.Sheet.Started, "run", v.Run+linkSuffix(v.Link))
+		p.line(v.Sheet.Started, "run", v.Run)
+		p.more(v.Link)
 	}
-	if h := v.headline(); h != p.headline && v.Sheet.Outcome == "" {
-		p.headline = h
-		p.line(v.Now, "now", h)
+	if !v.Sheet.Stuck() {
+		p.now(v)
 	}
 	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
 		if p.steps == nil {
@@ -65,6 +65,15 @@ func (p *plainProgress) Show(v view) {
 		p.step(v, i)
 		p.steps[i] = v.letter(i)
 	}
+	p.now(v) // that it is blocked comes after what is
+}
+
+// now says how the run stands, where that has changed.
+func (p *plainProgress) now(v view) {
+	if h := v.headline(); h != p.headline && v.Sheet.Outcome == "" {
+		p.headline = h
+		p.line(v.Now, "now", h)
+	}
 }
 
 // step prints what became of step i.
@@ -72,23 +81,30 @@ func (p *plainProgress) step(v view, i int) {
 	s := v.Plan.Steps[i]
 	switch v.letter(i) {
 	case runapi.Running:
-		p.line(v.begun(i), "begun", s.Title)
+		p.line(v.since(i), "begun", v.title(s))
 	case runapi.StepDone:
-		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", s.Title, span(v.elapsed(i)), noteSuffix(v.Sheet.Notes[s.ID])))
+		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", v.title(s), span(v.elapsed(i)), noteSuffix(v.Sheet.Notes[s.ID])))
 	case runapi.StepSkip:
-		p.line(v.finished(i), "skipped", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
+		p.line(v.finished(i), "skipped", s.Title+noteSuffix(v.why(s)))
 	case runapi.Blocked:
-		p.line(v.Now, "blocked", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
-		for _, c := range v.goOn(s.ID) {
-			fmt.Fprintf(p.out, "                  %s\n", c)
+		p.line(v.Now, "blocked", v.title(s)+noteSuffix(v.why(s)))
+		for _, c := range v.goOn(s) {
+			p.more(c)
 		}
 	case runapi.HalfDone:
-		p.line(v.Now, "half done", s.Title+noteSuffix(v.Sheet.Notes[s.ID]))
+		p.line(v.Now, "half done", s.Title+noteSuffix(v.why(s)))
 	}
 }
 
 func (p *plainProgress) line(at time.Time, what, text string) {
 	fmt.Fprintf(p.out, "%s %-9s %s\n", at.Local().Format("15:04:05"), what, text)
+}
+
+// more belongs to the line before.
+func (p *plainProgress) more(text string) {
+	if text != "" {
+		fmt.Fprintf(p.out, "                   %s\n", text)
+	}
 }
 
 // changes are the steps whose letters differ from those printed, in the order in which it happened.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"nightshift/internal/runapi"
 )
@@ -36,7 +37,7 @@ func (p *liveProgress) Say(line string) {
 func (p *liveProgress) Show(v view) {
 	p.last = v
 	width, height := p.size()
-	lines := p.style.frame(v, width, height-1-len(p.said))
+	lines := p.style.frame(v, width, height-1-len(p.said)-overlong(v.Link, width))
 	for _, s := range p.said {
 		lines = append(lines, p.style.paint.on(yellow, cut(s, width-1)))
 	}
@@ -47,7 +48,16 @@ func (p *liveProgress) Show(v view) {
 	}
 	b.WriteString("\x1b[J")
 	fmt.Fprint(p.out, b.String())
-	p.drawn = len(lines)
+	p.drawn = len(lines) + overlong(v.Link, width)
+}
+
+// overlong is how many rows more than one the terminal needs for the link, the one line that is never cut: it must be
+// there to be followed.
+func overlong(link string, width int) int {
+	if link == "" {
+		return 0
+	}
+	return utf8.RuneCountInString(link) / max(1, width)
 }
 
 func (p *liveProgress) rewind(b *strings.Builder) {
@@ -63,6 +73,7 @@ func (p *liveProgress) Close() { p.drawn = 0 }
 type style struct {
 	paint paint
 	ascii bool // no characters beyond ASCII
+	width int  // columns to use
 }
 
 func (s style) mark(letter byte) string {
@@ -93,6 +104,7 @@ func (s style) colour(letter byte) string {
 // frame is the picture of a run in at most height lines of width columns.
 func (s style) frame(v view, width, height int) []string {
 	height = max(height, 6)
+	s.width = max(1, width-1)
 	lines := s.head(v, width)
 	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
 		return lines
@@ -119,9 +131,12 @@ func (s style) head(v view, width int) []string {
 	}
 	lines := []string{
 		s.paint.on(bold, cut(title, width-1)),
-		s.paint.on(dim, cut("run "+v.Run+linkSuffix(v.Link), width-1)),
-		cut(state, width-1),
+		s.paint.on(dim, cut("run "+v.Run, width-1)),
 	}
+	if v.Link != "" {
+		lines = append(lines, s.paint.on(dim, oneLineOf(v.Link)))
+	}
+	lines = append(lines, cut(state, width-1))
 	if v.Sheet.Total > 0 {
 		bar := s.bar(v, min(30, width/3))
 		lines = append(lines, cut(bar+"  "+v.counts(), width-1))
@@ -134,7 +149,7 @@ func (s style) bar(v view, width int) string {
 	if s.ascii {
 		full, empty = "#", "."
 	}
-	n := (v.Sheet.Done + v.Sheet.Skipped) * width / max(1, v.Sheet.Total)
+	n := v.Sheet.Done * width / max(1, v.Sheet.Total)
 	return strings.Repeat(full, n) + strings.Repeat(empty, width-n)
 }
 
@@ -147,7 +162,6 @@ type stepGroup struct {
 	letter byte // what the group as a whole is: done, running, blocked, to do
 	counts string
 	rows   []row
-	done   int
 	total  int
 }
 
@@ -184,7 +198,7 @@ func (s style) hiddenGroups(hidden map[byte]int) []row {
 	for _, h := range []struct {
 		letter byte
 		what   string
-	}{{runapi.StepDone, "done"}, {runapi.Todo, "to come"}} {
+	}{{runapi.StepDone, "done"}, {runapi.StepSkip, "done, but for skipped steps"}, {runapi.Todo, "to come"}} {
 		if n := hidden[h.letter]; n > 0 {
 			rows = append(rows, row{fmt.Sprintf("  %s %s %s", s.mark(h.letter), count(n, "group"), h.what), s.colour(h.letter)})
 		}
@@ -194,15 +208,15 @@ func (s style) hiddenGroups(hidden map[byte]int) []row {
 
 // fold shows what is blocked, then what runs, without groups, as far as there is room.
 func (s style) fold(v view, sections []stepGroup, height int) []row {
-	var blocked, running []row
-	perBlocked := 3
-	nBlocked, nRunning := 0, 0
+	var rows, running []row
+	hiddenBlocked, nRunning := 0, 0
 	for i := range v.Plan.Steps {
 		switch v.letter(i) {
 		case runapi.Blocked:
-			nBlocked++
-			if len(blocked)+perBlocked <= height/2 {
-				blocked = append(blocked, s.blockedRows(v, i)...)
+			if one := s.blockedRows(v, i); len(rows) == 0 || len(rows)+len(one) <= height/2 {
+				rows = append(rows, one...)
+			} else {
+				hiddenBlocked++
 			}
 		case runapi.Running:
 			nRunning++
@@ -214,9 +228,8 @@ func (s style) fold(v view, sections []stepGroup, height int) []row {
 		hidden[g.letter]++
 	}
 	tail := s.hiddenGroups(hidden)
-	rows := blocked
-	if more := nBlocked - len(blocked)/perBlocked; more > 0 {
-		rows = append(rows, row{fmt.Sprintf("    … and %d more blocked: nightshift status", more), red})
+	if hiddenBlocked > 0 {
+		rows = append(rows, row{fmt.Sprintf("    … and %d more blocked: nightshift status", hiddenBlocked), red})
 	}
 	room := height - len(rows) - len(tail) - 1
 	if nRunning > room {
@@ -253,36 +266,52 @@ func (s style) sections(v view) []stepGroup {
 	return list
 }
 
-// sum says what a group is as a whole.
+// sum says what a group is as a whole. What was skipped is behind, and not done.
 func (g *stepGroup) sum(c map[byte]int) {
-	g.done = c[runapi.StepDone] + c[runapi.StepSkip]
-	g.counts = fmt.Sprintf("%d/%d", g.done, g.total)
+	behind := c[runapi.StepDone] + c[runapi.StepSkip]
+	g.counts = fmt.Sprintf("%d/%d", c[runapi.StepDone], g.total)
+	for _, n := range []struct {
+		letter byte
+		what   string
+	}{{runapi.Blocked, "blocked"}, {runapi.StepSkip, "skipped"}, {runapi.HalfDone, "half done"}} {
+		if c[n.letter] > 0 {
+			g.counts += fmt.Sprintf(", %d %s", c[n.letter], n.what)
+		}
+	}
 	switch {
 	case c[runapi.Blocked] > 0:
 		g.letter = runapi.Blocked
-		g.counts += fmt.Sprintf("  %d blocked", c[runapi.Blocked])
-	case c[runapi.Running] > 0 || g.done > 0 && g.done < g.total:
+	case c[runapi.Running] > 0 || behind > 0 && behind < g.total:
 		g.letter = runapi.Running
-	case g.done == g.total:
+	case behind == g.total && c[runapi.StepSkip] > 0:
+		g.letter = runapi.StepSkip
+	case behind == g.total:
 		g.letter = runapi.StepDone
 	default:
 		g.letter = runapi.Todo
 	}
-	if n := c[runapi.HalfDone]; n > 0 {
-		g.counts += fmt.Sprintf("  %d half done", n)
-	}
 }
 
 func (s style) runningRow(v view, i int) row {
-	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.Plan.Steps[i].Title, span(v.elapsed(i)))
-	return row{text + noteSuffix(v.Sheet.Notes[v.Plan.Steps[i].ID]), cyan}
+	step := v.Plan.Steps[i]
+	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), span(v.elapsed(i)))
+	return row{text + noteSuffix(firstOf(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
 }
 
-func (s style) blockedRows(v view, i int) []row {
+// blockedRows has all that somebody needs who is to decide: nothing of it is cut off.
+func (s style) blockedRows(v view, i int) (rows []row) {
 	step := v.Plan.Steps[i]
-	rows := []row{{fmt.Sprintf("      %s %s%s", s.mark(runapi.Blocked), step.Title, noteSuffix(v.Sheet.Notes[step.ID])), red}}
-	for _, c := range v.goOn(step.ID) {
-		rows = append(rows, row{"          " + c, bold})
+	add := func(code, first, indent, text string) {
+		for _, l := range wrap(text, s.width-utf8.RuneCountInString(indent)) {
+			rows = append(rows, row{first + l, code})
+			first = indent
+		}
+	}
+	const indent = "          "
+	add(red, "      "+s.mark(runapi.Blocked)+" ", "        ", v.title(step))
+	add(red, indent, indent, v.why(step))
+	for _, c := range v.goOn(step) {
+		add(bold, indent, indent+"  ", c)
 	}
 	return rows
 }

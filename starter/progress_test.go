@@ -73,6 +73,7 @@ func TestLiveDisplayStaysWithinTheWindow(t *testing.T) {
 		}
 	}
 	text := strings.Join(style{}.frame(bigView(), 120, 40), "\n")
+	require.Contains(t, text, strings.TrimSpace(strings.Repeat("no answer ", 5)), "the reason is there to its end")
 	require.Contains(t, text, "more blocked")
 	require.Contains(t, text, "more running")
 	require.Contains(t, text, "nightshift retry power-down-big shutdown-guest:vm2100")
@@ -112,4 +113,44 @@ func TestTimeLeftLearnsFromWhatStepsTook(t *testing.T) {
 	left, ok = v.left()
 	require.True(t, ok)
 	require.Equal(t, 144*time.Second, left)
+}
+
+// What was skipped is not done, and a host that waits for a guest whose shutdown was skipped says so.
+func TestSkippedStepsAreNotCountedAsDone(t *testing.T) {
+	v := viewOf("dsr")
+	text := strings.Join(style{}.frame(v, 120, 24), "\n")
+	require.Contains(t, text, "Guests                       1/2, 1 skipped")
+	require.Contains(t, text, "Shut down host esx21  40s: waits until db01 is off, whose shutdown was skipped")
+	require.Equal(t, 10, strings.Count(text, "█"))
+}
+
+// After an amendment the parameters in the title are old, and the clock of the step runs from the new attempt.
+func TestAnAmendedStepShowsItsNewParameters(t *testing.T) {
+	v := viewOf("dr.")
+	id := "shutdown-guest:db01"
+	at := midnight().Add(-7 * time.Second)
+	v.Sheet.Orders = []runapi.Record{{At: at, Verb: runapi.Retry, Order: runapi.Order{By: "ann", Steps: []string{id}, Params: map[string]any{"timeout": "15m", "onTimeout": "powerOff"}}}}
+	v.Sheet.Decisions = []runapi.Decision{{At: at, Step: id, By: "ann"}}
+	require.Contains(t, strings.Join(style{}.frame(v, 150, 24), "\n"), "then ask) (now onTimeout=powerOff, timeout=15m)  7s")
+}
+
+func TestTheReasonOfABlockIsWrappedAndSaysNothingTwice(t *testing.T) {
+	v := viewOf("db.")
+	v.Sheet.Notes["shutdown-guest:db01"] = "ShutdownGuest of guest db01: it was asked to shut down and is still on after 5m0s, and policy onTimeout is leave. " +
+		"Next: bring it into the right state, then `nightshift retry` (or `nightshift skip`)"
+	text := strings.Join(style{}.frame(v, 60, 24), "\n")
+	require.NotContains(t, text, "ShutdownGuest of")
+	require.NotContains(t, text, "(or `nightshift skip`)")
+	require.Contains(t, strings.Join(strings.Fields(text), " "), "still on after 5m0s, and policy onTimeout is leave. Next: bring it into the right state nightshift retry")
+	require.Contains(t, text, "blocked, waits for you")
+}
+
+func TestTheLinkIsNeverCut(t *testing.T) {
+	v := viewOf("dr.")
+	v.Link = "http://127.0.0.1:8233/namespaces/default/workflows/" + strings.Repeat("long-", 12) + "run"
+	var out bytes.Buffer
+	p := &liveProgress{out: &out, size: func() (int, int) { return 40, 24 }}
+	p.Show(v)
+	require.Contains(t, out.String(), v.Link)
+	require.Equal(t, strings.Count(out.String(), "\n")+len(v.Link)/40, p.drawn, "the rows that it takes are counted, to draw over them")
 }

@@ -7,6 +7,6 @@ import (
 )
 
 func newRejectCommand(a *app) *cobra.Command {
-	return newOrderCommand(a, order{verb: runapi.Reject, use: "reject RUN --reason WHY", reason: true,
+	return newOrderCommand(a, order{verb: runapi.Reject, use: "reject [RUN] --reason WHY", reason: true,
 		short: "Say no to the plan that a run waits with; nothing is touched"})
 }

@@ -15,7 +15,7 @@ func newReportCommand(a *app) *cobra.Command {
 		Short: "What a run did, when, by whom, and what is left",
 		Long: `Tell what a run did, when and by whom, what was decided on the way, what is half done, undone or untouched, and which
 command goes on from there. RUN is its id, or "latest". It works for runs under way too. The exit code is the run's.`,
-		Args: exactly(1),
+		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0]) },
 	}
 }

@@ -7,5 +7,5 @@ import (
 )
 
 func newResumeCommand(a *app) *cobra.Command {
-	return newOrderCommand(a, order{verb: runapi.Resume, use: "resume RUN", short: "Let a paused run go on"})
+	return newOrderCommand(a, order{verb: runapi.Resume, use: "resume [RUN]", short: "Let a paused run go on"})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,16 +20,19 @@ type retryOptions struct {
 func newRetryCommand(a *app) *cobra.Command {
 	o := &retryOptions{}
 	c := &cobra.Command{
-		Use:   "retry RUN [STEP…]",
+		Use:   "retry [RUN] [STEP…]",
 		Short: "Try blocked steps again, also with changed parameters",
 		Long: `Try blocked steps again. Without a step: the blocked one, where there is only one; --all: all of them.
+A step is its id, or the name of its guest or host where only one blocked step is about it.
 
 With -p the parameters of a single step are changed for this and later attempts: an amendment, recorded in the report.
---force lets the step take its harsher way, where it has one (power off a guest, cut the power of a host).`,
-		Args: atLeast(1),
+--force lets the step take its harsher way, where it has one (power off a guest, cut the power of a host).
+
+` + runHelp,
+		ValidArgsFunction: a.completeSteps,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.sendOrder(c.Context(), args[0], runapi.Retry, func(s *session, run string) (runapi.Order, error) {
-				return retryOrder(c.Context(), *o, s, run, args[1:])
+			return a.sendOrder(c.Context(), args, runapi.Retry, true, func(s *session, run string, steps []string) (runapi.Order, error) {
+				return retryOrder(c.Context(), *o, s, run, steps)
 			})
 		},
 	}
@@ -50,41 +52,26 @@ func retryOrder(ctx context.Context, o retryOptions, s *session, run string, ste
 	if o.all && len(steps) > 0 {
 		return runapi.Order{}, usage("retry: either steps or --all")
 	}
-	if len(steps) == 0 {
-		if steps, err = blockedSteps(ctx, s, run); err != nil {
+	blocked, err := s.blockedSteps(ctx, run)
+	if err != nil {
+		return runapi.Order{}, err
+	}
+	switch {
+	case len(steps) > 0:
+		if steps, err = stepIDs(run, blocked, steps); err != nil {
 			return runapi.Order{}, err
 		}
-		if len(steps) > 1 && !o.all {
-			return runapi.Order{}, usage("run %s has %d blocked steps: name those to retry, or give --all:\n  %s", run, len(steps), strings.Join(steps, "\n  "))
+	case len(blocked) > 1 && !o.all:
+		return runapi.Order{}, usage("run %s has %d blocked steps: name those to retry, or give --all: %s", run, len(blocked), listed(blocked))
+	default:
+		for _, st := range blocked {
+			steps = append(steps, st.ID)
 		}
 	}
 	if len(params) > 0 && len(steps) != 1 {
 		return runapi.Order{}, usage("-p changes the parameters of one step: name one")
 	}
 	return runapi.Order{Steps: steps, Force: o.force, Params: params, Reason: o.reason}, nil
-}
-
-// blockedSteps are the ids of the steps that wait for an operator.
-func blockedSteps(ctx context.Context, s *session, run string) ([]string, error) {
-	sheet, err := s.runs.Sheet(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	p, err := s.runs.Plan(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	v := view{Run: run, Plan: p, Sheet: sheet}
-	var ids []string
-	for _, i := range v.blocked() {
-		if p != nil && i < len(p.Steps) {
-			ids = append(ids, p.Steps[i].ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil, fmt.Errorf("run %s has no blocked step: it is %s", run, v.headline())
-	}
-	return ids, nil
 }
 
 // stepParameters reads KEY=VALUE; what is not JSON is text, as in timeout=10m.

@@ -35,7 +35,7 @@ the watching, and a crash only interrupts it.
   nightshift run power-down
   nightshift run power-up --tag StartUp --cluster Lab
   nightshift run power-down --plan tonight.json --yes`,
-		Args: exactly(1),
+		Args: wants("RUNBOOK"), ValidArgsFunction: completeRunbook,
 		RunE: func(c *cobra.Command, args []string) error { return runRun(c.Context(), a, *o, args[0]) },
 	}
 	f := c.Flags()
@@ -127,7 +127,10 @@ func sameParameters(a, b map[string]string) bool {
 // carryOut goes with a run from its start: the plan, the question, the progress, the end.
 func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions) error {
 	sheet, err := a.untilPlanned(ctx, s, run, o.detach && o.wait)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled) && !o.yes:
+		return a.drop(ctx, s, run, runapi.Abort, runapi.Order{Reason: "Ctrl-C before its plan was there"})
+	case err != nil:
 		return a.leave(err, run)
 	}
 	a.tellDrift(ctx, s, run, sheet, o.plan)
@@ -218,9 +221,8 @@ func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet runap
 	}
 }
 
-// approval asks for the approval that the run waits for. A no ends the run; nobody to ask leaves it waiting.
+// approval asks for the approval that the run waits for. Only a clear yes is yes: anything else, Ctrl-C too, ends the run.
 func (a *app) approval(ctx context.Context, s *session, run string, sheet runapi.Sheet, yes bool) error {
-	order := runapi.Order{By: a.who, Hash: sheet.Hash}
 	if yes {
 		a.notef("The lab file demands an approval of this plan, --yes is none. Run %s waits for it: nightshift approve %s", run, run)
 		return silent(exitBlocked)
@@ -228,23 +230,28 @@ func (a *app) approval(ctx context.Context, s *session, run string, sheet runapi
 	ok, err := a.ask(ctx, "Carry out this plan?")
 	switch {
 	case errors.Is(err, context.Canceled):
-		a.notef("Detached: run %s waits for an answer. Nothing was touched yet: `nightshift approve %s` or `nightshift reject %s --reason …`.", run, run, run)
-		return silent(exitDetached)
+		return a.drop(ctx, s, run, runapi.Reject, runapi.Order{Reason: "Ctrl-C at the question", Hash: sheet.Hash})
 	case err != nil:
-		order.Reason = err.Error()
-	case ok:
-		_, err := s.runs.Order(ctx, run, runapi.Approve, order)
+		_ = a.drop(ctx, s, run, runapi.Reject, runapi.Order{Reason: err.Error(), Hash: sheet.Hash})
+		return &exitError{exitRefused, fmt.Errorf("not carried out: %w; give --yes where nobody can be asked", err)}
+	case !ok:
+		return a.drop(ctx, s, run, runapi.Reject, runapi.Order{Reason: "answered no", Hash: sheet.Hash})
+	}
+	_, err = s.runs.Order(ctx, run, runapi.Approve, runapi.Order{By: a.who, Hash: sheet.Hash})
+	return err
+}
+
+// drop ends a run that nobody has said yes to: left alone it would keep the lab locked. It gets its time though the
+// command was interrupted; a second Ctrl-C ends the process.
+func (a *app) drop(ctx context.Context, s *session, run, verb string, o runapi.Order) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderTimeout)
+	defer cancel()
+	o.By = a.who
+	if _, err := s.runs.Order(ctx, run, verb, o); err != nil {
+		a.notef("Run %s could not be told no, and keeps the lab locked until it is: nightshift %s %s --reason WHY", run, verb, run)
 		return err
-	default:
-		order.Reason = "answered no"
 	}
-	if _, err := s.runs.Order(ctx, run, runapi.Reject, order); err != nil {
-		return err
-	}
-	if err != nil {
-		return &exitError{exitRefused, fmt.Errorf("not carried out, nothing was touched: %w; give --yes where nobody can be asked", err)}
-	}
-	a.notef("Not carried out; nothing was touched.")
+	a.notef("Not carried out (%s); nothing was touched.", o.Reason)
 	return silent(exitRefused)
 }
 
@@ -253,7 +260,11 @@ func (a *app) detached(s *session, run string) error {
 	if a.json() {
 		return a.writeJSON(map[string]string{"run": run, "link": s.link(run)})
 	}
-	a.printf("Run %s is under way.%s\n  nightshift watch %s\n", run, linkSuffix(s.link(run)), run)
+	a.printf("Run %s is under way.\n", run)
+	if link := s.link(run); link != "" {
+		a.printf("  %s\n", link)
+	}
+	a.printf("  nightshift watch %s\n", run)
 	return nil
 }
 

@@ -96,7 +96,8 @@ func TestCtrlCDetachesAndTheRunGoesOn(t *testing.T) {
 	require.Contains(t, c.stderr.String(), "nightshift watch power-down-home-20261120-220000")
 }
 
-func TestCtrlCAtTheQuestionLeavesTheRunWaiting(t *testing.T) {
+// A run that waits for an answer keeps the lab locked: who leaves without one has said no.
+func TestCtrlCAtTheQuestionIsANo(t *testing.T) {
 	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}}
 	c := newConsole(t, lab)
 	r, w, err := os.Pipe() // nobody ever types anything
@@ -111,9 +112,29 @@ func TestCtrlCAtTheQuestionLeavesTheRunWaiting(t *testing.T) {
 		}
 		return c.stderr.Write(b)
 	})
-	require.Equal(t, exitDetached, c.run("run", "power-down"))
-	require.Empty(t, lab.orders)
-	require.Contains(t, c.stderr.String(), "Nothing was touched yet")
+	require.Equal(t, exitRefused, c.run("run", "power-down"))
+	require.Len(t, lab.orders, 1)
+	require.Equal(t, runapi.Reject, lab.orders[0].Verb)
+	require.Equal(t, "Ctrl-C at the question", lab.orders[0].Reason)
+	require.Equal(t, "ann@desk", lab.orders[0].By)
+	require.Contains(t, c.stderr.String(), "Not carried out (Ctrl-C at the question); nothing was touched.")
+}
+
+func TestCtrlCBeforeThePlanEndsARunThatNobodyApproved(t *testing.T) {
+	for _, yes := range []bool{false, true} {
+		lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhasePlan)}}
+		c := newConsole(t, lab)
+		ctx, cancel := context.WithCancel(t.Context())
+		c.ctx = ctx
+		lab.onLook = func(int) { cancel() }
+		if yes {
+			require.Equal(t, exitDetached, c.run("run", "power-down", "--yes"))
+			require.Empty(t, lab.orders, "it was approved: it goes on")
+			continue
+		}
+		require.Equal(t, exitRefused, c.run("run", "power-down"))
+		require.Equal(t, runapi.Abort, lab.orders[0].Verb)
+	}
 }
 
 type writerFunc func([]byte) (int, error)

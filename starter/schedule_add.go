@@ -24,7 +24,13 @@ and counted; one whose predecessor is still under way is skipped. Scheduled runs
 unless the lab file demands an approval for the runbook; a hold skips them.
 
   nightshift schedule add nightly power-down --cron "0 23 * * *" --zone Europe/Berlin`,
-		Args: exactly(2),
+		Args: wants("NAME", "RUNBOOK"),
+		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) != 1 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeRunbook(c, nil, typed)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScheduleAdd(c.Context(), a, *o, args[0], args[1])
 		},

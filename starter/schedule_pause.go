@@ -11,7 +11,7 @@ func newSchedulePauseCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause NAME",
 		Short: "Let a schedule start no runs until it is resumed",
-		Args:  exactly(1),
+		Args:  wants("NAME"), ValidArgsFunction: a.completeSchedule,
 		RunE: func(c *cobra.Command, args []string) error {
 			return setSchedulePaused(c.Context(), a, args[0], true, reason)
 		},

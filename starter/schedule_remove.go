@@ -10,8 +10,8 @@ func newScheduleRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove a schedule; runs that it started go on",
-		Args:  exactly(1),
-		RunE:  func(c *cobra.Command, args []string) error { return runScheduleRemove(c.Context(), a, args[0]) },
+		Args:  wants("NAME"), ValidArgsFunction: a.completeSchedule,
+		RunE: func(c *cobra.Command, args []string) error { return runScheduleRemove(c.Context(), a, args[0]) },
 	}
 }
 

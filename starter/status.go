@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -103,7 +104,7 @@ func statusOf(ctx context.Context, a *app, s *session, info runInfo) openRun {
 	v := view{Run: info.Run, Plan: p, Sheet: sheet, Now: a.now()}
 	for _, i := range v.blocked() {
 		step := p.Steps[i]
-		r.Blocked = append(r.Blocked, blockedStep{step.ID, step.Title, sheet.Notes[step.ID], v.goOn(step.ID)})
+		r.Blocked = append(r.Blocked, blockedStep{step.ID, step.Title, v.why(step), v.goOn(step)})
 	}
 	return r
 }
@@ -180,6 +181,9 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 	for _, r := range st.Runs {
 		lines := []string{}
+		if r.Link != "" {
+			lines = append(lines, r.Link)
+		}
 		if r.Sheet != nil {
 			v := view{Run: r.Run, Sheet: *r.Sheet, Now: a.now()}
 			lines = append(lines, v.headline()+", since "+stamp(r.Sheet.Started)+", by "+r.Sheet.By)
@@ -187,7 +191,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 				lines = append(lines, v.counts())
 			}
 			if r.Sheet.Phase == runapi.PhaseApprove {
-				lines = append(lines, "nightshift approve "+r.Run, "nightshift reject "+r.Run+" --reason …")
+				lines = append(lines, "nightshift approve "+r.Run, "nightshift reject "+r.Run+" --reason WHY")
 			}
 		}
 		for _, b := range r.Blocked {
@@ -199,7 +203,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 		if r.Error != "" {
 			lines = append(lines, r.Error)
 		}
-		section(w, p, "Run "+r.Run+linkSuffix(r.Link), lines...)
+		section(w, p, "Run "+r.Run, lines...)
 	}
 }
 
@@ -210,17 +214,33 @@ func (st labStatus) lockText(w io.Writer, p paint) {
 	}
 	for _, o := range st.Orphans {
 		locks = append(locks, p.on(red, fmt.Sprintf("run %s is %s and never released its locks; once you have looked at what it left:", o.Run, o.State)),
-			"    nightshift unlock "+report.Quote(o.Run)+" --reason …")
+			"    nightshift unlock "+report.Quote(o.Run)+" --reason WHY")
 	}
 	section(w, p, "Locks", locks...)
 }
 
 func debtText(d plan.Debt) string {
-	was := d.Was
-	if was == "" {
-		was = "not set"
+	return fmt.Sprintf("%s of %s (%s), since %s (run %s; debt %s)", d.Setting.Title(), d.Target, wasText(d), stamp(d.Since), d.Run, d.ID)
+}
+
+// wasText says in words what a setting was.
+func wasText(d plan.Debt) string {
+	switch d.Was {
+	case "true":
+		return "was on"
+	case "false":
+		return "was off"
+	case "":
+		return "was as it is by default"
 	}
-	return fmt.Sprintf("%s of %s was %s, since %s (run %s; debt %s)", d.Setting.Title(), d.Target, was, stamp(d.Since), d.Run, d.ID)
+	var b strings.Builder
+	for _, r := range d.Was { // fullyAutomated
+		if unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return "was " + b.String()
 }
 
 // section prints indented lines under a title; none, and there is nothing.

@@ -101,7 +101,7 @@ func (e *brokenError) Error() string {
 	if e.Cause != nil {
 		s += ": " + e.Cause.Error()
 	}
-	return s + ". Its locks stand until `nightshift unlock RUN --reason …`; then start the runbook again: it plans what is left"
+	return s + ". Its locks stand until `nightshift unlock RUN --reason WHY`; then start the runbook again: it plans what is left"
 }
 
 func (e *brokenError) Unwrap() error { return e.Cause }
@@ -122,22 +122,4 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("no answer from the Temporal service at %s (from %s): is `nightshift serve` still running? %w", w.Options.HostPort, w.Source, err)
 	}
 	return s, nil
-}
-
-// latest stands for the newest run of the lab where a verb takes a run.
-const latest = "latest"
-
-// runID resolves "latest".
-func (s *session) runID(ctx context.Context, arg string) (string, error) {
-	if arg != latest {
-		return arg, nil
-	}
-	list, err := s.runs.List(ctx, s.lab, false, 1)
-	if err != nil {
-		return "", err
-	}
-	if len(list) == 0 {
-		return "", fmt.Errorf("lab %s has had no run yet", s.lab)
-	}
-	return list[0].Run, nil
 }

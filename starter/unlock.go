@@ -16,8 +16,9 @@ func newUnlockCommand(a *app) *cobra.Command {
 		Use:   "unlock RUN --reason WHY",
 		Short: "Free the locks of a run that closed without releasing them",
 		Long: `Free the locks of a run that closed without releasing them: one that was terminated in the Temporal UI, say. Look
-first at what it left half done ("nightshift report RUN"). The locks of a run under way are not freed: abort it.`,
-		Args: exactly(1),
+first at what it left half done ("nightshift report RUN"). The locks of a run under way are not freed: abort it.
+RUN may be "latest".`,
+		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error { return runUnlock(c.Context(), a, args[0], reason) },
 	}
 	c.Flags().StringVar(&reason, "reason", "", "`why` it is safe")
@@ -33,9 +34,12 @@ func runUnlock(ctx context.Context, a *app, run, reason string) error {
 		return err
 	}
 	defer s.Close()
+	if run, err = s.runID(ctx, run); err != nil {
+		return err
+	}
 	info, err := s.runs.Info(ctx, run)
 	if err == nil && info.Open {
-		return &exitError{exitRefused, fmt.Errorf("run %s is under way (%s): its locks are freed when it ends; end it with `nightshift abort %s --reason …`", run, info.State, run)}
+		return &exitError{exitRefused, fmt.Errorf("run %s is under way (%s): its locks are freed when it ends; end it with `nightshift abort %s --reason WHY`", run, info.State, run)}
 	}
 	if err != nil && !errors.Is(err, errNoRun) { // a run that is gone from Temporal is closed for sure
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"nightshift/internal/plan"
@@ -44,7 +45,7 @@ func (v view) elapsed(i int) time.Duration {
 	case from.IsZero():
 		return 0
 	case to.IsZero():
-		return max(0, v.Now.Sub(from))
+		return max(0, v.Now.Sub(v.since(i)))
 	}
 	return max(0, to.Sub(from))
 }
@@ -126,13 +127,15 @@ func (v view) headline() string {
 	s := v.Sheet
 	switch {
 	case s.Outcome != "" && s.Why != "":
-		return s.Outcome + ": " + s.Why
+		return s.Outcome + ": " + strings.TrimPrefix(s.Why, s.Outcome+" ") // "aborted: aborted by" says it twice
 	case s.Outcome != "":
 		return s.Outcome
 	case s.Aborted != "":
-		return "aborting: " + s.Aborted
+		return "aborting: " + strings.TrimPrefix(s.Aborted, "aborted ")
 	case s.Paused != "":
 		return "paused by " + s.Paused
+	case s.Phase == runapi.PhaseExecute && s.Stuck():
+		return "blocked, waits for you"
 	case s.Waiting != "" && s.Phase != runapi.PhaseExecute:
 		return s.Phase + ": " + s.Waiting
 	}
@@ -166,9 +169,34 @@ func (v view) blocked() []int {
 }
 
 // goOn are the commands to type next for a blocked step.
-func (v view) goOn(step string) []string {
-	return []string{
-		fmt.Sprintf("nightshift retry %s %s", v.Run, report.Quote(step)),
-		fmt.Sprintf("nightshift skip %s %s --reason …", v.Run, report.Quote(step)),
+func (v view) goOn(step plan.Step) (commands []string) {
+	for _, c := range report.GoOn(v.Run, step) {
+		commands = append(commands, c.Type)
 	}
+	return commands
+}
+
+// why says what there is to say of a step, beside its title.
+func (v view) why(step plan.Step) string { return report.Reason(step, v.Sheet.Notes[step.ID]) }
+
+// title is the step's, with the parameters that an operator changed: it was written before.
+func (v view) title(step plan.Step) string {
+	if now := report.Amendments(step.ID, v.Sheet.Orders); len(now) > 0 {
+		return step.Title + " (now " + join(now) + ")"
+	}
+	return step.Title
+}
+
+// since is when the attempt of step i that runs now began: after the last decision to act again.
+func (v view) since(i int) time.Time {
+	at := v.begun(i)
+	if v.Plan == nil {
+		return at
+	}
+	for _, d := range v.Sheet.Decisions {
+		if d.Step == v.Plan.Steps[i].ID && d.At.After(at) {
+			at = d.At
+		}
+	}
+	return at
 }

@@ -11,14 +11,14 @@ import (
 
 func newWatchCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "watch RUN",
+		Use:   "watch [RUN]",
 		Short: "Show a run as it goes on",
-		Long: `Show a run as it goes on, until it ends. RUN is its id, or "latest".
+		Long: `Show a run as it goes on, until it ends. ` + runHelp + `
 
 Ctrl-C stops the watching; the run goes on. When everything that is left is blocked and nobody sits at a terminal, it
 ends at once with exit code 3.`,
-		Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error { return runWatch(c.Context(), a, args[0]) },
+		Args: atMost(1), ValidArgsFunction: a.completeRun,
+		RunE: func(c *cobra.Command, args []string) error { return runWatch(c.Context(), a, firstOf(args...)) },
 	}
 }
 
