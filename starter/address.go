@@ -133,7 +133,7 @@ func (a *app) embedded() (where, error) {
 	case errors.As(err, &stale):
 		return where{}, err
 	case errors.Is(err, statedir.ErrNoServer):
-		return where{}, errNothingRuns
+		return where{}, fmt.Errorf("%w; looked in the state directory %s", errNothingRuns, dir)
 	case err != nil:
 		return where{}, err
 	}

@@ -89,7 +89,7 @@ func TestBadAddresses(t *testing.T) {
 	c.env = fakeEnv{"NIGHTSHIFT_STATE_DIR": t.TempDir()}
 	require.Equal(t, exitUsage, c.run("status", "--temporal-tls-ca", "ca.pem"))
 	require.Equal(t, exitFailed, c.run("status"))
-	require.Equal(t, "nightshift: "+errNothingRuns.Error()+"\n", c.stderr.String())
+	require.Equal(t, "nightshift: "+errNothingRuns.Error()+"; looked in the state directory "+c.getenv("NIGHTSHIFT_STATE_DIR")+"\n", c.stderr.String())
 }
 
 func TestLabFileOrder(t *testing.T) {

@@ -40,6 +40,13 @@ func runRuns(ctx context.Context, a *app, o runsOptions) error {
 	}
 	for i := range list {
 		list[i].Link = s.link(list[i].Run)
+		if !list[i].Open {
+			continue
+		}
+		// Temporal's list knows the phase only; where the run does not answer, that is what there is.
+		if sheet, err := s.runs.Sheet(ctx, list[i].Run); err == nil && sheet.Stuck() {
+			list[i].State = view{Sheet: sheet}.headline()
+		}
 	}
 	if a.json() {
 		if list == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ type serveOptions struct {
 	simulate bool
 	speed    float64
 	verbose  bool
+	ports    bool // they were asked for
 }
 
 func newServeCommand(a *app) *cobra.Command {
@@ -30,13 +30,17 @@ func newServeCommand(a *app) *cobra.Command {
 nightshift commands find it by the state directory. It goes on where it was after a stop, a crash or a power cut.
 
 With --temporal-address (or TEMPORAL_ADDRESS) no engine is run: the same as "nightshift worker".
-With --simulate a simulated lab is served, in a state directory of its own that starts empty each time.
+With --simulate a simulated lab is served, in a state directory of its own that starts empty each time;
+where the usual ports are taken it takes free ones.
 
 Neither Temporal nor its UI asks who is there: keep them on the loopback address, or behind something that does.`,
 		Args: exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, *o) },
 	}
 	f := c.Flags()
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		o.ports = f.Changed("port") || f.Changed("ui-port") || f.Changed("listen")
+		return runServe(c.Context(), a, *o)
+	}
 	f.StringVar(&o.engine.listen, "listen", engine.DefaultIP, "`IP` address to listen on")
 	f.IntVar(&o.engine.port, "port", engine.DefaultPort, "port of Temporal; 0 takes a free one")
 	f.IntVar(&o.engine.uiPort, "ui-port", engine.DefaultUIPort, "port of the Temporal UI; 0 takes a free one, -1 leaves the UI out")
@@ -85,6 +89,9 @@ func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	if !o.ports { // what it serves is a toy: it gives way to a real nightshift
+		o.engine.port, o.engine.uiPort = freeOr(engine.DefaultPort), freeOr(engine.DefaultUIPort)
+	}
 	sim, err := startSimulation(ctx, dir, o.speed)
 	if err != nil {
 		return errors.Join(err, dir.Close())
@@ -104,6 +111,7 @@ func (a *app) serveLab(ctx context.Context, dir *statedir.Dir, lab *inventory.La
 		return err
 	}
 	a.tellServed(st, o)
+	a.warnOfSecrets(ctx, lab)
 	<-ctx.Done()
 	a.notef("Stopping: what is on the wire is finished first, runs go on at the next start (Ctrl-C again stops at once).")
 	if err := st.Stop(); err != nil {
@@ -146,13 +154,4 @@ func (a *app) tellDisk(err error) {
 		return
 	}
 	a.notef("%s %v", a.now().Format(time.TimeOnly), err)
-}
-
-// logger writes to stderr what goes wrong, or with verbose what happens.
-func (a *app) logger(verbose bool) *slog.Logger {
-	level := slog.LevelWarn
-	if verbose {
-		level = slog.LevelInfo
-	}
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 }

@@ -44,6 +44,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 		return err
 	}
 	a.printf("nightshift works for lab %s (from %s) on the Temporal service at %s. Ctrl-C stops it.\n", lab.Lab, lab.Path, w.Options.HostPort)
+	a.warnOfSecrets(ctx, lab)
 	<-ctx.Done()
 	a.notef("Stopping: what is on the wire is finished first, runs go on with the next worker.")
 	return st.Stop()

@@ -127,6 +127,7 @@ func (r *run) fail(ctx workflow.Context, i int, why string) {
 		r.finishStep(ctx, i, runapi.HalfDone)
 	default:
 		r.set(i, runapi.Blocked)
+		workflow.GetLogger(ctx).Info(runapi.LogBlocked, "step", s.Title, "why", why)
 		if policy == plan.Abort {
 			r.abort(ctx, fmt.Sprintf("%s failed: %s", s.Title, why))
 		}

@@ -237,6 +237,9 @@ func TestTakenPortsAreNamed(t *testing.T) {
 		require.ErrorContains(t, err, flag)
 		require.NoFileExists(t, o.Dir.Database(), "nothing was touched")
 	}
+	_, err = Start(t.Context(), Options{Dir: dir(t, t.TempDir()), Port: number(l), UIPort: number(l)})
+	require.ErrorContains(t, err, "with --port ")
+	require.ErrorContains(t, err, "with --ui-port ", "both are named at once")
 }
 
 func TestOptionsThatCannotBe(t *testing.T) {

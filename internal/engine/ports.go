@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -18,13 +19,17 @@ type ports struct {
 func takePorts(ip string, frontend, ui int) (*ports, error) {
 	p := new(ports)
 	var err error
-	if p.frontend, err = take(ip, frontend, "--port"); err != nil {
-		return nil, err
-	}
+	p.frontend, err = take(ip, frontend, "--port")
 	if ui >= 0 {
-		if p.ui, err = take(ip, ui, "--ui-port"); err != nil {
-			return nil, errors.Join(err, p.release())
+		var other error
+		p.ui, other = take(ip, ui, "--ui-port")
+		if err != nil && other != nil && err.Error() != other.Error() { // both at once: who is told of one meets the other at the next start
+			other = fmt.Errorf("%w; %w", err, other)
 		}
+		err = cmp.Or(other, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.release())
 	}
 	for _, l := range []*net.Listener{&p.history, &p.matching, &p.worker} {
 		if *l, err = take(ip, 0, "--port"); err != nil {

@@ -72,6 +72,12 @@ type Order struct {
 	Force bool `json:"force,omitempty"`
 }
 
+// Messages that runs log, at level Info: what whoever runs a worker wants to see of them.
+const (
+	LogBlocked = "a step is blocked" // step, why
+	LogEnded   = "a run has ended"   // outcome, why
+)
+
 // Phases of a run, in this order.
 const (
 	PhaseLock    = "locking"

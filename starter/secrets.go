@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"nightshift/internal/inventory"
+)
+
+// warnOfSecrets resolves every secret of the lab file once, where it will be needed, and says which cannot be had: a run
+// in the night is too late to learn it. Values are not kept.
+func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
+	type place struct {
+		of  string
+		ref inventory.SecretRef
+	}
+	var places []place
+	for _, v := range lab.VCenters {
+		places = append(places, place{"vCenter " + v.Name, v.Password})
+	}
+	for _, h := range lab.Hosts {
+		if h.BMC != nil {
+			places = append(places, place{"BMC of " + h.Name, h.BMC.Password})
+		}
+		if h.SSH != nil {
+			places = append(places, place{"host " + h.Name, h.SSH.Password})
+		}
+	}
+	for _, h := range lab.StorageHosts {
+		places = append(places, place{"storage host " + h.Name, h.SSH.Password})
+	}
+	var asks []func() string
+	for _, p := range places {
+		asks = append(asks, func() string {
+			if _, err := p.ref.Resolve(ctx, lab.Dir); err != nil {
+				return oneLine(err)
+			}
+			return ""
+		})
+	}
+	var told []string
+	for i, why := range allAtOnce(asks) {
+		if why == "" || ctx.Err() != nil || slices.Contains(told, why) { // one variable for all BMCs is one thing to do
+			continue
+		}
+		told = append(told, why)
+		a.notef("Warning: the password of %s: %s", places[i].of, why)
+	}
+	if len(told) > 0 {
+		a.notef("Runs that need it will fail. After a change of the environment, start `nightshift serve` again.")
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/inventory"
+	"nightshift/internal/runapi"
+)
+
+// At serve's terminal one reads what became of runs, and nothing of how the parts talk to each other.
+func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	log := c.logger(false).With("Namespace", "default", "WorkflowID", runA)
+	log.Info(runapi.LogBlocked, "step", "Shut down guest web01", "why", "it is\nstill on")
+	log.Info(runapi.LogEnded, "outcome", runapi.Aborted, "why", "aborted by ann: storm")
+	log.Error("Activity error.", "Error", "still on")
+	log.Warn("GetHistory page size is larger than threshold")
+	log.Info("Started Worker")
+	require.Equal(t, "22:00:00 run "+runA+": Shut down guest web01 is blocked: it is still on\n22:00:00 run "+runA+": aborted: by ann: storm\n", c.stderr.String())
+	log.Warn("the disk is slow")
+	require.Contains(t, c.stderr.String(), `msg="the disk is slow"`)
+
+	c.stderr.Reset()
+	c.logger(true).Error("Activity error.", "Error", "still on")
+	require.Contains(t, c.stderr.String(), "Activity error.")
+}
+
+func TestServeSaysWhichSecretsCannotBeHad(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	t.Setenv("VC1_PASSWORD", "hunter2")
+	t.Setenv("BMC_PASSWORD", "")
+	lab, err := inventory.Load("lab.yaml")
+	require.NoError(t, err)
+	c.warnOfSecrets(t.Context(), lab)
+	require.Contains(t, c.stderr.String(), "the password of BMC of esx21: the environment variable BMC_PASSWORD is not set")
+	require.Equal(t, 1, strings.Count(c.stderr.String(), "Warning:"))
+	require.NotContains(t, c.stderr.String(), "hunter2")
+}
+
+// A simulated lab gives way where a real nightshift has the usual ports.
+func TestAPortThatIsTakenIsNotUsed(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(engine.DefaultIP, "0"))
+	require.NoError(t, err)
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens by TCP
+	require.Zero(t, freeOr(port))
+}
+
+func TestRunsCallsABlockedRunBlocked(t *testing.T) {
+	lab := busyLab()
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("runs"), c.stderr)
+	require.Contains(t, c.stdout.String(), "blocked, waits for you")
+}
