@@ -115,13 +115,16 @@ func checkSSH(ctx context.Context, subject string, s inventory.SSH, dir string) 
 func (a *app) showChecks(rows []checkRow, problems bool) {
 	p := a.paint()
 	var lines [][]string
-	good := 0
+	good, warned := 0, 0
 	for _, r := range rows {
 		if r.State == checkOK {
 			good++
 			if problems {
 				continue
 			}
+		}
+		if r.State == checkWarn {
+			warned++
 		}
 		text := r.Text
 		if r.Remedy != "" {
@@ -133,5 +136,12 @@ func (a *app) showChecks(rows []checkRow, problems bool) {
 		table(a.out, p, []string{"", "WHAT", "CHECK", "RESULT"}, lines)
 		a.printf("\n")
 	}
-	a.printf("%d of %s in order.\n", good, count(len(rows), "check"))
+	more := ""
+	if warned > 0 {
+		more += ", " + count(warned, "warning")
+	}
+	if failed := len(rows) - good - warned; failed > 0 {
+		more += fmt.Sprintf(", %d FAILED", failed)
+	}
+	a.printf("%d of %s in order%s.\n", good, count(len(rows), "check"), more)
 }

@@ -151,7 +151,8 @@ type trustFact struct {
 
 func (f trustFact) text(w io.Writer, p paint) {
 	code := map[string]string{trustNew: yellow, trustSame: green, trustCA: green, trustNone: yellow, trustChanged: red, trustFailed: red}[f.State]
-	fmt.Fprintf(w, "%s, %s (%s): %s\n", f.Machine, f.What, f.Address, p.on(code, f.State))
+	say := map[string]string{trustNew: "not recorded yet", trustSame: "as recorded", trustChanged: "CHANGED since it was recorded"}
+	fmt.Fprintf(w, "%s, %s (%s): %s\n", f.Machine, f.What, f.Address, p.on(code, firstOf(say[f.State], f.State)))
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "    %-9s %s\n", name, value)

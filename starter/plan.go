@@ -66,6 +66,7 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 	if err := a.showPlan(p, o.full); err != nil {
 		return err
 	}
+	a.tellLocked(ctx, s)
 	if o.out != "" {
 		a.notef("Written to %s. Carry it out with: nightshift run %s --plan %s", o.out, rb.Name, o.out)
 	}
@@ -73,6 +74,17 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 		return &exitError{exitRefused, fmt.Errorf("the plan has %s: a run would be refused", count(len(p.Blockers), "blocker"))}
 	}
 	return nil
+}
+
+// tellLocked says that a run could not begin now: a plan is made beside a run that is under way.
+func (a *app) tellLocked(ctx context.Context, s *session) {
+	st, err := s.ledger.State(ctx, s.lab)
+	if err != nil || len(st.Locks) == 0 {
+		return // the plan is what was asked for
+	}
+	l := st.Locks[0]
+	a.notef("Lab %s is locked by run %s (%s, by %s) since %s: another run would be refused until that ends, or wait with --wait.",
+		s.lab, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, stamp(l.Since))
 }
 
 // showPlan prints the plan in the form that was asked for.
