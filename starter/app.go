@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type app struct {
 	now      func() time.Time
 	after    func(time.Duration) <-chan time.Time
 	who      string // user@host: the name that goes with every order, as claimed
+	self     string // how this command was started, to be typed again; empty: nightshift
 
 	inTerminal  bool              // a person can be asked
 	outTerminal bool              // a live display and colours make sense
@@ -79,13 +81,19 @@ worker, the network or the vCenter dies under it. It inspects, shows its plan, a
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w (see `%s --help`)", err, c.CommandPath())
+		hint := ""
+		if m := withoutUnit.FindStringSubmatch(err.Error()); m != nil {
+			hint = ": write " + m[1] + "h, " + m[1] + "m or " + m[1] + "s"
+		}
+		return usage("%w%s (see `%s --help`)", err, hint, c.CommandPath())
 	})
 	addGlobalFlags(root, a)
 	addVerbs(root, a)
 	completeFlags(root)
 	return root
 }
+
+var withoutUnit = regexp.MustCompile(`missing unit in duration "?(\d+)"?`)
 
 func addGlobalFlags(root *cobra.Command, a *app) {
 	f := root.PersistentFlags()

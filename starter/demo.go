@@ -240,6 +240,6 @@ func (a *app) demoStay(st *station) {
 	dir := st.dir.Path()
 	a.tell("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
 	for _, verb := range []string{"runs", "report latest", "run power-down", "status"} {
-		a.tell("  nightshift --state-dir %s %s", dir, verb)
+		a.tell("  %s --state-dir %s %s", firstOf(a.self, "nightshift"), dir, verb)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
+
+	"nightshift/internal/report"
 )
 
 func main() {
@@ -31,7 +34,7 @@ func systemApp() *app {
 	outTerminal := isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb"
 	return &app{
 		in: os.Stdin, out: safeWriter{os.Stdout, outTerminal}, screen: os.Stdout, err: safeWriter{os.Stderr, false},
-		env: systemEnvironment{}, now: time.Now, after: time.After, who: whoAmI(),
+		env: systemEnvironment{}, now: time.Now, after: time.After, who: whoAmI(), self: startedAs(os.Args[0]),
 		inTerminal:  isatty.IsTerminal(in),
 		outTerminal: outTerminal,
 		errTerminal: isatty.IsTerminal(os.Stderr.Fd()) && os.Getenv("TERM") != "dumb",
@@ -92,6 +95,17 @@ func whoAmI() string {
 		name = "unknown"
 	}
 	return name + "@" + host
+}
+
+// startedAs is how to start this command once more: by `go run`, by its path, or by its name where the shell finds it.
+func startedAs(program string) string {
+	switch {
+	case strings.Contains(program, string(filepath.Separator)+"go-build"):
+		return "go run ./starter"
+	case strings.ContainsAny(program, " '\"\\"):
+		return report.Quote(program)
+	}
+	return program
 }
 
 type systemEnvironment struct{}

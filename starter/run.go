@@ -134,7 +134,11 @@ func (a *app) carryOut(ctx context.Context, s *session, run string, o runOptions
 		return a.leave(err, run)
 	}
 	a.tellDrift(ctx, s, run, sheet, o.plan)
-	if err := a.tellPlan(ctx, s, run, sheet); err != nil {
+	if o.detach && o.yes { // nobody reads the plan
+		if !a.json() && sheet.Outcome == "" {
+			a.printf("%s\n", sheet.Title)
+		}
+	} else if err := a.tellPlan(ctx, s, run, sheet); err != nil {
 		return a.leave(err, run)
 	}
 	if sheet.Phase == runapi.PhaseApprove {

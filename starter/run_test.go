@@ -80,6 +80,20 @@ func TestRunDetach(t *testing.T) {
 	require.Equal(t, "http://ui/namespaces/default/workflows/power-down-home-20261120-220000", got["link"])
 }
 
+func TestDetachedAndApprovedBeforehandNobodyReadsThePlan(t *testing.T) {
+	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr.")}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("run", "power-down", "--yes", "--detach"), c.stderr)
+	require.Equal(t, "Power down lab home: 1 host, 2 guests\nRun "+runA+" is under way.\n  http://ui/namespaces/default/workflows/"+runA+"\n  nightshift watch "+runA+"\n", c.stdout.String())
+}
+
+func TestHowTheCommandWasStarted(t *testing.T) {
+	require.Equal(t, "go run ./starter", startedAs("/root/.cache/go-build/ab/starter"))
+	require.Equal(t, "go run ./starter", startedAs("/tmp/go-build123/b001/exe/starter"))
+	require.Equal(t, "./nightshift", startedAs("./nightshift"))
+	require.Equal(t, "'/my tools/nightshift'", startedAs("/my tools/nightshift"))
+}
+
 func TestCtrlCDetachesAndTheRunGoesOn(t *testing.T) {
 	lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{sheet("rr.")}}
 	c := newConsole(t, lab)

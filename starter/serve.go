@@ -136,15 +136,18 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		a.printf("  Temporal UI     %s\n", st.where.UI)
 	}
 	a.printf("  Temporal        %s, namespace %s\n  state           %s\n\n", st.engine.Address(), st.engine.Namespace(), st.dir.Path())
-	more := ""
+	self, more := firstOf(a.self, "nightshift"), ""
 	if a.global.stateDir != "" {
 		more = " --state-dir " + a.global.stateDir
 	}
 	a.printf("In another terminal:\n")
 	if !o.simulate {
-		a.printf("  nightshift%s lab check              does everything answer?\n", more)
+		a.printf("  %s%s lab check              does everything answer?\n", self, more)
 	}
-	a.printf("  nightshift%s plan power-down        what would it do?\n  nightshift%s run power-down         do it\n  nightshift%s status\n\nCtrl-C stops it.\n", more, more, more)
+	for _, verb := range []string{"plan power-down        what would it do?", "run power-down         do it", "status"} {
+		a.printf("  %s%s %s\n", self, more, verb)
+	}
+	a.printf("\nCtrl-C stops it.\n")
 }
 
 // tellDisk says that the disk runs full, and that it does no more.

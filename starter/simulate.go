@@ -67,11 +67,20 @@ func (s *simulation) Close() { s.sim.Close() }
 
 // sight is what one would see in the server room.
 func (s *simulation) sight() string {
-	on, hosts := 0, s.sim.Hosts()
-	for _, h := range hosts {
-		if h.Power == "On" {
-			on++
+	hosts := s.sim.Hosts()
+	var on []string
+	for _, name := range sortedKeys(hosts) {
+		if hosts[name].Power != "On" {
+			continue
 		}
+		if h, ok := s.lab.Host(name); ok && h.Keep {
+			name += ", kept"
+		}
+		on = append(on, name)
+	}
+	which := ""
+	if len(on) == 1 {
+		which = " (" + on[0] + ")"
 	}
 	running := 0
 	guests := s.sim.Guests()
@@ -80,7 +89,7 @@ func (s *simulation) sight() string {
 			running++
 		}
 	}
-	return fmt.Sprintf("In the server room: %d of %s on, %s running.", on, count(len(hosts), "server"), count(running, "guest"))
+	return fmt.Sprintf("In the server room: %d of %s on%s, %s running.", len(on), count(len(hosts), "server"), which, count(running, "guest"))
 }
 
 // markVerb sets and clears the mark on the vCenter, in two calls that the record cannot tell apart. It acts on no machine.

@@ -73,6 +73,8 @@ func TestHold(t *testing.T) {
 	} {
 		require.Equal(t, exitUsage, c.run(bad...), "%v", bad)
 	}
+	require.Equal(t, exitUsage, c.run("hold", "--for", "12", "--reason", "x"))
+	require.Contains(t, c.stderr.String(), "write 12h, 12m or 12s")
 	require.Empty(t, lab.changes)
 	require.Equal(t, exitDone, c.run("hold", "--until", "08:00", "--reason", "backup"), c.stderr)
 	require.Equal(t, midnight().Add(10*time.Hour), lab.state.Hold.Until, "the next 08:00 is tomorrow's")
