@@ -81,6 +81,12 @@ type notSent struct{ error }
 
 func (n notSent) Unwrap() error { return n.error }
 
+// turnedAway wraps the answer that a call had no effect because the system is not ready: it was on the wire, so that to
+// send it again is a decision.
+type turnedAway struct{ error }
+
+func (t turnedAway) Unwrap() error { return t.error }
+
 // act carries the verb out.
 func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	t, err := a.attempt(ctx, v.call)
@@ -183,6 +189,12 @@ func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, 
 		if no == nil {
 			return nil, name, nil
 		}
+		if away := (turnedAway{}); errors.As(no, &away) {
+			if t.pause(t.a.settle) {
+				return nil, "", errLeave
+			}
+			return t.unclear(v.calls[name].words+" was turned away: "+no.Error(), s.state, true), "", nil
+		}
 		if !saidNo(no) {
 			out, err := t.takeBack(before, v.calls[name].words+" could not be sent: "+no.Error(), s)
 			return out, "", err
@@ -238,14 +250,14 @@ func (t *attempt) intend(v verb, name string, s seen) error {
 	return t.record(m)
 }
 
-// send sends the call: once. nil also where the answer got lost: then its effect is waited for. An error is a no, or a
-// notSent.
+// send sends the call: once. nil also where the answer got lost: then its effect is waited for. An error is a no, a
+// notSent or a turnedAway.
 func (t *attempt) send(v verb, name string, s seen) error {
 	// What is on the wire is not cut off by a yield or by the end of the process: its answer would be lost.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), sendTimeout)
 	defer cancel()
 	task, err := v.calls[name].send(ctx, s)
-	unsent := notSent{}
+	unsent, away := notSent{}, turnedAway{}
 	switch {
 	case err == nil:
 		t.note(func(m *plan.Memo) { m.Task, m.Answered = task, true })
@@ -254,6 +266,8 @@ func (t *attempt) send(v verb, name string, s seen) error {
 		return err
 	case errors.As(err, &unsent):
 		return unsent
+	case errors.As(err, &away):
+		return away
 	}
 	t.a.log.Warn("the answer to a call was lost", "step", v.call.Step, "target", v.call.Target.String(), "call", t.memo.Intent, "error", err)
 	return nil

@@ -88,6 +88,9 @@ func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.
 // reset sends one Reset. redfish.ErrNotDone marks a no of the BMC, too: that is an answer.
 func (s *server) reset(ctx context.Context, kind string) error {
 	err := s.do(ctx, func(b bmc) error { return b.Reset(ctx, kind) })
+	if errors.Is(err, redfish.ErrTurnedAway) {
+		return turnedAway{err}
+	}
 	if errors.Is(err, redfish.ErrNotDone) && !saidNo(err) {
 		return notSent{err}
 	}

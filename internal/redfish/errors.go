@@ -22,6 +22,9 @@ import (
 // been carried out, and only reading the power state tells.
 var ErrNotDone = errors.New("nothing was done")
 
+// ErrTurnedAway marks an [ErrNotDone] for which the call had been sent: the service answered that it is not ready.
+var ErrTurnedAway = errors.New("it was sent, and turned away")
+
 // failure is an error whose text is whole and free of secrets; errors.Is finds the kinds. What caused it is not kept:
 // its text might hold a token.
 type failure struct {
@@ -131,7 +134,7 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 			f.kinds = append(f.kinds, end)
 		}
 	}
-	f.text = c.transport.scrub(fmt.Sprintf("%s: %s: %s: %s", c.where, what, said, remedy))
+	f.text = c.transport.scrub(strings.TrimSuffix(fmt.Sprintf("%s: %s: %s: %s", c.where, what, said, remedy), ": "))
 	return f
 }
 

@@ -58,10 +58,12 @@ func (c *Client) post(ctx context.Context, target, resetType string) error {
 		return c.fail(what+" (it was not sent)", err, ErrNotDone)
 	case status == http.StatusUnauthorized && c.transport.sessionToken() != "":
 		// The session ended between reading and sending. The next read makes a new one.
-		return c.fail(what+" (its session had ended)", err, ErrNotDone, fault.Unreachable)
+		return c.fail(what+" (its session had ended)", err, ErrNotDone, ErrTurnedAway, fault.Unreachable)
 	case status == http.StatusUnauthorized:
 		return c.refuse(c.fail(what, err, ErrNotDone))
-	case status < 500, status == http.StatusNotImplemented, status == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable:
+		return c.fail(what, err, ErrNotDone, ErrTurnedAway, fault.Unreachable)
+	case status < 500, status == http.StatusNotImplemented:
 		return c.fail(what, err, ErrNotDone)
 	default:
 		return c.fail(what+" (it may have been carried out all the same)", err)
