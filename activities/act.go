@@ -66,7 +66,7 @@ type call struct {
 	// refused is asked what to do when the system said no; late, when the call was accepted and its effect didn't come
 	// in time. They answer the next call (refused also the same one: its effect is waited for all the same), or the error
 	// that the step ends with. Where nil: it ends.
-	refused func(err error) (next string, _ error)
+	refused func(ctx context.Context, err error) (next string, _ error)
 	late    func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 }
 
@@ -293,7 +293,7 @@ func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string,
 	if c.refused == nil {
 		return nil, "", fmt.Errorf("%s was refused: %w", c.words, no)
 	}
-	next, err := c.refused(no)
+	next, err := c.refused(t.quiet(), no)
 	return nil, next, err
 }
 

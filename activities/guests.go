@@ -154,7 +154,7 @@ func (d *guestDown) calls() map[string]call {
 		askTools: {words: "ShutdownGuest to " + t.String(), limit: limit, harmless: true, late: d.late,
 			arrived: func(seen) bool { return !d.last.Tools },
 			send:    func(ctx context.Context, _ seen) (string, error) { return "", d.vc.ShutdownGuest(ctx, t.Ref) },
-			refused: func(err error) (string, error) {
+			refused: func(_ context.Context, err error) (string, error) {
 				if errors.Is(err, vsphere.ErrNoTools) {
 					return d.harsher(d.p.NoTools, "no VMware Tools run in it, and policy noTools is leave")
 				}

@@ -117,7 +117,10 @@ func (h hostStep) maintenance(want bool) verb {
 		},
 		first: func(ctx context.Context, _ *seen) (string, error) { return name, h.keptCluster(ctx, got) },
 		calls: map[string]call{name: {words: string(op) + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
-			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) }}},
+			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) },
+			refused: func(ctx context.Context, err error) (string, error) {
+				return "", fmt.Errorf("%s was refused: %w", op, h.inTheWay(ctx, want, err))
+			}}},
 	}
 	if want {
 		v.owe = func(ctx context.Context, _ seen) error { return a.ledger.change(ctx, c.Lab, ledger.Change{Owe: &debt}) }
@@ -127,6 +130,18 @@ func (h hostStep) maintenance(want bool) verb {
 		}
 	}
 	return v
+}
+
+// inTheWay adds to the vCenter's no the guests that still run on the host: it waits for them, and does not name them.
+func (h hostStep) inTheWay(ctx context.Context, entering bool, no error) error {
+	if !entering {
+		return no
+	}
+	guests, err := h.vc.GuestsOn(ctx, h.call.Target.Ref)
+	if on := running(guests); err == nil && len(on) > 0 {
+		return fmt.Errorf("%w; still on it: %s", no, names(on))
+	}
+	return no
 }
 
 func hostState(h live.Host) string {

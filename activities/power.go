@@ -187,7 +187,7 @@ func (d *hostDown) calls() map[string]call {
 				// force only skips the check for maintenance mode; that all guests are off was read just now.
 				return d.vc.ShutdownHost(ctx, t.Ref, !d.live.Maintenance)
 			},
-			refused: func(err error) (string, error) {
+			refused: func(_ context.Context, err error) (string, error) {
 				switch {
 				case !errors.Is(err, fault.Permission) && !errors.Is(err, fault.Unsupported):
 					return "", err
@@ -233,7 +233,7 @@ func (a *Activities) PowerOnHost(ctx context.Context, c plan.Call) (plan.Outcome
 		},
 		calls: map[string]call{"": {limit: bmcOnLimit}, on: {words: resetOn + " to the BMC of " + c.Target.String(), limit: bmcOnLimit, harmless: true,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", s.reset(ctx, resetOn) },
-			refused: func(err error) (string, error) {
+			refused: func(_ context.Context, err error) (string, error) {
 				if errors.Is(err, fault.State) { // "already on", which it may show a little later
 					return on, nil
 				}
