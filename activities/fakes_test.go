@@ -23,6 +23,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/redfish"
 	"nightshift/internal/vsphere"
 )
 
@@ -251,6 +252,9 @@ func (b worldBMC) Reset(_ context.Context, kind string) error {
 			b.w.bmc.Power = live.On
 		}
 	})
+	if saidNo(err) { // as redfish.Client marks it
+		err = fault.As(redfish.ErrNotDone, err)
+	}
 	return err
 }
 

@@ -113,6 +113,8 @@ func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outco
 	if err != nil {
 		return plan.Outcome{}, classify(plan.ForgetRunning, c.Target, err)
 	}
+	stop := keepBeating(ctx)
+	defer stop()
 	var back []plan.RememberedGuest
 	for _, g := range p.Guests {
 		runs, err := a.runsAgain(ctx, g)

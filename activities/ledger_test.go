@@ -3,12 +3,17 @@ package activities
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
@@ -72,12 +77,56 @@ func TestWaitingForALock(t *testing.T) {
 	require.Equal(t, 1, a.ledger.(*freedOnce).refused)
 }
 
+// A leavingRun gives its lock back and ends just when it is asked whether it has ended.
+type leavingRun struct {
+	worldLedger
+	asked int
+}
+
+func (l *leavingRun) ended(ctx context.Context, h ledger.Holder) (bool, error) {
+	l.asked++
+	return true, l.change(ctx, "home", ledger.Change{Release: &h})
+}
+
+func TestALockThatIsGivenBackInTheLastMomentIsNoOrphan(t *testing.T) {
+	for _, wait := range []bool{false, true} {
+		w := newWorld()
+		a := newActivities(w)
+		require.NoError(t, takeLocks(t, a, request("run-1")))
+		l := &leavingRun{worldLedger: worldLedger{w}}
+		a.ledger = l
+		r := request("run-2")
+		r.Wait = wait
+		require.NoError(t, takeLocks(t, a, r))
+		require.Equal(t, 1, l.asked)
+		require.Equal(t, "run-2", w.book.Locks[0].Holder.Workflow)
+	}
+}
+
+// The ledger's memory may be long, and every run would have it in its history.
+func TestARunReadsNoMemory(t *testing.T) {
+	w := newWorld()
+	w.book.Memory, w.book.Acts = []plan.RememberedGuest{{Name: "web01"}}, []ledger.Act{{What: "x"}}
+	w.book.Debts, w.book.Hold = []plan.Debt{{ID: "d"}}, &ledger.Hold{By: "ann"}
+	a := newActivities(w)
+	env := newEnv()
+	env.RegisterActivity(a.ReadLedger)
+	v, err := env.ExecuteActivity(a.ReadLedger, "home")
+	require.NoError(t, err)
+	var got ledger.State
+	require.NoError(t, v.Get(&got))
+	require.Equal(t, ledger.State{Lab: "home", Debts: w.book.Debts, Hold: w.book.Hold}, got)
+	require.Len(t, w.book.Memory, 1)
+}
+
 func TestAnOrphanIsNamedAndNotWaitedFor(t *testing.T) {
 	a := newActivities(newWorld())
 	require.NoError(t, takeLocks(t, a, request("orphan")))
 	r := request("run-2")
 	r.Wait = true
-	err := takeLocks(t, a, r)
+	env := stopped() // who waits all the same is told to go home
+	env.RegisterActivity(a.TakeLocks)
+	_, err := env.ExecuteActivity(a.TakeLocks, r)
 	requireType(t, err, Locked)
 	require.ErrorContains(t, err, "nightshift unlock orphan --reason")
 }
@@ -126,6 +175,27 @@ func TestOnlyWhatRunsAgainIsForgotten(t *testing.T) {
 	_, err := attemptOf(t, newActivities(w), plan.ForgetRunning, plan.Call{Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: w.book.Memory})}, nil)
 	requireType(t, err, Transient)
 	require.Len(t, w.book.Memory, 1)
+}
+
+// A vCenter that hangs at the login must not look like a worker that died.
+func TestForgetBeatsWhileItLogsIn(t *testing.T) {
+	w := newWorld()
+	w.book.Memory = []plan.RememberedGuest{{Endpoint: "vc1", UUID: "U-GUEST", Name: "web01", Ref: "vm-1"}}
+	a, env, beat := newActivities(w), newEnv(), make(chan struct{})
+	var once sync.Once
+	env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { once.Do(func() { close(beat) }) })
+	dial := a.clients.dialVC
+	a.clients.dialVC = func(ctx context.Context, r endpoint.Resolved) (vcenter, error) {
+		select {
+		case <-beat:
+			return dial(ctx, r)
+		case <-time.After(10 * time.Second):
+			return nil, errors.New("no heartbeat")
+		}
+	}
+	_, err := attemptIn(t, env, a, plan.ForgetRunning, plan.Call{Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: w.book.Memory})}, nil)
+	require.NoError(t, err)
+	require.Empty(t, w.book.Memory)
 }
 
 func TestLedgerErrors(t *testing.T) {

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -8,7 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
+	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
@@ -69,6 +73,9 @@ func TestEveryVerbIsSentOnceForADecision(t *testing.T) {
 				require.LessOrEqual(t, w.count(c.sends), decisions, "event %d: %v", at, w.events)
 				if at > len(w.events) {
 					require.Equal(t, 1, w.count(c.sends))
+					for _, m := range w.memos {
+						require.True(t, c.action == plan.ShutdownHost || m.GuestsOff.IsZero(), "nobody saw guests off")
+					}
 					break
 				}
 			}
@@ -142,6 +149,73 @@ func TestALeavingStepSendsNothing(t *testing.T) {
 			require.False(t, out.Yield.Sent())
 			require.Zero(t, w.count(c.sends))
 			require.Empty(t, w.memos)
+		})
+	}
+}
+
+// When a step is asked to leave, Temporal does not try it again: what is transient must not end it for good.
+func TestAStepThatIsAskedToLeaveYieldsOnATransientError(t *testing.T) {
+	away := fault.As(fault.Unreachable, errors.New("away"))
+	for name, c := range actCases() {
+		for where, hinder := range map[string]func(*world, *Activities){
+			"at the login": func(_ *world, a *Activities) {
+				a.clients.resolve = func(context.Context, string, inventory.Endpoint, string) (endpoint.Resolved, error) {
+					return endpoint.Resolved{}, away
+				}
+			},
+			"at the ledger": func(w *world, a *Activities) { a.ledger = awayLedger{worldLedger{w}, away} },
+			"at a read":     func(w *world, _ *Activities) { w.readErr = away },
+		} {
+			if c.call.Force && where == "at a read" {
+				continue // nobody knows what its guests do: refused
+			}
+			t.Run(name+", "+where, func(t *testing.T) {
+				w := c.world()
+				a := newActivities(w)
+				hinder(w, a)
+				out, err := attemptIn(t, stopped(), a, c.action, c.call, nil)
+				require.NoError(t, err)
+				require.NotNil(t, out.Yield)
+				require.False(t, out.Yield.Sent())
+				require.Zero(t, w.count(c.sends))
+			})
+		}
+	}
+}
+
+// An awayLedger takes no change.
+type awayLedger struct {
+	worldLedger
+	err error
+}
+
+func (l awayLedger) change(context.Context, string, ledger.Change) error { return l.err }
+
+// A vCenter that hangs at the login must not look like a worker that died: the attempt beats by then.
+func TestAStepBeatsWhileItLogsIn(t *testing.T) {
+	c := plan.Call{Run: "run-1", Lab: "home", Target: plan.Target{Name: "vc1", Endpoint: "vc1"}}
+	cases := actCases()
+	cases["mark"] = actCase{plan.MarkLab, c, func(*world) {}, ""}
+	cases["settle"] = actCase{plan.SettleDebt, clusterCall(plan.HA), func(*world) {}, ""}
+	cases["check"] = actCase{plan.CheckGuest, guestCall(plan.ShutdownGuestParams{}), func(*world) {}, ""}
+	cases["await a host"] = actCase{plan.AwaitHost, hostCall(plan.HostParams{Host: "esx21"}), func(*world) {}, ""}
+	cases["await datastores"] = actCase{plan.AwaitDatastores, hostCall(plan.AwaitDatastoresParams{Host: "esx21"}), func(*world) {}, ""}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			a, beats, logins := newActivities(c.world()), 0, 0
+			dial := a.clients.resolve
+			a.clients.resolve = func(ctx context.Context, name string, e inventory.Endpoint, dir string) (endpoint.Resolved, error) {
+				logins++
+				a.hub.mu.Lock()
+				defer a.hub.mu.Unlock()
+				if a.hub.runs[runID] != nil {
+					beats++
+				}
+				return dial(ctx, name, e, dir)
+			}
+			_, _ = attemptIn(t, stopped(), a, c.action, c.call, nil)
+			require.Positive(t, logins)
+			require.Equal(t, logins, beats)
 		})
 	}
 }

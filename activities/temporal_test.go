@@ -93,3 +93,17 @@ func TestNudgeAnswersWhatWasSent(t *testing.T) {
 	require.NoError(t, v.Get(&memos))
 	require.Equal(t, map[string]plan.Memo{"between": sent, "its worker may be dead": sent}, memos)
 }
+
+// What cannot be read may say that a call was sent: the run must know that it does not know.
+func TestNudgeTellsOfAHeartbeatThatItCannotRead(t *testing.T) {
+	details, err := converter.GetDefaultDataConverter().ToPayloads("of another version")
+	require.NoError(t, err)
+	a := newActivities(newWorld())
+	a.temporal = &temporalFake{run: &workflowservice.DescribeWorkflowExecutionResponse{PendingActivities: []*workflowpb.PendingActivityInfo{
+		{ActivityId: "shutdown-guest:web01", HeartbeatDetails: details}}}}
+	env := newEnv()
+	env.RegisterActivity(a.Nudge)
+	_, err = env.ExecuteActivity(a.Nudge, "run-1")
+	requireType(t, err, Unsafe)
+	require.ErrorContains(t, err, "shutdown-guest:web01")
+}
