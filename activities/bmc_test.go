@@ -30,7 +30,7 @@ type controller struct {
 
 func (s *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const system = "/redfish/v1/Systems/1"
-	answer := map[string]any{}
+	var answer map[string]any
 	switch {
 	case r.Method == http.MethodPost:
 		var body struct{ ResetType string }
