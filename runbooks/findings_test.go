@@ -107,6 +107,7 @@ func powerBlockers() []findingCase {
 			*f.bmc("esx21") = live.BMC{Host: "esx21", Err: "connect: no route"}
 			f.host("esx21").Connection = live.NotResponding
 		}, finding{"host esx21", "no route"}},
+		{"BMC not read", func(f *fixture) { f.state.BMCs = f.state.BMCs[1:]; f.host("esx21").Connection = live.NotResponding }, finding{"host esx21", "its BMC was not read"}},
 		{"unknown to vCenter", func(f *fixture) { f.labHost("esx21").Address = "esx21.example" }, finding{"host esx21", "does not know a host esx21.example"}},
 		{"Off but connected", func(f *fixture) {
 			f.bmc("esx21").Power = live.Off
@@ -175,6 +176,15 @@ func TestUnknownHostIsNeverTakenForDown(t *testing.T) {
 		require.False(t, has(p, "shutdown-host:esx22"))
 		require.False(t, has(p, "suspend-ha:Lab"), "a cluster with a host in an unknown state does not go down as a whole")
 	}
+}
+
+// What a BMC said before it failed is no Off.
+func TestAnErrorOfABMCIsNoOff(t *testing.T) {
+	f := homeLab()
+	f.bmc("esx22").Err, f.bmc("esx22").Power = "timed out", live.Off
+	p := f.plan(t, runbooks.PowerUp)
+	require.Empty(t, p.Blockers, "it is connected, whatever its BMC says")
+	require.Empty(t, p.Steps)
 }
 
 func TestPowerUpBlockers(t *testing.T) {

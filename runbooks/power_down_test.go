@@ -33,6 +33,21 @@ func TestNoGuestGoesDownBeforeItIsRemembered(t *testing.T) {
 	require.Equal(t, plan.RememberedGuest{Endpoint: "vc1", UUID: uuid(2, 12), Name: "db01", Host: "esx22", Tools: true}, m.Guests[0])
 }
 
+// Without settings to take first, too: in a cluster of which something stays.
+func TestGuestsOfPartOfAClusterAreRememberedFirst(t *testing.T) {
+	f := homeLab()
+	f.labHost("esx21").Keep = true
+	p := f.plan(t, runbooks.PowerDown)
+	all := before(p)
+	require.True(t, has(p, "shutdown-guest:db01"))
+	require.False(t, has(p, "suspend-ha:Lab"))
+	for _, s := range p.Steps {
+		if s.Action != plan.MarkLab && s.Action != plan.RememberRunning {
+			require.True(t, all[s.ID]["remember-running"], s.ID)
+		}
+	}
+}
+
 func TestRememberOnlyAdds(t *testing.T) {
 	f := homeLab()
 	f.ledger.Memory = []plan.RememberedGuest{{Endpoint: "vc1", UUID: f.guest("db01").UUID, Name: "db01"}}

@@ -432,6 +432,39 @@ func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
 	}
 }
 
+// A step that was in flight at the abort is half done, unless it is known to have sent nothing; one that had yielded too.
+func TestAbortOfAStepInFlight(t *testing.T) {
+	memo := &plan.Memo{Intent: "PowerOff to guest g1", Phase: "powerOff"}
+	for name, c := range map[string]struct {
+		memos map[string]*plan.Memo
+		err   error
+		note  string
+	}{
+		"sent a call":  {memos: map[string]*plan.Memo{"g1": memo}, note: "PowerOff to guest g1 at"},
+		"had begun":    {note: "what it has sent is not known"},
+		"is not known": {err: temporal.NewNonRetryableApplicationError("no answer", "Transient", nil), note: "could not be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, step("g1"), step("g2", "g1"))
+			b.nudge = func() (map[string]*plan.Memo, error) { return c.memos, c.err }
+			b.does["g1"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
+			b.order(20*time.Millisecond, runapi.Abort, runapi.Order{By: "ann", Reason: "storm"}, "")
+			b.run(runapi.Params{Approved: true})
+			require.Equal(t, "hu", b.sheet().Steps)
+			require.Contains(t, b.sheet().Notes["g1"], c.note)
+		})
+	}
+	t.Run("yielded", func(t *testing.T) {
+		b := newBench(t, step("g1"), step("g2", "g1"))
+		packed, err := b.plan.Pack()
+		require.NoError(t, err)
+		b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann", Reason: "storm"}, "")
+		b.run(runapi.Params{Approved: true}, packed, State{Phase: runapi.PhaseExecute, Paused: "ann", Steps: "..", Memos: map[string]*plan.Memo{"g1": memo}, BegunAt: []int64{0, -1}, EndedAt: []int64{-1, -1}})
+		require.Equal(t, "hu", b.sheet().Steps)
+		require.Contains(t, b.sheet().Notes["g1"], "PowerOff to guest g1 at")
+	})
+}
+
 func TestFailureOfAnAlwaysStepAfterAbortEndsTheRun(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"], b.does["unmark"] = failing(1, "no Tools"), failing(9, "vCenter is gone")

@@ -35,6 +35,10 @@ func loginServer(t *testing.T, password string, user ssh.PublicKey) (addr string
 			}
 			return nil, errors.New("no")
 		},
+		KeyboardInteractiveCallback: func(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			tries.Add(1) // a second way to send the same password
+			return nil, errors.New("no")
+		},
 		PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
 			if user != nil && string(k.Marshal()) == string(user.Marshal()) {
 				return nil, nil

@@ -134,6 +134,19 @@ func TestRefusedLoginIsNotTriedAgain(t *testing.T) {
 			require.Equal(t, 1, b.count("POST /redfish/v1/SessionService/Sessions"))
 		}
 	})
+	t.Run("session that is to be renewed", func(t *testing.T) {
+		b := idrac9(t)
+		c := open(t, b.serveTLS(), "")
+		b.on = func(w http.ResponseWriter, _ *http.Request, _ int) bool { // the session has ended, and the password is another
+			refuse(w, http.StatusUnauthorized, "Base.1.2.NoValidSession", "no")
+			return true
+		}
+		for range 3 {
+			_, err := c.System(t.Context())
+			require.ErrorIs(t, err, fault.Auth)
+		}
+		require.Equal(t, 2, b.count("POST /redfish/v1/SessionService/Sessions"), "one that was right, one that was refused")
+	})
 	t.Run("basic", func(t *testing.T) {
 		b := emulator(t, "c7a5fdbd-cdaf-9455-926a-d65c16db1809")
 		r := b.serve()

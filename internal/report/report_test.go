@@ -105,6 +105,16 @@ func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)
 }
 
+// A plan that was never carried out: nothing of it is to do any more.
+func TestARefusedRunTouchedNothing(t *testing.T) {
+	s := aborted()
+	s.Outcome, s.Steps, s.Done, s.Skipped, s.Untouched = runapi.Refused, ".....", 0, 0, 0
+	r := Assemble(run, s, fiveGuests(), started())
+	for _, st := range r.Steps {
+		require.Equal(t, StateUntouched, st.State)
+	}
+}
+
 // A run that was terminated in the Temporal UI tells no end: what ran is half done.
 func TestABrokenRun(t *testing.T) {
 	s := aborted()

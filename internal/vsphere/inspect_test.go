@@ -11,6 +11,7 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vapi/rest"
 	"github.com/vmware/govmomi/vapi/tags"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"nightshift/internal/fault"
@@ -104,6 +105,10 @@ func TestGuestThatCannotBeSeenIsNotOff(t *testing.T) {
 		require.Equal(t, unknown, g.Power, state)
 		require.Equal(t, string(state), g.Connection)
 	}
+}
+
+func TestPowerThatIsNotToldIsUnknown(t *testing.T) {
+	require.Equal(t, unknown, newGuest(&mo.VirtualMachine{Runtime: types.VirtualMachineRuntimeInfo{ConnectionState: types.VirtualMachineConnectionStateConnected}}).Power)
 }
 
 func TestToolsAreKnownWhileAGuestIsOff(t *testing.T) {
