@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -30,7 +32,37 @@ type ledgerSystem interface {
 // ledgerClient reaches the ledger's workflow through Temporal.
 type ledgerClient struct{ temporal client.Client }
 
+// stopGrace is how long the ledger has for an answer when this process ends. Its workflow runs in this process, too:
+// once the worker stops, nobody answers any more, and every change may be sent again.
+const stopGrace = 2 * time.Second
+
+// untilStop ends the context soon after the worker begins to stop.
+func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !activity.IsActivity(ctx) {
+		return context.WithCancel(ctx)
+	}
+	stop := activity.GetWorkerStopChannel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-stop:
+		case <-ctx.Done():
+			return
+		}
+		timer := time.NewTimer(stopGrace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 func (l *ledgerClient) change(ctx context.Context, lab string, c ledger.Change) error {
+	ctx, cancel := untilStop(ctx)
+	defer cancel()
 	start := l.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: ledger.WorkflowID(lab), TaskQueue: plan.TaskQueue(lab), WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary: "Ledger of lab " + lab,
@@ -45,6 +77,8 @@ func (l *ledgerClient) change(ctx context.Context, lab string, c ledger.Change) 
 
 func (l *ledgerClient) read(ctx context.Context, lab string) (ledger.State, error) {
 	st := ledger.State{Lab: lab}
+	ctx, cancel := untilStop(ctx)
+	defer cancel()
 	v, err := l.temporal.QueryWorkflow(ctx, ledger.WorkflowID(lab), "", ledger.StateQuery)
 	none := new(serviceerror.NotFound)
 	if errors.As(err, &none) {
