@@ -66,8 +66,10 @@ func TestARefusalInTheMiddleEndsTheSession(t *testing.T) {
 		"guest":   read(plan.ShutdownGuest, guestCall(patient)),
 		"host":    read(plan.EnterMaintenance, hostCall(plan.HostParams{Host: "esx21"})),
 		"cluster": read(plan.SuspendSetting, clusterCall(plan.HA)),
-		"mark":    read(plan.MarkLab, plan.Call{Target: plan.Target{Kind: plan.Lab, Name: "home", Endpoint: "vc1"}}),
-		"bmc":     read(plan.PowerOnHost, hostCall(plan.PowerOnHostParams{Host: "esx21"})),
+		"memory": read(plan.ForgetRunning, plan.Call{Lab: "home", Params: plan.Encode(plan.RememberParams{
+			Guests: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "u-guest", Name: "web01", Ref: "vm-1"}}})}),
+		"mark": read(plan.MarkLab, plan.Call{Target: plan.Target{Kind: plan.Lab, Name: "home", Endpoint: "vc1"}}),
+		"bmc":  read(plan.PowerOnHost, hostCall(plan.PowerOnHostParams{Host: "esx21"})),
 		"plan": func(t *testing.T, a *Activities) error {
 			_, err := makePlan(t, a, plan.Request{Runbook: runbooks.PowerDown, Lab: "home"})
 			return err

@@ -352,7 +352,7 @@ func TestALostStepIsNotStartedAgain(t *testing.T) {
 	b := newBench(t, step("g1"))
 	sent := plan.Memo{Intent: "PowerOff to guest g1", Phase: "powerOff"}
 	b.does["g1"] = func(c plan.Call) (plan.Outcome, error) {
-		if c.Decision == 0 {
+		if c.Decision == 0 && len(b.calls) < 100 { // an end, for code that starts it again and again
 			return plan.Outcome{}, temporal.NewTimeoutError(enums.TIMEOUT_TYPE_START_TO_CLOSE, nil, sent)
 		}
 		return plan.Outcome{Acted: true}, nil
