@@ -158,9 +158,6 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// exactly is for verbs without arguments.
-func exactly(none int) cobra.PositionalArgs { return atMost(none) }
-
 // wants is for verbs with these arguments, and no more: a wrong number is a usage error that names what is missing.
 func wants(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

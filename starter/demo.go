@@ -38,7 +38,7 @@ func newDemoCommand(a *app) *cobra.Command {
 of which one ignores its shutdown and one has no Tools. Nothing outside this process is touched.
 
 Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a, *o) },
 	}
 	c.Flags().BoolVar(&o.exit, "exit", false, "end afterwards, with the exit code of the runs")

@@ -26,7 +26,7 @@ func newHoldCommand(a *app) *cobra.Command {
   nightshift hold --until 08:00 --reason "backup runs late"
   nightshift hold --for 12h --reason "maintenance"
   nightshift hold --end`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runHold(c.Context(), a, *o) },
 	}
 	f := c.Flags()

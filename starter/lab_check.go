@@ -19,7 +19,7 @@ func newLabCheckCommand(a *app) *cobra.Command {
 		Long: `Try everything that runs need, read-only and side by side: is each machine there, is it the right one, does the login
 work (one attempt each), may the account do what is needed, what versions, which reset types, do the clocks agree, do
 the hosts and guests of the lab file exist. Exit code 1 when something fails.`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runLabCheck(c.Context(), a, problems) },
 	}
 	c.Flags().BoolVar(&problems, "problems", false, "show only what is not in order")

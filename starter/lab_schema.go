@@ -14,7 +14,7 @@ func newLabSchemaCommand(a *app) *cobra.Command {
 
   nightshift lab schema > lab.schema.json
   # first line of lab.yaml:  # yaml-language-server: $schema=lab.schema.json`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			b, err := inventory.Schema()
 			if err != nil {

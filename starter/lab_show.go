@@ -12,7 +12,7 @@ func newLabShowCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
 		Short: "Show the lab as the lab file has it, defaults filled in",
-		Args:  exactly(0),
+		Args:  atMost(0),
 		RunE:  func(*cobra.Command, []string) error { return runLabShow(a) },
 	}
 }

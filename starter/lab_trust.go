@@ -23,7 +23,7 @@ beside what is recorded, and write them into the lab file when you say yes. Comp
 themselves show. Then the serial numbers of the servers are read through the BMCs that are trusted by now.
 
 No password is sent to a machine before its fingerprint is confirmed. What has changed is only written with --replace.`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runLabTrust(c.Context(), a, *o) },
 	}
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "write without asking")

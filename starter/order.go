@@ -61,12 +61,12 @@ func (a *app) sendOrder(ctx context.Context, args []string, verb string, steps b
 		return err
 	}
 	defer s.Close()
-	run, rest := "", args
+	var run string
+	var rest []string
 	if steps {
 		run, rest, err = s.runAndSteps(ctx, args)
 	} else {
 		run, err = s.runID(ctx, firstOf(args...))
-		rest = nil
 	}
 	if err != nil {
 		return err

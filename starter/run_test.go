@@ -139,7 +139,7 @@ func TestCtrlCBeforeThePlanEndsARunThatNobodyApproved(t *testing.T) {
 		lab := &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhasePlan)}}
 		c := newConsole(t, lab)
 		ctx, cancel := context.WithCancel(t.Context())
-		c.ctx = ctx
+		c.ctx = ctx //nolint:fatcontext // a console of its own each time
 		lab.onLook = func(int) { cancel() }
 		if yes {
 			require.Equal(t, exitDetached, c.run("run", "power-down", "--yes"))

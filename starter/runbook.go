@@ -9,7 +9,7 @@ import (
 )
 
 func newRunbookCommand(a *app) *cobra.Command {
-	list := &cobra.Command{Use: "list", Short: "List the runbooks", Args: exactly(0),
+	list := &cobra.Command{Use: "list", Short: "List the runbooks", Args: atMost(0),
 		RunE: func(*cobra.Command, []string) error { return runRunbookList(a) }}
 	show := &cobra.Command{Use: "show RUNBOOK", Short: "What a runbook does, and its parameters", Args: wants("RUNBOOK"), ValidArgsFunction: completeRunbook,
 		RunE: func(_ *cobra.Command, args []string) error { return runRunbookShow(a, args[0]) }}

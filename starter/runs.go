@@ -17,7 +17,7 @@ func newRunsCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "runs",
 		Short: "List the runs of the lab, newest first",
-		Args:  exactly(0),
+		Args:  atMost(0),
 		RunE:  func(c *cobra.Command, _ []string) error { return runRuns(c.Context(), a, *o) },
 	}
 	c.Flags().BoolVar(&o.open, "open", false, "only those under way")

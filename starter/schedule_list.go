@@ -10,7 +10,7 @@ func newScheduleListCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the schedules of the lab",
-		Args:  exactly(0),
+		Args:  atMost(0),
 		RunE:  func(c *cobra.Command, _ []string) error { return runScheduleList(c.Context(), a) },
 	}
 }

@@ -34,7 +34,7 @@ With --simulate a simulated lab is served, in a state directory of its own that 
 where the usual ports are taken it takes free ones.
 
 Neither Temporal nor its UI asks who is there: keep them on the loopback address, or behind something that does.`,
-		Args: exactly(0),
+		Args: atMost(0),
 	}
 	f := c.Flags()
 	c.RunE = func(c *cobra.Command, _ []string) error {

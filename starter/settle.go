@@ -31,7 +31,7 @@ func newSettleCommand(a *app) *cobra.Command {
 With --forget a guest that ran before is not remembered any more: it was deleted, or no power-up is to start it.
 With --recover a ledger that was lost gets back what a run remembered and what was owed when it ended; nothing that
 the ledger has is replaced.`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runSettle(c.Context(), a, *o) },
 	}
 	f := c.Flags()

@@ -20,7 +20,7 @@ func newStatusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "What is under way, blocked, locked, owed, on hold and scheduled",
-		Args:  exactly(0),
+		Args:  atMost(0),
 		RunE:  func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), a) },
 	}
 }

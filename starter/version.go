@@ -10,7 +10,7 @@ import (
 )
 
 func newVersionCommand(a *app) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Which nightshift this is", Args: exactly(0),
+	return &cobra.Command{Use: "version", Short: "Which nightshift this is", Args: atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			v := thisVersion()
 			if a.json() {

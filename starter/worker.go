@@ -17,7 +17,7 @@ func newWorkerCommand(a *app) *cobra.Command {
 		Short: "Run a worker for the lab against an external Temporal",
 		Long: `Run a worker for the lab of the lab file against an external Temporal service, named by --temporal-address or
 TEMPORAL_ADDRESS and its like. "nightshift serve" has a worker of its own.`,
-		Args: exactly(0),
+		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), a, *o) },
 	}
 	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
