@@ -171,5 +171,5 @@ func (v view) waitsFor(i int) string {
 	if len(names) == 0 || v.Plan.Steps[i].Target.Kind != plan.Host {
 		return ""
 	}
-	return "waits until " + some(names) + " is off, whose shutdown was skipped"
+	return "waits for " + some(names) + " to be off (skipped)"
 }

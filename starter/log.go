@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ func (c *consoleLog) Handle(ctx context.Context, r slog.Record) error {
 	return c.next.Handle(ctx, r)
 }
 
+// theStep is how errors of steps begin: "ShutdownGuest of guest web01: ".
+var theStep = regexp.MustCompile(`^[A-Z][A-Za-z]+ of [a-z]+ [^:]+: `)
+
 // line is one for people: "01:03:56 run X: Y is blocked: why".
 func (c *consoleLog) line(r slog.Record) error {
 	v := map[string]string{"WorkflowID": c.run}
@@ -57,12 +61,11 @@ func (c *consoleLog) line(r slog.Record) error {
 		v[a.Key] = a.Value.String()
 		return true
 	})
-	what := v["outcome"]
+	what, why := v["outcome"], strings.TrimPrefix(v["why"], v["outcome"]+" ")
 	if r.Message == runapi.LogBlocked {
-		what = v["step"] + " is blocked"
+		what, why = v["step"]+" is blocked", theStep.ReplaceAllString(v["why"], "")
 	}
-	_, err := fmt.Fprintf(c.out, "%s run %s: %s\n", c.now().Local().Format(time.TimeOnly), v["WorkflowID"],
-		strings.Join(strings.Fields(what+noteSuffix(strings.TrimPrefix(v["why"], what+" "))), " "))
+	_, err := fmt.Fprintf(c.out, "%s run %s: %s\n", c.now().Local().Format(time.TimeOnly), v["WorkflowID"], strings.Join(strings.Fields(what+noteSuffix(why)), " "))
 	return err
 }
 

@@ -311,7 +311,16 @@ func (s style) blockedRows(v view, i int) (rows []row) {
 	add(red, "      "+s.mark(runapi.Blocked)+" ", "        ", v.title(step))
 	add(red, indent, indent, v.why(step))
 	for _, c := range v.goOn(step) {
-		add(bold, indent, indent+"  ", c)
+		lines := wrap(c, s.width-len(indent)-len("   \\"))
+		for n, l := range lines {
+			if n > 0 {
+				l = "  " + l
+			}
+			if n < len(lines)-1 {
+				l += ` \` // what is copied must still be one command
+			}
+			rows = append(rows, row{indent + l, bold})
+		}
 	}
 	return rows
 }

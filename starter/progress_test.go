@@ -120,7 +120,7 @@ func TestSkippedStepsAreNotCountedAsDone(t *testing.T) {
 	v := viewOf("dsr")
 	text := strings.Join(style{}.frame(v, 120, 24), "\n")
 	require.Contains(t, text, "Guests                       1/2, 1 skipped")
-	require.Contains(t, text, "Shut down host esx21  40s: waits until db01 is off, whose shutdown was skipped")
+	require.Contains(t, text, "Shut down host esx21  40s: waits for db01 to be off (skipped)")
 	require.Equal(t, 10, strings.Count(text, "█"))
 }
 
@@ -143,6 +143,7 @@ func TestTheReasonOfABlockIsWrappedAndSaysNothingTwice(t *testing.T) {
 	require.NotContains(t, text, "(or `nightshift skip`)")
 	require.Contains(t, strings.Join(strings.Fields(text), " "), "still on after 5m0s, and policy onTimeout is leave. Next: bring it into the right state nightshift retry")
 	require.Contains(t, text, "blocked, waits for you")
+	require.Contains(t, text, runA+" \\\n            shutdown-guest:db01 --force\n", "a command in two lines is still one command")
 }
 
 func TestTheLinkIsNeverCut(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
 	log := c.logger(false).With("Namespace", "default", "WorkflowID", runA)
-	log.Info(runapi.LogBlocked, "step", "Shut down guest web01", "why", "it is\nstill on")
+	log.Info(runapi.LogBlocked, "step", "Shut down guest web01", "why", "ShutdownGuest of guest web01: it is\nstill on")
 	log.Info(runapi.LogEnded, "outcome", runapi.Aborted, "why", "aborted by ann: storm")
 	log.Error("Activity error.", "Error", "still on")
 	log.Warn("GetHistory page size is larger than threshold")
