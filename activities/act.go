@@ -322,6 +322,9 @@ func (t *attempt) done(v verb, s seen, note string) (plan.Outcome, error) {
 	if note != "" && !v.bare {
 		out.Note = note + s.state
 	}
+	if n := len(t.memo.Earlier); n > 0 && out.Note == "" { // a plug that was pulled is to be read in the report
+		out.Note = t.memo.Intent + " was sent, as " + t.memo.Earlier[n-1] + " did not do"
+	}
 	return out, nil
 }
 

@@ -125,7 +125,7 @@ func (d *guestDown) first(context.Context, *seen) (string, error) {
 	case d.call.Decision > 0: // it was asked before, and the Tools stop early in a shutdown
 		return "", nil
 	}
-	return d.harsher(d.p.NoTools, "no VMware Tools run in it, and policy noTools is leave")
+	return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: leave)")
 }
 
 // harsher is the call that a policy allows instead of a shutdown.
@@ -142,7 +142,7 @@ func (d *guestDown) harsher(policy, leave string) (string, error) {
 }
 
 func (d *guestDown) late(context.Context, seen, plan.Memo) (string, error) {
-	return d.harsher(d.p.OnTimeout, "it was asked to shut down and is still on after "+d.p.Timeout.String()+", and policy onTimeout is leave")
+	return d.harsher(d.p.OnTimeout, "it was asked to shut down and is still on after "+d.p.Timeout.String()+", and its policy is to ask then (onTimeout: leave)")
 }
 
 func (d *guestDown) calls() map[string]call {
@@ -156,7 +156,7 @@ func (d *guestDown) calls() map[string]call {
 			send:    func(ctx context.Context, _ seen) (string, error) { return "", d.vc.ShutdownGuest(ctx, t.Ref) },
 			refused: func(_ context.Context, err error) (string, error) {
 				if errors.Is(err, vsphere.ErrNoTools) {
-					return d.harsher(d.p.NoTools, "no VMware Tools run in it, and policy noTools is leave")
+					return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: leave)")
 				}
 				return "", err
 			}},
