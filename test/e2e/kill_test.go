@@ -22,6 +22,7 @@ import (
 func TestKilledAtAnyMoment(t *testing.T) {
 	for seed := range int64(10) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			spec := simlab.SmallSpec()
 			if seed == 0 {
 				spec = simlab.HomeSpec()
