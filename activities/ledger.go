@@ -183,9 +183,9 @@ func (a *Activities) runsAgain(ctx context.Context, g plan.RememberedGuest) (boo
 	return err == nil && got.Power == live.PoweredOn && strings.EqualFold(got.UUID, g.UUID), err
 }
 
-// ReadLedger answers the ledger of a lab, without its memory and its acts: they would be in every run's history.
+// ReadLedger answers the ledger of a lab, without its memory, records and acts: they would be in every run's history.
 func (a *Activities) ReadLedger(ctx context.Context, lab string) (ledger.State, error) {
 	st, err := a.ledger.read(ctx, lab)
-	st.Memory, st.Acts = nil, nil
+	st.Memory, st.Records, st.Acts = nil, nil, nil
 	return st, classify(plan.ReadLedger, plan.Target{Kind: plan.Lab, Name: lab}, err)
 }

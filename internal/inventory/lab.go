@@ -4,7 +4,11 @@
 // It knows neither Temporal nor any device.
 package inventory
 
-import "nightshift/internal/plan"
+import (
+	"strings"
+
+	"nightshift/internal/plan"
+)
 
 // A File is lab.yaml. Every name is unique within its list.
 //
@@ -22,12 +26,16 @@ type File struct {
 	Hosts    []Host    `json:"hosts" jsonschema:"minItems=1"`
 	Guests   []Guest   `json:"guests,omitempty"`
 	Groups   []Group   `json:"groups,omitempty"`
+	// ApplicationClusters go down as one thing before their members, and come up as one thing after them.
+	ApplicationClusters []ApplicationCluster `json:"applicationClusters,omitempty"`
 	// StorageHosts are reached over SSH.
 	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
 	Tags         Tags          `json:"tags,omitempty"`
 	Policies     Policies      `json:"policies,omitempty"`
 	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc.
 	Limits Limits `json:"limits,omitempty"`
+	// People are those whose signatures nightshift knows.
+	People []Person `json:"people,omitempty"`
 	// Runbooks holds the settings of runbooks by catalog name: "power-down".
 	Runbooks map[string]Runbook `json:"runbooks,omitempty"`
 }
@@ -91,12 +99,19 @@ type Host struct {
 	// Keep leaves the host and its guests alone.
 	Keep bool `json:"keep,omitempty"`
 	BMC  *BMC `json:"bmc,omitempty"`
-	SSH  *SSH `json:"ssh,omitempty"`
+	// WakeOnLAN switches on a machine that has no BMC.
+	WakeOnLAN *WakeOnLAN `json:"wakeOnLan,omitempty"`
+	// ESXi is the host's own API. Needed of hosts that carry what the lab stands on: their vCenter is not there when they
+	// go down last and come up first.
+	ESXi *Endpoint `json:"esxi,omitempty"`
+	SSH  *SSH      `json:"ssh,omitempty"`
+	// Provides says what the rest of the lab needs this machine for.
+	Provides []Provision `json:"provides,omitempty"`
 	// Shutdown overrides policies.host for this host.
 	Shutdown *HostPolicy `json:"shutdown,omitempty"`
 }
 
-// A BMC is a server's management controller (iDRAC, iLO, …), reached through Redfish.
+// A BMC is a server's management controller (iDRAC, iLO, …), reached through Redfish (https://…) or IPMI (ipmi://host[:623]).
 type BMC struct {
 	Endpoint `json:",inline"`
 	// BasicAuth sends user and password with each request and makes no session, for services that ask for it even to log in.
@@ -107,6 +122,55 @@ type BMC struct {
 	Serial string `json:"serial,omitempty"`
 	// UUID is the same for a BMC that tells no serial number.
 	UUID string `json:"uuid,omitempty"`
+}
+
+// WakeOnLAN is for machines that can be switched on by a magic packet and tell nobody whether they are on.
+type WakeOnLAN struct {
+	MAC string `json:"mac"` // of a network card that is set to wake: 00:11:22:33:44:55
+	// Broadcast is where the packet is sent, address[:port]. Default 255.255.255.255:9.
+	Broadcast string `json:"broadcast,omitempty"`
+	// Witness are addresses, host:port, that answer as long as the machine is on, and of which one at least is not on its
+	// management network. The machine counts as off when it was told to shut down, its vCenter has lost it, and none of
+	// them answers any more.
+	Witness []string `json:"witness" jsonschema:"minItems=1"`
+}
+
+// A Provision is what a machine provides to the lab: KIND or KIND:NAME. The kinds are datastore (with its name in
+// vCenter), dns, ntp, identity, keys (the name is that of a key provider; without one: all) and vcenter (its name in
+// this file; may be left out where there is only one).
+type Provision string
+
+// The kinds of provisions, in the order in which a lab needs them when it comes up.
+const (
+	ProvidesDatastore = "datastore"
+	ProvidesDNS       = "dns"
+	ProvidesNTP       = "ntp"
+	ProvidesIdentity  = "identity"
+	ProvidesKeys      = "keys"
+	ProvidesVCenter   = "vcenter"
+)
+
+// Split is the provision's kind and name; the latter may be empty.
+func (p Provision) Split() (kind, name string) {
+	kind, name, _ = strings.Cut(string(p), ":")
+	return kind, name
+}
+
+// An ApplicationCluster is a cluster inside guests (Pacemaker, Patroni, WSFC, …), which would fail over, or fence its
+// members, if these went down one by one. The commands run over SSH, without a shell, as argument lists.
+type ApplicationCluster struct {
+	Name string `json:"name"`
+	// Members are its guests, by name, or "group:NAME".
+	Members []string `json:"members" jsonschema:"minItems=1"`
+	// At are the machines where the commands run: the first that answers is taken.
+	At []SSH `json:"at" jsonschema:"minItems=1"`
+	// Status tells how the cluster is: exit status 0 is up, one of Stopped is stopped, any other is unknown.
+	Status  []string `json:"status" jsonschema:"minItems=1"`
+	Stopped []int    `json:"stopped,omitempty"` // exit statuses of Status that mean stopped; default [3], as in the LSB
+	Stop    []string `json:"stop" jsonschema:"minItems=1"`
+	Start   []string `json:"start" jsonschema:"minItems=1"`
+	// Timeout is how long it may take to stop or to start. Default 10m.
+	Timeout plan.Duration `json:"timeout,omitempty"`
 }
 
 // SSH is a machine reached over SSH. The host key is pinned.
@@ -135,6 +199,8 @@ type Guest struct {
 	UUID string `json:"uuid,omitempty"`
 	// Keep leaves it alone.
 	Keep bool `json:"keep,omitempty"`
+	// Provides says what the rest of the lab needs it for: it goes down after all that need it, and comes up before them.
+	Provides []Provision `json:"provides,omitempty"`
 	// After names guests, or "group:NAME", that must be up and healthy before this one starts. Down goes in reverse.
 	After []string `json:"after,omitempty"`
 	// Shutdown overrides policies.guest for this guest.

@@ -56,4 +56,21 @@ type Runbook struct {
 	ApprovalDeadline plan.Duration `json:"approvalDeadline,omitempty"`
 	// Approval demands an approval of the plan even where --yes is given, and of scheduled runs.
 	Approval bool `json:"approval,omitempty"`
+	// OnStale is what an unattended run does that wakes after it was asleep for more than 15 minutes (a suspended laptop, a
+	// machine that was off): stop, continue, or ask. Default ask.
+	OnStale string `json:"onStale,omitempty" jsonschema:"enum=ask,enum=stop,enum=continue"`
+	// Approvers demands signed approvals of people of the list at the top, never of the one who asked for the run.
+	Approvers *Approvers `json:"approvers,omitempty"`
+}
+
+// Approvers says whose signed approval a runbook needs.
+type Approvers struct {
+	Need int      `json:"need,omitempty" jsonschema:"minimum=0"` // how many have to approve; default 1
+	Of   []string `json:"of" jsonschema:"minItems=1"`            // names of people
+}
+
+// A Person is known by an SSH key.
+type Person struct {
+	Name string `json:"name"`
+	Key  string `json:"key"` // public, as in authorized_keys: "ssh-ed25519 AAAA…"
 }

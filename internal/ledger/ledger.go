@@ -35,6 +35,8 @@ type State struct {
 	Debts  []plan.Debt            `json:"debts"`
 	Memory []plan.RememberedGuest `json:"memory"`
 	Hold   *Hold                  `json:"hold,omitempty"`
+	// Records are what vCenters last knew of their hosts and guests, one for each that goes down itself.
+	Records []Record `json:"records,omitempty"`
 	// Acts are the last things that people did to the ledger, oldest first.
 	Acts []Act `json:"acts"`
 }
@@ -67,6 +69,14 @@ type Hold struct {
 	Since  time.Time `json:"since"`
 }
 
+// A Record is a vCenter's inventory as it was when a power-down began, for the power-up that begins without it.
+type Record struct {
+	VCenter string    `json:"vcenter"` // its name in the lab file
+	At      time.Time `json:"at"`
+	Run     string    `json:"run"`    // workflow id
+	Packed  []byte    `json:"packed"` // gzip of the JSON of a live.VCenter
+}
+
 // An Act is something that a person did to the ledger.
 type Act struct {
 	At   time.Time `json:"at"`
@@ -86,6 +96,7 @@ type Change struct {
 	Forgive  *Forgive               `json:"forgive,omitempty"`
 	Remember []plan.RememberedGuest `json:"remember,omitempty"` // adds; what is there is left as it is
 	Forget   []plan.RememberedGuest `json:"forget,omitempty"`
+	Record   *Record                `json:"record,omitempty"` // takes the place of the vCenter's earlier one
 	// ForgetGuest is for a person: Forget is what a power-up does.
 	ForgetGuest *ForgetGuest `json:"forgetGuest,omitempty"`
 	Hold        *Hold        `json:"hold,omitempty"`
@@ -154,7 +165,7 @@ func (s *State) Check(c Change) error {
 		if s.Hold == nil {
 			return errors.New("there is no hold")
 		}
-	case c.Release == nil && c.Owe == nil && c.Settle == "" && c.Remember == nil && c.Forget == nil:
+	case c.Release == nil && c.Owe == nil && c.Settle == "" && c.Remember == nil && c.Forget == nil && c.Record == nil:
 		return errors.New("the change says nothing")
 	}
 	return nil
@@ -232,6 +243,8 @@ func (s *State) Apply(c Change, now time.Time) {
 				s.Memory = slices.Delete(s.Memory, i, i+1)
 			}
 		}
+	case c.Record != nil:
+		s.Records = append(slices.DeleteFunc(s.Records, func(r Record) bool { return r.VCenter == c.Record.VCenter }), *c.Record)
 	case c.ForgetGuest != nil:
 		if i := slices.IndexFunc(s.Memory, c.ForgetGuest.means); i >= 0 {
 			g := s.Memory[i]

@@ -14,8 +14,28 @@ type State struct {
 	BMCs     []BMC     // one per host of the lab file that has a BMC
 	// Instance names this nightshift: what it writes as mark.
 	Instance string
+	// Hosts are those of the lab file that were read through their own API, as their vCenter does not answer, or as they
+	// carry what the lab stands on.
+	Hosts []DirectHost
+	// Needs are the addresses that nightshift itself uses: its name servers, its Temporal server.
+	Needs []Need
 	// Machine is the SMBIOS UUID of the machine that nightshift runs on, lower case; empty: not known.
 	Machine string
+}
+
+// A DirectHost is what an ESXi host tells of itself.
+type DirectHost struct {
+	Host string // name in the lab file
+	// Err is why it could not be read; then nothing else is set but Host.
+	Err string
+	// ESXi is its inventory: one host, without clusters. Refs are the host's own, other than its vCenter's.
+	ESXi VCenter
+}
+
+// A Need is something that nightshift itself cannot do without.
+type Need struct {
+	What    string // "its name server", "its Temporal server"
+	Address string // IP address
 }
 
 // A VCenter is what one vCenter tells.
@@ -26,12 +46,15 @@ type VCenter struct {
 	Build        string
 	APIType      string        // VirtualCenter | HostAgent
 	ClockOffset  time.Duration // its clock less ours
-	Mark         string        // who works on it: the custom attribute; empty: nobody
-	Clusters     []Cluster
-	Hosts        []Host
-	Guests       []Guest
-	Datastores   []Datastore
-	Tasks        []Task // queued or running
+	// Remembered is set where the vCenter does not answer and this is what it last told, from the ledger. Nothing in it says
+	// how things are now: power and connection states are empty.
+	Remembered time.Time
+	Mark       string // who works on it: the custom attribute; empty: nobody
+	Clusters   []Cluster
+	Hosts      []Host
+	Guests     []Guest
+	Datastores []Datastore
+	Tasks      []Task // queued or running
 	// Warnings are what could not be read for lack of rights: "tags: no permission".
 	Warnings []string
 }
@@ -101,6 +124,7 @@ type Guest struct {
 	Question       *Question // the VM waits for an answer
 	Tags           []string
 	Datastores     []string // Refs of those that hold its files
+	Path           string   // of its configuration file: "[datastore1] web01/web01.vmx"
 	IP             string   // as the Tools tell it
 }
 

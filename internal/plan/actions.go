@@ -21,6 +21,10 @@ const (
 	// UnmarkLab (no params): the mark is gone.
 	UnmarkLab Action = "UnmarkLab"
 
+	// RecordLab (RecordParams): the ledger has what the vCenter knows of its hosts, guests and datastores, for a power-up that
+	// begins without it, and a page with what a person would do by hand lies in the state directory.
+	RecordLab Action = "RecordLab"
+
 	// SuspendSetting (SettingParams): the cluster's setting is as power-down wants it; what it was is a debt.
 	SuspendSetting Action = "SuspendSetting"
 	// SettleDebt (SettingParams): the setting is as the debt says, and the debt is gone.
@@ -43,14 +47,23 @@ const (
 	PowerOnHost Action = "PowerOnHost"
 	// AwaitHost (HostParams): the vCenter says that the host is connected; with Unnoticed, that it is again. Read-only.
 	AwaitHost Action = "AwaitHost"
-	// AwaitDatastores (AwaitDatastoresParams): the host sees the datastores. Read-only.
+	// AwaitDatastores (AwaitDatastoresParams): the host can use the datastores. Read-only but for the rescans that it is told
+	// to make.
 	AwaitDatastores Action = "AwaitDatastores"
+	// AwaitVCenter (no params; the target is the vCenter): it answers, lets us log in, and its inventory can be read. Read-only.
+	AwaitVCenter Action = "AwaitVCenter"
+
+	// StopApplication (ApplicationParams): the application cluster says that it is stopped.
+	StopApplication Action = "StopApplication"
+	// StartApplication (ApplicationParams): it says that it is up.
+	StartApplication Action = "StartApplication"
 )
 
 // Actions lists every action, in the order above.
 func Actions() []Action {
-	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, SuspendSetting, SettleDebt, ShutdownGuest, PowerOnGuest,
-		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores}
+	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, ShutdownGuest, PowerOnGuest,
+		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
+		StopApplication, StartApplication}
 }
 
 // RememberParams are for RememberRunning and ForgetRunning.
@@ -179,7 +192,22 @@ type PowerOnHostParams struct {
 // AwaitDatastoresParams are for AwaitDatastores.
 type AwaitDatastoresParams struct {
 	Host       string   `json:"host"`
-	Datastores []string `json:"datastores"` // managed object ids
+	Datastores []string `json:"datastores,omitempty"` // managed object ids
+	// Names are used instead of ids where the step goes to the host itself, which has ids of its own.
+	Names []string `json:"names,omitempty"`
+	// Rescan has the host look for its storage again and again while something is missing, as its provider came up after it.
+	Rescan bool `json:"rescan,omitempty"`
+}
+
+// RecordParams are for RecordLab.
+type RecordParams struct {
+	VCenter string `json:"vcenter"` // its name in the lab file
+}
+
+// ApplicationParams are for StopApplication and StartApplication.
+type ApplicationParams struct {
+	Application string   `json:"application"` // its name in the lab file
+	Timeout     Duration `json:"timeout"`     // how long it may take
 }
 
 // Encode makes the Params of a step.

@@ -43,6 +43,8 @@ func (p *ShutdownHostParams) check() error {
 		oneOf("onTimeout", p.OnTimeout, "", LeaveHost, ForceOffBMC), ahead("timeout", p.Timeout))
 }
 
+func (p *ApplicationParams) check() error { return ahead("timeout", p.Timeout) }
+
 func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -76,6 +78,10 @@ func newParams(a Action) any {
 		return new(PowerOnHostParams)
 	case AwaitDatastores:
 		return new(AwaitDatastoresParams)
+	case RecordLab:
+		return new(RecordParams)
+	case StopApplication, StartApplication:
+		return new(ApplicationParams)
 	}
 	return nil
 }

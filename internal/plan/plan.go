@@ -97,6 +97,9 @@ type Target struct {
 	Endpoint string `json:"endpoint,omitempty"` // the vCenter's name in the lab file
 	Ref      string `json:"ref,omitempty"`      // managed object id: "vm-42", "host-9", "domain-c8"
 	UUID     string `json:"uuid,omitempty"`     // guest: instance UUID; host: SMBIOS UUID; lower case
+	// Direct is the host of the lab file through whose own API the step acts, as the vCenter is not there then. The object is
+	// found there by its UUID and Name: Ref is the vCenter's and not compared.
+	Direct string `json:"direct,omitempty"`
 }
 
 func (t Target) String() string { return string(t.Kind) + " " + t.Name }
@@ -105,10 +108,12 @@ func (t Target) String() string { return string(t.Kind) + " " + t.Name }
 type Kind string
 
 const (
-	Guest   Kind = "guest"
-	Host    Kind = "host"
-	Cluster Kind = "cluster"
-	Lab     Kind = "lab"
+	Guest       Kind = "guest"
+	Host        Kind = "host"
+	Cluster     Kind = "cluster"
+	Lab         Kind = "lab"
+	VCenter     Kind = "vCenter"
+	Application Kind = "application cluster"
 )
 
 // Duration is a time.Duration that reads "5m0s" in JSON.
@@ -152,7 +157,7 @@ func SiteQueue(lab, site string) string {
 // keep nightshift's own books.
 func (s Step) Changes() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, RememberRunning, ForgetRunning, MarkLab, UnmarkLab:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab:
 		return false
 	}
 	return true

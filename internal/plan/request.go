@@ -9,7 +9,7 @@ const (
 	TakeLocks = "TakeLocks"
 	// ReleaseLocks (LockRequest) gives them back; none held is no error.
 	ReleaseLocks = "ReleaseLocks"
-	// ReadLedger (lab name) answers the ledger.State without Memory and Acts, which may be long and belong into no history.
+	// ReadLedger (lab name) answers the ledger.State without Memory, Records and Acts, which may be long and belong into no history.
 	ReadLedger = "ReadLedger"
 	Nudge      = "Nudge" // local activity: asks the steps of a run in this process to yield at once
 )
@@ -42,6 +42,22 @@ type Settings struct {
 	BlockedDeadline  Duration  `json:"blockedDeadline"`
 	ApprovalDeadline Duration  `json:"approvalDeadline"`
 	Approval         bool      `json:"approval,omitempty"`
+	// OnStale says what an unattended run does that wakes after a gap: stop or continue. Empty: ask.
+	OnStale string `json:"onStale,omitempty"`
+	// Approvers are those whose signed approval the plan needs; nil: none is needed.
+	Approvers *Approvers `json:"approvers,omitempty"`
+}
+
+// Approvers are the people who may approve runs of a runbook, by their keys.
+type Approvers struct {
+	Need int        `json:"need"` // how many of them have to
+	Of   []Approver `json:"of"`
+}
+
+// An Approver is a person and the public key by which a signature is known as theirs.
+type Approver struct {
+	Name string `json:"name"`
+	Key  string `json:"key"` // as in authorized_keys: "ssh-ed25519 AAAA…"
 }
 
 // A LockRequest names what to lock and for whom.
