@@ -94,7 +94,7 @@ func TestBadLabFiles(t *testing.T) {
 
 // TestLabsThatAreNotAsTheirFileSays: whatever is wrong, the run says so, changes nothing and tries no password twice.
 func TestLabsThatAreNotAsTheirFileSays(t *testing.T) {
-	b := newBench(t)
+	b := newTemporalRig(t)
 	printer := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>a printer</html>") }))
 	t.Cleanup(printer.Close)
 	secret := func(name, value string) func(*place) {
@@ -178,7 +178,7 @@ func line(from, to string) func(*place, string) string {
 
 // TestBadOrders are refused with a reason and a documented exit code.
 func TestBadOrders(t *testing.T) {
-	p := newBench(t).place(t, "orders", simlab.SmallSpec(), nil)
+	p := newTemporalRig(t).place(t, "orders", simlab.SmallSpec(), nil)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	p.must("plan", "power-down", "--out", file)
 	edited := func(edit func(map[string]any)) string {
@@ -234,10 +234,10 @@ func TestBadOrders(t *testing.T) {
 	text, err := os.ReadFile(p.path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(other, []byte(swap("lab: orders", "lab: other")(string(text))), 0o600))
-	s := once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.bench.server.Address())
+	s := once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.rig.server.Address())
 	require.Equal(t, 1, s.code)
 	require.Contains(t, s.err, "no worker answers")
-	s = once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.bench.server.Address(), "--plan", file)
+	s = once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.rig.server.Address(), "--plan", file)
 	require.Equal(t, 2, s.code)
 	require.Contains(t, s.err, "is for lab orders, this is lab other")
 }

@@ -27,11 +27,11 @@ var acting = []string{"ShutdownGuest", "PowerOffVM_Task", "EnterMaintenanceMode_
 
 // TestFaults does to runs what nights do to them.
 func TestFaults(t *testing.T) {
-	b := newBench(t)
-	for name, test := range map[string]func(*testing.T, *bench){
-		"answers get lost":        func(t *testing.T, b *bench) { everyCall(t, b, "lost", simlab.LoseAnswer) },
-		"calls get lost":          func(t *testing.T, b *bench) { everyCall(t, b, "drop", simlab.Drop) },
-		"calls fail":              func(t *testing.T, b *bench) { everyCall(t, b, "error", simlab.Error) },
+	b := newTemporalRig(t)
+	for name, test := range map[string]func(*testing.T, *temporalRig){
+		"answers get lost":        func(t *testing.T, b *temporalRig) { everyCall(t, b, "lost", simlab.LoseAnswer) },
+		"calls get lost":          func(t *testing.T, b *temporalRig) { everyCall(t, b, "drop", simlab.Drop) },
+		"calls fail":              func(t *testing.T, b *temporalRig) { everyCall(t, b, "error", simlab.Error) },
 		"the vCenter goes":        vcenterGoes,
 		"a BMC goes":              bmcGoes,
 		"somebody starts a guest": guestStarted,
@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 }
 
 // everyCall lets each kind of call go wrong once in both runs.
-func everyCall(t *testing.T, b *bench, name string, kind simlab.Kind) {
+func everyCall(t *testing.T, b *temporalRig, name string, kind simlab.Kind) {
 	p := b.place(t, "f-"+name, simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	for _, verb := range acting {
@@ -80,7 +80,7 @@ func (p *place) done(args ...string) report.Report {
 	return r
 }
 
-func vcenterGoes(t *testing.T, b *bench) {
+func vcenterGoes(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-vc", simlab.SmallSpec(), nil)
 	since := p.calls()
 	run := p.begin("power-down")
@@ -92,7 +92,7 @@ func vcenterGoes(t *testing.T, b *bench) {
 	p.isDown()
 }
 
-func bmcGoes(t *testing.T, b *bench) {
+func bmcGoes(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-bmc", simlab.SmallSpec(), nil)
 	since := p.calls()
 	run := p.begin("power-down")
@@ -146,7 +146,7 @@ func (p *place) blockedAt(run string) report.Step {
 // hasty is for labs in which a host will not get into maintenance mode.
 func hasty(_ *place, s string) string { return swap("maintenance: 1m0s", "maintenance: 4s")(s) }
 
-func guestStarted(t *testing.T, b *bench) {
+func guestStarted(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-start", simlab.SmallSpec(), hasty)
 	run := p.begin("power-down")
 	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "db01") > 0 })
@@ -163,7 +163,7 @@ func guestStarted(t *testing.T, b *bench) {
 	require.Equal(t, runapi.Aborted, p.end(run).Outcome)
 }
 
-func guestRenamed(t *testing.T, b *bench) {
+func guestRenamed(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-rename", simlab.SmallSpec(), nil)
 	run := p.begin("power-down")
 	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "web01") > 0 })
@@ -177,7 +177,7 @@ func guestRenamed(t *testing.T, b *bench) {
 	require.Zero(t, p.lab.Count("ShutdownGuest", "dc01"))
 }
 
-func hostDies(t *testing.T, b *bench) {
+func hostDies(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-dies", simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	run := p.begin("power-down")
@@ -205,7 +205,7 @@ func (p *place) cut(host string) {
 	p.post(bmc, "ForceOff")
 }
 
-func questionPending(t *testing.T, b *bench) {
+func questionPending(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-ask", simlab.SmallSpec(), nil)
 	run := p.begin("power-down")
 	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "web01") > 0 })
@@ -218,7 +218,7 @@ func questionPending(t *testing.T, b *bench) {
 	require.NotContains(t, p.cli("status").out, "\x1b")
 }
 
-func passwordChanges(t *testing.T, b *bench) {
+func passwordChanges(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-pw", simlab.SmallSpec(), nil)
 	run := p.begin("power-down")
 	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "web01") > 0 })
@@ -240,7 +240,7 @@ func passwordChanges(t *testing.T, b *bench) {
 	require.Equal(t, 1, p.lab.Logins()["vcenter"].Failed)
 }
 
-func twoRuns(t *testing.T, b *bench) {
+func twoRuns(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-two", simlab.SmallSpec(), nil)
 	p.lab.Inject(simlab.Fault{Verb: "ShutdownGuest", Target: "dc01", Kind: simlab.Error, SOAP: "NoPermission"})
 	first := p.begin("power-down")
@@ -257,7 +257,7 @@ func twoRuns(t *testing.T, b *bench) {
 	p.settled()
 }
 
-func terminated(t *testing.T, b *bench) {
+func terminated(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-term", simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	run := p.begin("power-down")
@@ -288,7 +288,7 @@ func terminated(t *testing.T, b *bench) {
 	p.isAs(guests, clusters)
 }
 
-func abortedAndAgain(t *testing.T, b *bench) {
+func abortedAndAgain(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-again", simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	run := p.begin("power-down")
@@ -314,7 +314,7 @@ func abortedAndAgain(t *testing.T, b *bench) {
 	p.isAs(guests, clusters)
 }
 
-func upAbortedAndAgain(t *testing.T, b *bench) {
+func upAbortedAndAgain(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-upagain", simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	p.done("power-down")
@@ -327,7 +327,7 @@ func upAbortedAndAgain(t *testing.T, b *bench) {
 	p.isAs(guests, clusters)
 }
 
-func cancelled(t *testing.T, b *bench) {
+func cancelled(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-cancel", simlab.SmallSpec(), nil)
 	guests, clusters := p.lab.Guests(), p.lab.Clusters()
 	run := p.begin("power-down")
@@ -340,7 +340,7 @@ func cancelled(t *testing.T, b *bench) {
 	p.isAs(guests, clusters)
 }
 
-func orders(t *testing.T, b *bench) {
+func orders(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-order", simlab.SmallSpec(), func(_ *place, s string) string {
 		return strings.Replace(s, "guest: {timeout: 1m0s}", "guest: {timeout: 1s, onTimeout: leave}", 1)
 	})
@@ -373,7 +373,7 @@ func orders(t *testing.T, b *bench) {
 	require.Equal(t, 1, p.lab.Count("PowerOffVM_Task", "web01"))
 }
 
-func policies(t *testing.T, b *bench) {
+func policies(t *testing.T, b *temporalRig) {
 	p := b.place(t, "f-policy", simlab.SmallSpec(), hasty)
 	defer p.lab.Inject(simlab.Fault{Verb: "ShutdownGuest", Target: "db01", Kind: simlab.Error, SOAP: "NoPermission"})()
 	r := p.end(p.begin("power-down", "--on-failure", "abort"))

@@ -31,20 +31,20 @@ import (
 	"nightshift/workflows"
 )
 
-// A bench is a Temporal server for many labs: each test has a lab of its own, with a worker in this process, and gives
+// A temporalRig is a Temporal server for many labs: each test has a lab of its own, with a worker in this process, and gives
 // its orders with the real command.
-type bench struct {
+type temporalRig struct {
 	server *engine.Server
 	client client.Client
 	log    *syncBuffer
 }
 
-func newBench(t *testing.T) *bench {
+func newTemporalRig(t *testing.T) *temporalRig {
 	t.Helper()
 	dir, err := statedir.Open(filepath.Join(t.TempDir(), "temporal"))
 	require.NoError(t, err)
 	require.NoError(t, dir.Lock(t.Context()))
-	b := &bench{log: &syncBuffer{}}
+	b := &temporalRig{log: &syncBuffer{}}
 	b.server, err = engine.Start(context.WithoutCancel(t.Context()), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.server.Stop(); _ = dir.Close() })
@@ -72,20 +72,20 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// A place is one lab on a bench.
+// A place is one lab on a temporalRig.
 type place struct {
 	*testing.T
-	bench  *bench
+	rig    *temporalRig
 	lab    *simlab.Lab
 	path   string // of the lab file
 	worker *worker.Worker
 }
 
 // place starts a lab, lets edit change its lab file, and starts a worker for it.
-func (b *bench) place(t *testing.T, name string, spec simlab.Spec, edit func(*place, string) string) *place {
+func (b *temporalRig) place(t *testing.T, name string, spec simlab.Spec, edit func(*place, string) string) *place {
 	t.Helper()
 	spec.Name = name
-	p := &place{T: t, bench: b}
+	p := &place{T: t, rig: b}
 	var err error
 	p.lab, err = simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 120})
 	require.NoError(t, err)
@@ -106,8 +106,8 @@ func (p *place) work() {
 	p.Helper()
 	lab, err := inventory.Load(p.path)
 	require.NoError(p, err)
-	p.worker, err = worker.Start(p.Context(), worker.Config{Client: p.bench.client, Namespace: p.bench.server.Namespace(), Lab: lab,
-		Instance: "e2e", Logger: slog.New(slog.NewTextHandler(p.bench.log, nil))})
+	p.worker, err = worker.Start(p.Context(), worker.Config{Client: p.rig.client, Namespace: p.rig.server.Namespace(), Lab: lab,
+		Instance: "e2e", Logger: slog.New(slog.NewTextHandler(p.rig.log, nil))})
 	require.NoError(p, err)
 }
 
@@ -122,7 +122,7 @@ func (p *place) cli(args ...string) said {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.Context()), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(args, "--lab", p.path, "--temporal-address", p.bench.server.Address())...)
+	cmd := exec.CommandContext(ctx, binary, append(args, "--lab", p.path, "--temporal-address", p.rig.server.Address())...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
