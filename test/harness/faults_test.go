@@ -1,0 +1,178 @@
+//go:build e2e
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+	"nightshift/internal/simlab"
+)
+
+// A fault is one way in which a step breaks.
+type fault struct {
+	name string
+	// at is called for each attempt of the step that broke; next is the activity itself.
+	at func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error)
+	// meanwhile is what happens to the run as soon as the step has begun. May be nil.
+	meanwhile func(r *rig, run string, t *trap)
+	// answer is what an operator says when the step is blocked. May be nil: it must not be.
+	answer func(r *rig, run string, t *trap)
+	// ends are the outcomes that are right. Default: done.
+	ends []string
+	// skip says why the fault is not tried with an action. May be nil.
+	skip func(plan.Action) string
+}
+
+func straight(_ *trap, _ context.Context, _ int, next func() (any, error)) (any, error) {
+	return next()
+}
+
+// broken fails the step for good until somebody has answered.
+func broken(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+	if attempt == 1 {
+		return nil, temporal.NewNonRetryableApplicationError("injected: refused for good", "Precondition", nil)
+	}
+	return next()
+}
+
+// injected puts a fault between nightshift and the system, for the next call of the step.
+func injected(kind simlab.Kind) func(*trap, context.Context, int, func() (any, error)) (any, error) {
+	return func(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+		if attempt == 1 {
+			for _, verb := range calls[t.action] {
+				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
+			}
+		}
+		return next()
+	}
+}
+
+// targetOf is how the lab names what the call of the step is about.
+func targetOf(t *trap) string {
+	if t.call.Target.Kind == plan.Lab {
+		return ""
+	}
+	return t.call.Target.Name
+}
+
+// faults lists the ways to break a step.
+func faults() []fault {
+	noCall := func(a plan.Action) string {
+		if len(calls[a]) == 0 {
+			return "it sends no call that changes a system"
+		}
+		return ""
+	}
+	return []fault{
+		{name: "done twice", at: func(_ *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+			out, err := next()
+			if attempt == 1 && err == nil { // its result does not reach Temporal
+				return nil, temporal.NewApplicationError("injected: the result was lost", "Transient")
+			}
+			return out, err
+		}},
+		{name: "fails once", at: func(_ *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+			if attempt == 1 {
+				return nil, temporal.NewApplicationError("injected: fails once", "Transient")
+			}
+			return next()
+		}},
+		{name: "fails, retried", at: broken, answer: func(r *rig, run string, t *trap) {
+			r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "try again"})
+		}, ends: []string{runapi.Done, runapi.Partial}}, // unmarking is skipped by its own policy
+		{name: "fails, skipped", at: broken, answer: func(r *rig, run string, t *trap) {
+			r.order(run, runapi.Skip, runapi.Order{Steps: []string{t.step}, Reason: "without it"})
+		}, ends: []string{runapi.Partial, runapi.Aborted}},
+		{name: "fails, aborted", at: broken, answer: func(r *rig, run string, _ *trap) {
+			r.order(run, runapi.Abort, runapi.Order{Reason: "enough"})
+		}, ends: []string{runapi.Aborted, runapi.Partial}},
+		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
+		{name: "call hangs", at: injected(simlab.Hang), skip: noCall},
+		{name: "hung", at: func(_ *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
+			if attempt == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return next()
+		}},
+		{name: "run cancelled", at: straight, meanwhile: func(r *rig, run string, _ *trap) {
+			_ = r.server.client.CancelWorkflow(r.Context(), run, "")
+		}, ends: []string{runapi.Aborted, runapi.Done}},
+		{name: "run paused", at: straight, meanwhile: func(r *rig, run string, _ *trap) {
+			r.order(run, runapi.Pause, runapi.Order{Reason: "a moment"})
+			r.eventually("what is in flight lands", func() bool { s := r.sheet(run); return s.Running == 0 })
+			r.order(run, runapi.Resume, runapi.Order{})
+		}},
+		{name: "worker stopped", at: straight, meanwhile: func(r *rig, _ string, _ *trap) {
+			r.worker.Stop()
+			r.work()
+		}},
+		{name: "session expired", at: func(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+			if attempt == 1 {
+				for _, s := range t.rig.systems(t.call.Target) {
+					f := simlab.Fault{System: s, Kind: simlab.Error, SOAP: "NotAuthenticated", Times: 1}
+					if strings.HasPrefix(s, "bmc:") {
+						f.SOAP, f.Status = "", 401
+					}
+					t.rig.Cleanup(t.rig.lab.Inject(f))
+				}
+			}
+			return next()
+		}, skip: func(a plan.Action) string {
+			switch a {
+			case plan.RememberRunning, plan.StopApplication, plan.StartApplication:
+				return "it has no session that could expire"
+			}
+			return ""
+		}},
+		{name: "two at once", at: func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
+			if attempt == 1 { // the server gives it up, as it does not beat
+				select {
+				case <-t.second:
+				case <-ctx.Done():
+				}
+			}
+			return next()
+		}},
+	}
+}
+
+// systems are those, by their names at the boundary, that a step on the target talks to.
+func (r *rig) systems(t plan.Target) []string {
+	var list []string
+	if t.Direct != "" {
+		list = append(list, "esxi:"+t.Direct)
+	} else {
+		list = append(list, "vcenter")
+	}
+	if t.Kind == plan.Host {
+		list = append(list, "bmc:"+t.Name)
+	}
+	return list
+}
+
+// calls are the verbs, as the lab names them, by which an action changes a system.
+var calls = map[plan.Action][]string{
+	plan.MarkLab:          {"AddCustomFieldDef", "SetField"},
+	plan.UnmarkLab:        {"SetField"},
+	plan.SuspendSetting:   {"ReconfigureComputeResource_Task", "UpdateOptions"},
+	plan.SettleDebt:       {"ReconfigureComputeResource_Task", "UpdateOptions"},
+	plan.ShutdownGuest:    {"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task"},
+	plan.PowerOnGuest:     {"PowerOnVM_Task", "PowerOnMultiVM_Task"},
+	plan.EnterMaintenance: {"EnterMaintenanceMode_Task"},
+	plan.ExitMaintenance:  {"ExitMaintenanceMode_Task"},
+	plan.ShutdownHost:     {"ShutdownHost_Task"},
+	plan.PowerOnHost:      {"Reset:On"},
+	plan.StopApplication:  {"exec"},
+	plan.StartApplication: {"exec"},
+}
+
+func (f fault) String() string { return f.name }
+
+var _ = fmt.Sprint

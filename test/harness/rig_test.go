@@ -1,0 +1,182 @@
+//go:build e2e
+
+// Package harness breaks every kind of step of every runbook in every way that we know, one at a time, in process, and
+// looks whether the run comes to the right end, or says truthfully what is in the way.
+package harness
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
+
+	"nightshift/internal/engine"
+	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+	"nightshift/internal/simlab"
+	"nightshift/internal/statedir"
+	"nightshift/worker"
+	"nightshift/workflows"
+)
+
+// patience is how long a test waits for anything: these machines are slow and shared.
+const patience = 10 * time.Minute
+
+// A server is one Temporal server for all labs.
+type server struct {
+	client client.Client
+	ns     string
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	dir, err := statedir.Open(filepath.Join(t.TempDir(), "temporal"))
+	require.NoError(t, err)
+	require.NoError(t, dir.Lock(t.Context()))
+	e, err := engine.Start(context.WithoutCancel(t.Context()), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = e.Stop(); _ = dir.Close() })
+	c, err := client.Dial(client.Options{HostPort: e.Address(), Namespace: e.Namespace(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return &server{c, e.Namespace()}
+}
+
+// A rig is one lab with a worker, in this process.
+type rig struct {
+	*testing.T
+	server *server
+	lab    *simlab.Lab
+	file   *inventory.Lab
+	worker *worker.Worker
+	traps  *traps
+	runs   int
+	since  int // calls that the lab had received when the last run began
+}
+
+// newRig starts a lab of its own for a test, with a trap for its activities.
+func newRig(t *testing.T, s *server, name string) *rig {
+	t.Helper()
+	r := &rig{T: t, server: s, traps: &traps{}}
+	spec := labSpec()
+	spec.Name = name
+	var err error
+	r.lab, err = simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 240})
+	require.NoError(t, err)
+	t.Cleanup(r.lab.Close)
+	path, err := r.lab.WriteLabFile(t.TempDir())
+	require.NoError(t, err)
+	r.file, err = inventory.Load(path)
+	require.NoError(t, err)
+	r.work()
+	t.Cleanup(func() { r.worker.Stop() })
+	return r
+}
+
+func (r *rig) work() {
+	r.Helper()
+	var err error
+	r.worker, err = worker.Start(context.WithoutCancel(r.Context()), worker.Config{Client: r.server.client, Namespace: r.server.ns, Lab: r.file, Instance: "harness",
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Interceptors: []interceptor.WorkerInterceptor{r.traps}})
+	require.NoError(r, err)
+}
+
+// begin starts a run.
+func (r *rig) begin(s subject) string {
+	r.Helper()
+	r.runs++
+	r.since = len(r.lab.Calls())
+	id := fmt.Sprintf("%s-%s-%d", s.runbook, r.file.Lab, r.runs)
+	_, err := r.server.client.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(r.file.Lab)}, s.workflow,
+		runapi.Params{Lab: r.file.Lab, Runbook: s.runbook, By: "harness", Approved: true})
+	require.NoError(r, err)
+	return id
+}
+
+// sheet is the run's state; while no worker answers it is asked again.
+func (r *rig) sheet(id string) (s runapi.Sheet) {
+	r.Helper()
+	r.eventually("the sheet of "+id, func() bool {
+		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+		defer cancel()
+		v, err := r.server.client.QueryWorkflow(ctx, id, "", runapi.SheetQuery)
+		return err == nil && v.Get(&s) == nil
+	})
+	return s
+}
+
+// order gives an order to the run, again and again while no worker answers.
+func (r *rig) order(id, verb string, o runapi.Order) {
+	r.Helper()
+	o.By = "harness"
+	r.eventually(verb+" of "+id, func() bool {
+		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+		defer cancel()
+		h, err := r.server.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: verb, Args: []any{o}, WaitForStage: client.WorkflowUpdateStageCompleted})
+		return err == nil && h.Get(ctx, nil) == nil
+	})
+}
+
+func (r *rig) eventually(what string, ok func() bool) {
+	r.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
+		if ok() {
+			return
+		}
+	}
+	require.FailNow(r, "not within "+patience.String()+": "+what)
+}
+
+// settle waits until the run has ended, or nothing of it goes on without a person.
+func (r *rig) settle(id string) (s runapi.Sheet) {
+	r.Helper()
+	r.eventually("the end of "+id, func() bool {
+		s = r.sheet(id)
+		return s.Outcome != "" && s.Phase == runapi.PhaseEnd || s.Stuck()
+	})
+	return s
+}
+
+func (r *rig) ledger() (st ledger.State) {
+	r.Helper()
+	v, err := r.server.client.QueryWorkflow(r.Context(), ledger.WorkflowID(r.file.Lab), "", ledger.StateQuery)
+	require.NoError(r, err)
+	require.NoError(r, v.Get(&st))
+	return st
+}
+
+// destructive are the calls that must not be sent twice without a decision between.
+var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "Reset:ForceOff", "Reset:GracefulShutdown",
+	"Reset:PushPowerButton", "Reset:On", "exec:stop", "exec:start"}
+
+// once fails when a destructive call of this run came more often than there were decisions to send it.
+func (r *rig) once(s runapi.Sheet) {
+	r.Helper()
+	count := map[string]int{}
+	for _, c := range r.lab.Calls()[r.since:] {
+		if slices.Contains(destructive, c.Verb) && !strings.HasPrefix(c.Result, "injected") {
+			count[c.Verb+" "+c.Target]++
+		}
+	}
+	for call, n := range count {
+		allowed := 1
+		for _, d := range s.Decisions {
+			if strings.HasSuffix(d.Step, ":"+strings.Fields(call)[1]) {
+				allowed++
+			}
+		}
+		require.LessOrEqual(r, n, allowed, "%s came %d times, with %d decisions: %+v", call, n, allowed-1, s.Decisions)
+	}
+}

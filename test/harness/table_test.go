@@ -1,0 +1,104 @@
+//go:build e2e
+
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+)
+
+// A table is what came of every pair of action and fault.
+type table struct {
+	mu    sync.Mutex
+	cells map[[2]string][]string
+	skips map[string][]string // reasons, and the pairs that were left out for them
+}
+
+func newTable() *table { return &table{cells: map[[2]string][]string{}, skips: map[string][]string{}} }
+
+func (t *table) add(s subject, a plan.Action, f fault, sheet runapi.Sheet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := [2]string{string(a), f.name}
+	t.cells[key] = append(t.cells[key], s.runbook+": "+ending(sheet))
+}
+
+// ending is how a run ended, in a cell's words.
+func ending(s runapi.Sheet) string {
+	words := s.Outcome
+	if n := len(s.Decisions); n > 0 {
+		words += fmt.Sprintf(" (%d decided)", n)
+	}
+	if n := len(s.Owed); n > 0 && s.Outcome == runapi.Aborted {
+		words += fmt.Sprintf(" (%d owed)", n)
+	}
+	return words
+}
+
+func (t *table) skip(a plan.Action, f fault, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.skips[why] = append(t.skips[why], string(a)+" × "+f.name)
+}
+
+// print writes the table as Markdown: to the test's log, and to the file that NIGHTSHIFT_TABLE names.
+func (t *table) print(tb *testing.T) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	b.WriteString("| action |")
+	for _, f := range faults() {
+		b.WriteString(" " + f.name + " |")
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(faults())) + "\n")
+	for _, a := range plan.Actions() {
+		b.WriteString("| " + string(a) + " |")
+		for _, f := range faults() {
+			b.WriteString(" " + cmp.Or(strings.Join(same(t.cells[[2]string{string(a), f.name}]), "; "), "–") + " |")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\nLeft out:\n\n")
+	for _, why := range slices.Sorted(keys(t.skips)) {
+		fmt.Fprintf(&b, "- %s: %s\n", why, strings.Join(t.skips[why], ", "))
+	}
+	tb.Log("\n" + b.String())
+	if path := os.Getenv("NIGHTSHIFT_TABLE"); path != "" {
+		require.NoError(tb, os.WriteFile(path, []byte(b.String()), 0o600))
+	}
+}
+
+// same drops the runbooks' names where they all ended in the same way.
+func same(cells []string) []string {
+	var ends []string
+	for _, c := range cells {
+		_, end, _ := strings.Cut(c, ": ")
+		ends = append(ends, end)
+	}
+	slices.Sort(ends)
+	if ends = slices.Compact(ends); len(ends) == 1 {
+		return ends
+	}
+	slices.Sort(cells)
+	return cells
+}
+
+func keys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}

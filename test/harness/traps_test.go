@@ -1,0 +1,93 @@
+//go:build e2e
+
+package harness
+
+import (
+	"context"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+
+	"nightshift/internal/plan"
+)
+
+// traps stand between Temporal and the activities of a worker. One is set at a time.
+type traps struct {
+	interceptor.WorkerInterceptorBase
+	mu  sync.Mutex
+	set *trap
+}
+
+// A trap waits for the first step with an action, and then breaks that step, and no other.
+type trap struct {
+	action plan.Action
+	fault  fault
+	rig    *rig
+	run    string
+
+	step     string // of the first step that came, then of no other
+	call     plan.Call
+	attempts int
+	sprung   chan struct{} // closed when the first attempt has come
+	second   chan struct{} // closed when the second has
+}
+
+func (t *traps) arm(r *rig, run string, action plan.Action, f fault) *trap {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.set = &trap{action: action, fault: f, rig: r, run: run, sprung: make(chan struct{}), second: make(chan struct{})}
+	return t.set
+}
+
+func (t *traps) disarm() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.set = nil
+}
+
+// catch answers the trap into which the attempt has walked, and which attempt of its step it is.
+func (t *traps) catch(info activity.Info, call plan.Call) (*trap, int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.set
+	if s == nil || info.ActivityType.Name != string(s.action) || s.step != "" && s.step != call.Step {
+		return nil, 0
+	}
+	s.attempts++
+	switch s.attempts {
+	case 1:
+		s.step, s.call = call.Step, call
+		close(s.sprung)
+	case 2:
+		close(s.second)
+	}
+	return s, s.attempts
+}
+
+// InterceptActivity is how Temporal hands over every activity.
+func (t *traps) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &inbound{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}, traps: t}
+}
+
+type inbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	traps *traps
+}
+
+// ExecuteActivity lets the fault of the trap do its work.
+func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	next := func() (any, error) { return i.Next.ExecuteActivity(ctx, in) }
+	if len(in.Args) != 1 {
+		return next()
+	}
+	call, ok := in.Args[0].(plan.Call)
+	if !ok {
+		return next()
+	}
+	t, attempt := i.traps.catch(activity.GetInfo(ctx), call)
+	if t == nil {
+		return next()
+	}
+	return t.fault.at(t, ctx, attempt, next)
+}
