@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -35,6 +36,8 @@ type Config struct {
 	Logger    *slog.Logger
 	// Site limits the worker to the steps of one site; empty: everything.
 	Site string
+	// Interceptors stand around every activity and workflow task: for tests, and for tracing.
+	Interceptors []interceptor.WorkerInterceptor
 }
 
 // A Worker polls the lab's task queues until it is stopped.
@@ -55,6 +58,7 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 			StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
 			MaxConcurrentActivityExecutionSize: 1000,
 			DisableRegistrationAliasing:        true,
+			Interceptors:                       c.Interceptors,
 		})
 		if queue == plan.TaskQueue(c.Lab.Lab) {
 			registerWorkflows(one)
