@@ -295,7 +295,8 @@ func testLab() *inventory.Lab {
 	ms := func(n int) plan.Duration { return plan.Duration(time.Duration(n) * time.Millisecond) }
 	return &inventory.Lab{Dir: ".", File: inventory.File{
 		Lab: "home", Self: inventory.Self{Guest: "nuc-vm"},
-		VCenters: []inventory.VCenter{{Name: "vc1", Guest: "vcsa", Endpoint: inventory.Endpoint{URL: "https://vc1"}}},
+		VCenters: []inventory.VCenter{{Name: "vc1", Endpoint: inventory.Endpoint{URL: "https://vc1"}}},
+		Guests:   []inventory.Guest{{Name: "vcsa", VCenter: "vc1", Provides: []inventory.Provision{"vcenter:vc1"}}},
 		Hosts: []inventory.Host{
 			{Name: "esx21", VCenter: "vc1", Address: "esx21.lab", BMC: &inventory.BMC{Serial: "TAG1"}},
 			{Name: "nuc", VCenter: "vc1", Address: "nuc.lab", Keep: true, BMC: &inventory.BMC{}},

@@ -58,7 +58,7 @@ func TestShutdownGuestFollowsItsPolicy(t *testing.T) {
 				c.call(&call)
 			}
 			a := newActivities(w)
-			a.lab.Guests = []inventory.Guest{{Name: "mgmt01", VCenter: "vc1", Keep: true}}
+			a.lab.Guests = append(a.lab.Guests, inventory.Guest{Name: "mgmt01", VCenter: "vc1", Keep: true})
 			_, err := attemptOf(t, a, plan.ShutdownGuest, call, nil)
 			if c.fails != "" {
 				requireType(t, err, c.fails)

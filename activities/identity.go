@@ -36,19 +36,19 @@ func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
 
 // guardGuest refuses guests that a run must never switch off, whatever the plan says.
 func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
-	if why := a.kept(t.Endpoint, g); why != "" {
+	if why := a.kept(t.Endpoint, t.Direct, g); why != "" {
 		return refuse(errUnsafe, "guest %s %s: nightshift does not switch it off", g.Name, why)
 	}
 	return nil
 }
 
-// kept says why the guest must stay on; empty: it need not.
-func (a *Activities) kept(vcenter string, g live.Guest) string {
+// kept says why the guest must stay on; empty: it need not. direct is the host through whose own API the step goes.
+func (a *Activities) kept(vcenter, direct string, g live.Guest) string {
 	switch entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); {
 	case a.lab.Self.Guest != "" && g.Name == a.lab.Self.Guest:
 		return "is the one that nightshift runs in"
-	case slices.ContainsFunc(a.lab.VCenters, func(v inventory.VCenter) bool { return v.Guest != "" && v.Guest == g.Name }):
-		return "is a vCenter of this lab"
+	case ok && direct == "" && providesVCenter(entry):
+		return "is a vCenter of this lab, which goes down through its host only"
 	case ok && entry.Keep:
 		return "is kept by the lab file"
 	case a.lab.Tags.Keep != "" && slices.Contains(g.Tags, a.lab.Tags.Keep):
@@ -57,6 +57,13 @@ func (a *Activities) kept(vcenter string, g live.Guest) string {
 		return "belongs to vSphere itself"
 	}
 	return ""
+}
+
+func providesVCenter(g *inventory.Guest) bool {
+	return slices.ContainsFunc(g.Provides, func(p inventory.Provision) bool {
+		kind, _ := p.Split()
+		return kind == inventory.ProvidesVCenter
+	})
 }
 
 // labHost finds the host that a step is about and refuses those that a run must never touch, whatever the plan says.

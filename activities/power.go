@@ -138,7 +138,7 @@ func (d *hostDown) guestsOff(ctx context.Context) error {
 	}
 	on := running(guests)
 	for _, g := range on {
-		if why := d.a.kept(d.call.Target.Endpoint, g); why != "" && !g.VCLS {
+		if why := d.a.kept(d.call.Target.Endpoint, d.call.Target.Direct, g); why != "" && !g.VCLS {
 			return refuse(errUnsafe, "guest %s runs on it, which %s", g.Name, why)
 		}
 	}

@@ -33,7 +33,9 @@ func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
 func (b *builder) checkOwnMachines() {
 	b.mustExist("the one nightshift runs in (self)", b.lab.Self.Guest)
 	for _, vc := range b.vcenters {
-		b.mustExist("the one vCenter "+vc.Name+" runs in", vc.Guest)
+		if of, ok := b.lab.VCenterGuest(vc.Name); ok {
+			b.mustExist("the one vCenter "+vc.Name+" runs in", of.Name)
+		}
 	}
 }
 

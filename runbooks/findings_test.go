@@ -55,7 +55,7 @@ func TestPowerDownBlockers(t *testing.T) {
 			f.guest("db01").NoSuspend = "multi-writer disk"
 		}, finding{"guest db01", "multi-writer disk"}},
 		{"suspend is refused", func(f *fixture) {
-			f.lab.Guests[0].Shutdown = &inventory.GuestPolicy{Method: plan.SuspendGuest}
+			f.labGuest("db01").Shutdown = &inventory.GuestPolicy{Method: plan.SuspendGuest}
 			f.guest("db01").NoSuspend = "vGPU"
 		}, finding{"guest db01", "vGPU"}},
 		{"unknown power state", func(f *fixture) { f.guest("db01").Power = "" }, finding{"guest db01", "nobody knows whether it runs"}},
@@ -70,7 +70,7 @@ func TestPowerDownBlockers(t *testing.T) {
 			f.bmc("esx22").ResetTypes = []string{"On"}
 		}, finding{"host esx22", "ForceOff"}},
 		{"kept guest on it", func(f *fixture) { f.guest("db01").Tags = []string{"KeepOn"} }, finding{"guest db01", "its host esx22 would go down"}},
-		{"guest kept in the file on it", func(f *fixture) { f.lab.Guests[0].Keep = true }, finding{"guest db01", "its host esx22 would go down"}},
+		{"guest kept in the file on it", func(f *fixture) { f.labGuest("db01").Keep = true }, finding{"guest db01", "its host esx22 would go down"}},
 		{"the vCenter is on it", func(f *fixture) {
 			f.labHost("nuc").Keep = false
 			f.labHost("nuc").BMC = f.labHost("esx21").BMC
@@ -142,13 +142,13 @@ func powerBlockers() []findingCase {
 // lifeBlockers are about the order of guests.
 func lifeBlockers() []findingCase {
 	return []findingCase{
-		{"unknown guest in after", func(f *fixture) { f.lab.Guests[0].After = []string{"dc02"} }, finding{"guest dc02", "is named in after of guest db01"}},
+		{"unknown guest in after", func(f *fixture) { f.labGuest("db01").After = []string{"dc02"} }, finding{"guest dc02", "is named in after of guest db01"}},
 		{"unknown guest in a group", func(f *fixture) { f.lab.Groups[0].Guests = []string{"web09"} }, finding{"guest web09", "is named in group web"}},
 		{"ambiguous guest in after", func(f *fixture) { f.addGuest(50, "dc01", "esx23") }, finding{"guest dc01", "2 guests have this name"}},
 		{"circle", func(f *fixture) {
 			f.lab.Guests = append(f.lab.Guests, inventory.Guest{Name: "dc01", VCenter: "vc1", After: []string{"group:web"}})
 		}, finding{"guest db01", "db01 after dc01 after web01 after db01"}},
-		{"after itself", func(f *fixture) { f.lab.Guests[0].After = []string{"db01"} }, finding{"guest db01", "db01 after db01"}},
+		{"after itself", func(f *fixture) { f.labGuest("db01").After = []string{"db01"} }, finding{"guest db01", "db01 after db01"}},
 	}
 }
 

@@ -112,10 +112,10 @@ func (f *fixture) addGuest(n int, name, host string) *live.Guest {
 func homeLab() *fixture {
 	f := &fixture{lab: newLab(labHost("nuc"), labHost("esx21"), labHost("esx22"), labHost("esx23"), labHost("esx24")),
 		state: &live.State{At: at, Instance: us}}
-	f.lab.VCenters[0].Guest = "vcsa"
 	f.lab.Self = inventory.Self{Guest: "mgmt"}
 	f.labHost("nuc").Keep, f.labHost("nuc").BMC = true, nil
 	f.lab.Guests = []inventory.Guest{
+		{Name: "vcsa", VCenter: "vc1", Provides: []inventory.Provision{"vcenter:vc1"}},
 		{Name: "db01", VCenter: "vc1", After: []string{"dc01"}, Health: &inventory.Health{TCP: []string{"192.168.4.31:5432"}, Timeout: 5 * minute}},
 		{Name: "win-old", VCenter: "vc1", Shutdown: &inventory.GuestPolicy{NoTools: "powerOff"}},
 	}
@@ -243,4 +243,8 @@ func step(t *testing.T, p plan.Plan, id string) plan.Step {
 
 func has(p plan.Plan, id string) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.ID == id })
+}
+
+func (f *fixture) labGuest(name string) *inventory.Guest {
+	return find(f.lab.Guests, func(g inventory.Guest) bool { return g.Name == name })
 }

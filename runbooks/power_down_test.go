@@ -98,7 +98,7 @@ func TestOffGuestsDoNotBreakTheOrder(t *testing.T) {
 func TestPoliciesAndLimitsReachTheSteps(t *testing.T) {
 	f := homeLab()
 	f.lab.Runbooks["power-down"] = inventory.Runbook{OnFailure: plan.Force}
-	f.lab.Guests[0].Shutdown = &inventory.GuestPolicy{Timeout: 20 * minute, OnTimeout: plan.LeaveGuest}
+	f.labGuest("db01").Shutdown = &inventory.GuestPolicy{Timeout: 20 * minute, OnTimeout: plan.LeaveGuest}
 	f.labHost("esx21").Shutdown = &inventory.HostPolicy{Via: plan.ViaBMC, OnTimeout: plan.ForceOffBMC}
 	p := f.plan(t, runbooks.PowerDown)
 

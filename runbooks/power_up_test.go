@@ -39,7 +39,7 @@ func TestHealthChecks(t *testing.T) {
 	require.False(t, has(p, "check-guest:win-old"), "it never ran Tools")
 
 	no := false
-	f.lab.Guests[0].Health = &inventory.Health{Tools: &no}
+	f.labGuest("db01").Health = &inventory.Health{Tools: &no}
 	p = f.plan(t, runbooks.PowerUp)
 	require.False(t, has(p, "check-guest:db01"))
 	require.Equal(t, []string{"power-on-guest:db01"}, step(t, p, "power-on-guest:web01").Needs)
@@ -177,7 +177,7 @@ func TestGoneGuestsAreNotForgotten(t *testing.T) {
 
 func TestRunningNeedsAreMet(t *testing.T) {
 	f := allDown()
-	f.lab.Guests[0].After = []string{"mgmt"} // runs on the kept NUC
+	f.labGuest("db01").After = []string{"mgmt"} // runs on the kept NUC
 	p := f.plan(t, runbooks.PowerUp)
 	require.Empty(t, p.Warnings)
 	require.Equal(t, []string{"settle-ha:Lab"}, step(t, p, "power-on-guest:db01").Needs)

@@ -228,7 +228,8 @@ func (v *view) keep() {
 	}
 	for _, g := range v.guests {
 		for _, vc := range v.vcenters {
-			if vc.Guest != "" && vc.Guest == g.Name || answersAt(g.IP, vc.URL) {
+			of, ok := v.lab.VCenterGuest(vc.Name)
+			if ok && g.lab == of || answersAt(g.IP, vc.URL) {
 				g.needed = "vCenter " + vc.Name + " runs in it"
 			}
 		}

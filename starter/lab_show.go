@@ -30,7 +30,7 @@ func runLabShow(a *app) error {
 	a.printf("nightshift runs %s\n\n", selfText(lab.Self))
 	var rows [][]string
 	for _, v := range lab.VCenters {
-		rows = append(rows, []string{v.Name, v.URL, v.User, trustText(v.TLS), v.Guest})
+		rows = append(rows, []string{v.Name, v.URL, v.User, trustText(v.TLS), vcenterGuest(lab, v.Name)})
 	}
 	table(a.out, p, []string{"VCENTER", "URL", "USER", "TRUST", "RUNS IN GUEST"}, rows)
 	a.printf("\n")
@@ -40,22 +40,45 @@ func runLabShow(a *app) error {
 		if h.BMC != nil {
 			bmc = h.BMC.URL + " (" + trustText(h.BMC.TLS) + ")"
 		}
-		rows = append(rows, []string{h.Name, h.VCenter, h.Address, bmc, keepText(h.Keep)})
+		if w := h.WakeOnLAN; w != nil {
+			bmc = "none, wakes by " + w.MAC
+		}
+		direct := "none"
+		if h.ESXi != nil {
+			direct = h.ESXi.URL + " (" + trustText(h.ESXi.TLS) + ")"
+		}
+		rows = append(rows, []string{h.Name, h.VCenter, h.Address, bmc, direct, provisions(h.Provides), keepText(h.Keep)})
 	}
-	table(a.out, p, []string{"HOST", "VCENTER", "IN VCENTER", "BMC", ""}, rows)
+	table(a.out, p, []string{"HOST", "VCENTER", "IN VCENTER", "BMC", "OWN API", "PROVIDES", ""}, rows)
 	guestRows := [][]string{}
 	for i := range lab.Guests {
 		g := &lab.Guests[i]
 		policy := lab.GuestPolicy(g)
-		guestRows = append(guestRows, []string{g.Name, strings.Join(g.After, ", "),
+		guestRows = append(guestRows, []string{g.Name, provisions(g.Provides), strings.Join(g.After, ", "),
 			policy.Method + " " + policy.Timeout.String() + ", then " + policy.OnTimeout, keepText(g.Keep)})
 	}
 	if len(guestRows) > 0 {
 		a.printf("\n")
-		table(a.out, p, []string{"GUEST", "AFTER", "DOWN BY", ""}, guestRows)
+		table(a.out, p, []string{"GUEST", "PROVIDES", "AFTER", "DOWN BY", ""}, guestRows)
 	}
 	a.printf("\nTags: %s is left alone, %s is started by power-up\n", lab.Tags.Keep, lab.Tags.Start)
 	return nil
+}
+
+func vcenterGuest(lab *inventory.Lab, vcenter string) string {
+	g, ok := lab.VCenterGuest(vcenter)
+	if !ok {
+		return ""
+	}
+	return g.Name
+}
+
+func provisions(list []inventory.Provision) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, string(p))
+	}
+	return strings.Join(words, ", ")
 }
 
 func selfText(s inventory.Self) string {

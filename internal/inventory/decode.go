@@ -64,6 +64,10 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, field string) {
 	fields := fieldsOf(v.Type())
 	seen, ok := d.keys(n, field, func(key string, keyPos *token.Position, value ast.Node) {
 		f, ok := fields.get(key)
+		if remedy := formerKey(v.Type(), key); !ok && remedy != "" {
+			d.add(keyPos, field, fmt.Sprintf("the key %q is no more", key), remedy)
+			return
+		}
 		if !ok {
 			d.add(keyPos, field, fmt.Sprintf("unknown key %q", key), allowed(key, fields.names()))
 			return
@@ -75,6 +79,14 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, field string) {
 			d.add(position(n), field, fmt.Sprintf("the key %q is missing", f.name), "")
 		}
 	}
+}
+
+// formerKey says what took the place of a key that earlier lab files had; empty: it was never there.
+func formerKey(t reflect.Type, key string) string {
+	if t == reflect.TypeFor[VCenter]() && key == "guest" {
+		return "say provides: [vcenter] at the guest, in the list guests:"
+	}
+	return ""
 }
 
 func (d *decoder) dictionary(n ast.Node, v reflect.Value, field string) {

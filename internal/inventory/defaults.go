@@ -14,6 +14,10 @@ const (
 	defaultDatastores       = plan.Duration(10 * time.Minute)
 	defaultBlockedDeadline  = plan.Duration(12 * time.Hour)
 	defaultApprovalDeadline = plan.Duration(time.Hour)
+
+	defaultApplicationTimeout = plan.Duration(10 * time.Minute)
+	stoppedStatus             = 3 // "program is not running", LSB
+	defaultBroadcast          = "255.255.255.255:9"
 )
 
 // over is p with what it leaves out taken from q.
@@ -68,21 +72,46 @@ func (l *Lab) fillIn() {
 			h.BMC.normalise()
 			h.BMC.System = strings.TrimRight(h.BMC.System, "/")
 		}
+		if h.ESXi != nil {
+			h.ESXi.normalise()
+		}
+		if w := h.WakeOnLAN; w != nil {
+			w.Broadcast = cmp.Or(w.Broadcast, defaultBroadcast)
+		}
+		nameVCenters(h.Provides, vcenter)
 	}
 	for i := range l.Guests {
 		g := &l.Guests[i]
 		g.VCenter, g.UUID = cmp.Or(g.VCenter, vcenter), strings.ToLower(g.UUID)
+		nameVCenters(g.Provides, vcenter)
+	}
+	for i := range l.ApplicationClusters {
+		a := &l.ApplicationClusters[i]
+		a.Timeout = cmp.Or(a.Timeout, defaultApplicationTimeout)
+		if len(a.Stopped) == 0 {
+			a.Stopped = []int{stoppedStatus}
+		}
 	}
 	for i := range l.StorageHosts {
 		l.StorageHosts[i].Site = cmp.Or(l.StorageHosts[i].Site, site)
 	}
 	l.Tags = Tags{Keep: cmp.Or(l.Tags.Keep, "KeepOn"), Start: cmp.Or(l.Tags.Start, "StartUp")}
-	l.Limits = Limits{VCenter: cmp.Or(l.Limits.VCenter, 16), Host: cmp.Or(l.Limits.Host, 4), BMC: cmp.Or(l.Limits.BMC, 1)}
+	l.Limits = Limits{VCenter: cmp.Or(l.Limits.VCenter, 16), Host: cmp.Or(l.Limits.Host, 4), BMC: cmp.Or(l.Limits.BMC, 1),
+		PowerOn: cmp.Or(l.Limits.PowerOn, 4)}
 	p := &l.Policies
 	p.Guest, p.Host = p.Guest.over(defaultGuestPolicy()), p.Host.over(defaultHostPolicy())
 	p.SettleTime = cmp.Or(p.SettleTime, defaultSettleTime)
 	p.VCLS = cmp.Or(p.VCLS, defaultVCLS)
 	p.Datastores = cmp.Or(p.Datastores, defaultDatastores)
+}
+
+// nameVCenters gives a vCenter that is provided its name, where there is only one.
+func nameVCenters(list []Provision, vcenter string) {
+	for i, p := range list {
+		if kind, name := p.Split(); kind == ProvidesVCenter && name == "" {
+			list[i] = Provision(ProvidesVCenter + ":" + vcenter)
+		}
+	}
 }
 
 func (e *Endpoint) normalise() {

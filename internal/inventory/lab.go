@@ -32,7 +32,7 @@ type File struct {
 	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
 	Tags         Tags          `json:"tags,omitempty"`
 	Policies     Policies      `json:"policies,omitempty"`
-	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc.
+	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc, and how many hosts are switched on.
 	Limits Limits `json:"limits,omitempty"`
 	// People are those whose signatures nightshift knows.
 	People []Person `json:"people,omitempty"`
@@ -57,8 +57,6 @@ type VCenter struct {
 	Name     string `json:"name"`
 	Site     string `json:"site,omitempty"`
 	Endpoint `json:",inline"`
-	// Guest is the VM that this vCenter runs in, by its name in vCenter, if it runs in this lab.
-	Guest string `json:"guest,omitempty"`
 }
 
 // An Endpoint is an HTTP service with a login.

@@ -31,7 +31,7 @@ func TestMinimalExampleHasEveryDefault(t *testing.T) {
 	require.Equal(t, "vc1", l.Hosts[0].VCenter)
 	require.Equal(t, "esx01.example.com", l.Hosts[0].Address)
 	require.Equal(t, inventory.Tags{Keep: "KeepOn", Start: "StartUp"}, l.Tags)
-	require.Equal(t, inventory.Limits{VCenter: 16, Host: 4, BMC: 1}, l.Limits)
+	require.Equal(t, inventory.Limits{VCenter: 16, Host: 4, BMC: 1, PowerOn: 4}, l.Limits)
 	require.Equal(t, inventory.Policies{
 		Guest:      inventory.GuestPolicy{Method: "shutdown", Timeout: minutes(5), OnTimeout: "leave", NoTools: "leave"},
 		Host:       inventory.HostPolicy{Via: "vcenter", NoRights: "leave", Timeout: minutes(15), OnTimeout: "leave", Boot: minutes(20), Maintenance: minutes(10)},
@@ -58,9 +58,10 @@ func TestHomeLabExample(t *testing.T) {
 	require.False(t, ok)
 	_, ok = l.Host("esx25")
 	require.False(t, ok)
-	vc, ok := l.VCenter("vc1")
+	vcsa, ok := l.VCenterGuest("vc1")
 	require.True(t, ok)
-	require.Equal(t, "vcsa", vc.Guest)
+	require.Equal(t, "vcsa", vcsa.Name)
+	require.Equal(t, []inventory.Provision{"vcenter:vc1"}, vcsa.Provides)
 	nuc, ok := l.Cluster("vc1", "NUC")
 	require.True(t, ok)
 	require.True(t, nuc.Keep)

@@ -38,6 +38,48 @@ func (l *Lab) Guest(vcenter, name, uuid string) (*Guest, bool) {
 	return find(l.Guests, func(g *Guest) bool { return g.VCenter == vcenter && g.Name == name && (g.UUID == "" || uuid == "") })
 }
 
+// A Provider is a machine that provides something to the lab: a guest or a host of the file, never both.
+type Provider struct {
+	Kind, Name string // of the provision; the name may be empty
+	VCenter    string // the machine's
+	Guest      *Guest
+	Host       *Host
+}
+
+// Providers lists who provides a kind, the guests first, in the order of the file; of all kinds for "".
+func (l *Lab) Providers(kind string) []Provider {
+	var list []Provider
+	add := func(provides []Provision, p Provider) {
+		for _, x := range provides {
+			if p.Kind, p.Name = x.Split(); kind == "" || p.Kind == kind {
+				list = append(list, p)
+			}
+		}
+	}
+	for i := range l.Guests {
+		add(l.Guests[i].Provides, Provider{VCenter: l.Guests[i].VCenter, Guest: &l.Guests[i]})
+	}
+	for i := range l.Hosts {
+		add(l.Hosts[i].Provides, Provider{VCenter: l.Hosts[i].VCenter, Host: &l.Hosts[i]})
+	}
+	return list
+}
+
+// VCenterGuest is the guest that a vCenter runs in; false: it runs outside of this lab, as far as the file knows.
+func (l *Lab) VCenterGuest(vcenter string) (*Guest, bool) {
+	for _, p := range l.Providers(ProvidesVCenter) {
+		if p.Name == vcenter && p.Guest != nil {
+			return p.Guest, true
+		}
+	}
+	return nil, false
+}
+
+// ApplicationCluster finds an application cluster by its name.
+func (l *Lab) ApplicationCluster(name string) (*ApplicationCluster, bool) {
+	return find(l.ApplicationClusters, func(a *ApplicationCluster) bool { return a.Name == name })
+}
+
 // Group finds a group by its name, without "group:".
 func (l *Lab) Group(name string) (*Group, bool) {
 	return find(l.Groups, func(g *Group) bool { return g.Name == name })

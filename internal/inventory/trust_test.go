@@ -45,7 +45,7 @@ func TestWriteTrustInTheHomeLab(t *testing.T) {
 	}))
 	want := strings.Replace(old, `fingerprint: "`+zeros+`"`, `fingerprint: "`+pin+`"`, 1)
 	want = strings.Replace(want, "      password: env:IDRAC_PASSWORD\n", "      password: env:IDRAC_PASSWORD\n      serial: \"7XK12J1\"\n", 1)
-	want = strings.Replace(want, "    guest: vcsa\n", "    guest: vcsa\n    tls:\n      fingerprint: \""+pin+"\"\n", 1)
+	want = strings.Replace(want, "    password: env:VC_PASSWORD\n", "    password: env:VC_PASSWORD\n    tls:\n      fingerprint: \""+pin+"\"\n", 1)
 	require.Equal(t, want, read(t, l.Path), "only these lines, and every comment, changed")
 	info, err := os.Stat(l.Path)
 	require.NoError(t, err)

@@ -56,6 +56,8 @@ func (c *checker) check() {
 	c.bmcs()
 	c.guests()
 	c.groups()
+	c.provisions()
+	c.applications()
 	c.storageHosts()
 	c.runbooks()
 	c.order()

@@ -150,3 +150,69 @@ func TestOrdersThatAreNoCycle(t *testing.T) {
 		require.NoError(t, err, name)
 	}
 }
+
+func TestProvisions(t *testing.T) {
+	g := func(name, text, place, field string, says ...string) bad {
+		return bad{name: name, old: "  - name: web01", text: text, place: place, field: field, says: says}
+	}
+	h := func(name, text, place, field string, says ...string) bad {
+		return bad{name: name, old: "    keep: true", text: text, place: place, field: field, says: says}
+	}
+	const second = "guests[0].provides[1]"
+	for _, b := range []bad{
+		{name: "the old key", old: "    user: ns", text: "    user: ns\n    guest: vcsa", place: "7:5", field: "vcenters[0]", says: []string{`the key "guest" is no more`, "say provides: [vcenter] at the guest"}},
+		g("unknown kind", "  - name: web01\n    provides: [dnss]", "18:16", "guests[0].provides[0]", `"dnss" is nothing that a machine provides`, `did you mean "dns"?`),
+		g("datastore without a name", "  - name: web01\n    provides: [datastore]", "18:16", "guests[0].provides[0]", "not said which datastore"),
+		g("nothing after the colon", "  - name: web01\n    provides: [\"keys:\"]", "18:16", "guests[0].provides[0]", "names nothing"),
+		g("name without a meaning", "  - name: web01\n    provides: [\"dns:x\"]", "18:16", "guests[0].provides[0]", "dns has no name"),
+		g("unknown vCenter", "  - name: web01\n    provides: [\"vcenter:vc2\"]", "18:16", "guests[0].provides[0]", `no vCenter "vc2"`),
+		g("twice", "  - name: web01\n    provides: [dns, dns]", "18:21", second, "dns is here twice"),
+		g("twice, one named", "  - name: web01\n    provides: [vcenter, \"vcenter:vc1\"]", "18:25", second, "vcenter:vc1 is here twice"),
+		g("two providers of a datastore", "  - {name: ss1, provides: [\"datastore:tank\"]}\n  - {name: ss2, provides: [\"datastore:tank\"]}\n  - name: web01", "18:28", "guests[1].provides[0]", "datastore tank has two providers", "guests[0].provides[0]"),
+		g("two guests of a vCenter", "  - {name: a, provides: [vcenter]}\n  - {name: b, provides: [\"vcenter:vc1\"]}\n  - name: web01", "18:26", "guests[1].provides[0]", "vCenter vc1 has two providers"),
+		h("vCenter on a host", "    provides: [vcenter]", "15:16", "hosts[1].provides[0]", "runs in a guest, not on a host"),
+		h("esxi without TLS", "    esxi: {url: \"http://esx22\"}", "15:17", "hosts[1].esxi.url", "clear text"),
+		h("esxi with a login", "    esxi: {url: \"https://esx22\", user: root}", "15:40", "hosts[1].esxi.user", "a user but no password"),
+		h("esxi that is the vCenter", "    esxi: {url: \"https://VC1.example:443/\"}", "15:17", "hosts[1].esxi.url", "this URL is here twice", "vcenters[0].url"),
+		h("woken though it has a BMC", "    bmc: {url: \"https://b\"}\n    wakeOnLan: {mac: \"00:11:22:33:44:55\", witness: [\"a:22\"]}", "16:5", "hosts[1].wakeOnLan", "has a bmc, too"),
+		h("MAC", "    wakeOnLan: {mac: \"00:11\", witness: [\"a:22\"]}", "15:22", "hosts[1].wakeOnLan.mac", "no MAC address"),
+		h("no witness", "    wakeOnLan: {mac: \"00:11:22:33:44:55\", witness: []}", "15:43", "hosts[1].wakeOnLan.witness", "there is no witness"),
+		h("witness without a port", "    wakeOnLan: {mac: \"00:11:22:33:44:55\", witness: [esx22]}", "15:53", "hosts[1].wakeOnLan.witness[0]", "no address", "host:port"),
+		h("broadcast", "    wakeOnLan: {mac: \"00:11:22:33:44:55\", broadcast: \"a b\", witness: [\"a:22\"]}", "15:54", "hosts[1].wakeOnLan.broadcast", "no address"),
+	} {
+		b.run(t)
+	}
+}
+
+func TestOneDatastoreNameInTwoVCenters(t *testing.T) {
+	text := replace(t, "  - name: web01", "  - {name: ss1, vcenter: vc1, provides: [\"datastore:tank\"]}\n  - {name: ss2, vcenter: vc2, provides: [\"datastore:tank\", \"keys:a\", dns]}\n  - name: web01\n    vcenter: vc1")
+	text = strings.Replace(text, "hosts:\n", "  - name: vc2\n    url: https://vc2\nhosts:\n", 1)
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "name: esx21", "name: esx21\n    vcenter: vc1"), "name: esx22", "name: esx22\n    vcenter: vc1")
+	l, err := inventory.Parse("lab.yaml", []byte(text))
+	require.NoError(t, err)
+	require.Len(t, l.Providers(inventory.ProvidesDatastore), 2)
+	require.Equal(t, "ss2", l.Providers(inventory.ProvidesKeys)[0].Guest.Name)
+	require.Equal(t, "a", l.Providers(inventory.ProvidesKeys)[0].Name)
+	require.Len(t, l.Providers(""), 4)
+	_, ok := l.VCenterGuest("vc1")
+	require.False(t, ok)
+}
+
+func TestApplicationClusters(t *testing.T) {
+	app := func(text string) string {
+		return "lab: home\napplicationClusters:\n  - name: db\n    members: [a, \"group:db\"]\n    at: [{address: a, user: x, password: env:X}]\n    status: [st]\n    stop: [sp]\n    start: [up]\n" + text
+	}
+	_, err := inventory.Parse("lab.yaml", []byte(replace(t, "lab: home", app(""))))
+	require.NoError(t, err)
+	const at = "applicationClusters[0]."
+	for _, b := range []bad{
+		{name: "group", old: "lab: home", text: strings.Replace(app(""), "group:db", "group:bd", 1), place: "4:18", field: at + "members[1]", says: []string{`no group "bd"`}},
+		{name: "no command", old: "lab: home", text: strings.Replace(app(""), "[sp]", "[]", 1), place: "7:5", field: at + "stop", says: []string{"the list is empty"}},
+		{name: "nowhere", old: "lab: home", text: strings.Replace(app(""), "address: a", "address: \"a@b\"", 1), place: "5:20", field: at + "at[0].address", says: []string{"no address"}},
+		{name: "stopped", old: "lab: home", text: app("    stopped: [0]\n"), place: "9:15", field: at + "stopped[0]", says: []string{"0 cannot mean stopped"}},
+		{name: "two of a name", old: "lab: home", text: app("  - {name: db, members: [z], at: [{address: a}], status: [x], stop: [x], start: [x]}\n"), place: "9:12", field: "applicationClusters[1].name", says: []string{"here twice"}},
+		{name: "member of two", old: "lab: home", text: app("  - {name: e, members: [a], at: [{address: a}], status: [x], stop: [x], start: [x]}\n"), place: "9:25", field: "applicationClusters[1].members[0]", says: []string{"a is here twice"}},
+	} {
+		b.run(t)
+	}
+}

@@ -56,7 +56,10 @@ func (c *checker) clusters() {
 }
 
 func (c *checker) hosts() {
-	seen, addresses := map[string]string{}, map[string]string{}
+	seen, addresses, direct := map[string]string{}, map[string]string{}, map[string]string{}
+	for i, v := range c.f.VCenters {
+		direct[sameURL(v.URL)] = fmt.Sprintf("vcenters[%d].url", i)
+	}
 	for i, h := range c.f.Hosts {
 		at := fmt.Sprintf("hosts[%d]", i)
 		c.name(at+".name", h.Name)
@@ -73,7 +76,38 @@ func (c *checker) hosts() {
 		if h.SSH != nil {
 			c.ssh(at+".ssh", *h.SSH)
 		}
+		if h.ESXi != nil {
+			c.endpoint(at+".esxi", *h.ESXi)
+			c.unique(direct, sameURL(h.ESXi.URL), at+".esxi.url", "this URL")
+		}
+		if h.WakeOnLAN != nil {
+			c.wakeOnLAN(at, h)
+		}
 		c.needsBMC(at, h)
+	}
+}
+
+var macForm = regexp.MustCompile(`^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$`)
+
+func (c *checker) wakeOnLAN(at string, h Host) {
+	w := h.WakeOnLAN
+	at += ".wakeOnLan"
+	if h.BMC != nil {
+		c.add(at, fmt.Sprintf("host %s has a bmc, too", h.Name), "keep the bmc, which switches the machine on and knows whether it is")
+	}
+	if c.has(at+".mac") && !macForm.MatchString(w.MAC) {
+		c.add(at+".mac", fmt.Sprintf("%q is no MAC address", w.MAC), "of the network card that wakes the machine: 00:11:22:33:44:55")
+	}
+	if w.Broadcast != "" && !validAddress(w.Broadcast, false) {
+		c.add(at+".broadcast", fmt.Sprintf("%q is no address", w.Broadcast), "address or address:port, such as 192.168.4.255:9")
+	}
+	if c.has(at+".witness") && len(w.Witness) == 0 {
+		c.add(at+".witness", "there is no witness", "list at least one host:port that answers as long as the machine is on")
+	}
+	for i, a := range w.Witness {
+		if !validAddress(a, true) {
+			c.add(fmt.Sprintf("%s.witness[%d]", at, i), fmt.Sprintf("%q is no address", a), "host:port")
+		}
 	}
 }
 

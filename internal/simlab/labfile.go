@@ -96,9 +96,6 @@ func (l *Lab) labFile(dir string) string {
 	w.line("vcenters:\n  - name: vcenter\n    url: %s\n    user: %s", l.vc.url, l.spec.User)
 	w.line("    password: file:%s", filepath.Join(dir, "secrets", "vcenter.password"))
 	w.line("    tls: {fingerprint: %q}", l.VCenterFingerprint())
-	if l.spec.VCenterGuest != "" {
-		w.line("    guest: %s", l.spec.VCenterGuest)
-	}
 	l.writeHosts(w, dir)
 	l.writeGuests(w)
 	l.writePolicies(w)
@@ -122,7 +119,7 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 
 func (l *Lab) writeGuests(w *yamlWriter) {
 	guests := slices.DeleteFunc(slices.Clone(l.spec.Guests), func(g GuestSpec) bool {
-		return len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
+		return g.Name != l.spec.VCenterGuest && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
 	})
 	if len(guests) == 0 {
 		return
@@ -130,6 +127,9 @@ func (l *Lab) writeGuests(w *yamlWriter) {
 	w.line("guests:")
 	for _, g := range guests {
 		w.line("  - name: %s", g.Name)
+		if g.Name == l.spec.VCenterGuest {
+			w.line("    provides: [vcenter]")
+		}
 		if g.Keep {
 			w.line("    keep: true")
 		}
