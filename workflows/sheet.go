@@ -71,7 +71,7 @@ func (r *run) sheet() runapi.Sheet {
 		Total: len(r.steps), Done: r.count[runapi.StepDone], Running: r.count[runapi.Running], Blocked: r.count[runapi.Blocked], Skipped: r.count[runapi.StepSkip],
 		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),
 		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
-		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Left: r.Left, Owed: r.Owed, Warnings: r.Warnings, Blockers: r.Blockers,
+		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Approvers: r.Settings.Approvers, Requester: r.Requester, Approvals: slices.Clone(r.Approvals), Left: r.Left, Owed: r.Owed, Warnings: r.Warnings, Blockers: r.Blockers,
 		Runs: r.Runs + 1,
 	}
 }

@@ -40,6 +40,9 @@ type State struct {
 
 	Decisions []runapi.Decision `json:"decisions,omitempty"`
 	Orders    []runapi.Record   `json:"orders,omitempty"`
+
+	Requester *runapi.Consent  `json:"requester,omitempty"` // who asked for the run, where its runbook has approvers
+	Approvals []runapi.Consent `json:"approvals,omitempty"`
 }
 
 // Again is what the next start of a step must know of the decisions about it.

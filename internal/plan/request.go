@@ -52,6 +52,8 @@ type Settings struct {
 type Approvers struct {
 	Need int        `json:"need"` // how many of them have to
 	Of   []Approver `json:"of"`
+	// Known are all people of the lab file: one of them has to have asked for the run, and that one cannot approve it.
+	Known []Approver `json:"known"`
 }
 
 // An Approver is a person and the public key by which a signature is known as theirs.

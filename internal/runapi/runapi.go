@@ -45,6 +45,8 @@ type Params struct {
 	Runbook    string            `json:"runbook"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 	By         string            `json:"by"` // who asks, as claimed: "ann@desk", "schedule nightly"
+	// Signature is that of the one who asks, on a signature.Request: needed where the runbook has approvers.
+	Signature *Signature `json:"signature,omitempty"`
 	// Approved says that whoever asks has said yes beforehand (--yes, a schedule). Otherwise the run waits for Approve.
 	Approved bool `json:"approved,omitempty"`
 	// PlanHash, where given, is the only plan that may be carried out (--plan FILE): another one is drift and refused.
@@ -66,10 +68,28 @@ type Order struct {
 	Reason string   `json:"reason,omitempty"`
 	Steps  []string `json:"steps,omitempty"` // for Retry and Skip: ids of blocked steps
 	Hash   string   `json:"hash,omitempty"`  // for Approve: the hash of the plan that was read
+	// Signature is that of the approver, on a signature.Approval: for Approve, where the runbook has approvers.
+	Signature *Signature `json:"signature,omitempty"`
 	// Params replaces parameters of the (single) step of a Retry: an amendment, recorded with the order.
 	Params map[string]any `json:"params,omitempty"`
 	// Force sets Call.Force in a Retry: the harsher way that the step knows.
 	Force bool `json:"force,omitempty"`
+}
+
+// A Signature is a text and what an SSH key made of it.
+type Signature struct {
+	Text string `json:"text"`
+	SSH  string `json:"ssh"` // "-----BEGIN SSH SIGNATURE-----…"
+}
+
+// A Consent is a signature that was checked: somebody asked for the run, or approved its plan.
+type Consent struct {
+	At      time.Time `json:"at"`             // when it was taken, by the clock of the run
+	Name    string    `json:"name"`           // as in the lab file; of a run that a schedule began: "schedule NAME"
+	Key     string    `json:"key,omitempty"`  // of that person, as in authorized_keys
+	Hash    string    `json:"hash,omitempty"` // of the plan that was approved
+	Expires time.Time `json:"expires,omitzero"`
+	Signature
 }
 
 // Messages that runs log, at level Info: what whoever runs a worker wants to see of them.
@@ -144,6 +164,11 @@ type Sheet struct {
 	Attempts  map[string]int `json:"attempts,omitempty"`
 	Decisions []Decision     `json:"decisions,omitempty"`
 	Orders    []Record       `json:"orders,omitempty"`
+	// Approvers are those whose signatures the plan needs, Requester is who signed the request for the run, and Approvals
+	// are the signatures that count, those of amended plans included. All are empty where the runbook has no approvers.
+	Approvers *plan.Approvers `json:"approvers,omitempty"`
+	Requester *Consent        `json:"requester,omitempty"`
+	Approvals []Consent       `json:"approvals,omitempty"`
 	Left      []plan.Finding `json:"left,omitempty"` // what the end-state check found
 	Warnings  []plan.Finding `json:"warnings,omitempty"`
 	Blockers  []plan.Finding `json:"blockers,omitempty"`
