@@ -169,9 +169,9 @@ type Sheet struct {
 	Approvers *plan.Approvers `json:"approvers,omitempty"`
 	Requester *Consent        `json:"requester,omitempty"`
 	Approvals []Consent       `json:"approvals,omitempty"`
-	Left      []plan.Finding `json:"left,omitempty"` // what the end-state check found
-	Warnings  []plan.Finding `json:"warnings,omitempty"`
-	Blockers  []plan.Finding `json:"blockers,omitempty"`
+	Left      []plan.Finding  `json:"left,omitempty"` // what the end-state check found
+	Warnings  []plan.Finding  `json:"warnings,omitempty"`
+	Blockers  []plan.Finding  `json:"blockers,omitempty"`
 	// Owed are the lab's open debts when the run ended: what `settle --recover` can put back into a lost ledger.
 	Owed []plan.Debt `json:"owed,omitempty"`
 	Runs int         `json:"runs"` // Temporal runs in the chain
