@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/sshexec"
 )
 
 func newLabCheckCommand(a *app) *cobra.Command {
@@ -101,7 +101,7 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 // checkSSH looks whether the machine shows the key that is recorded, and tries the login.
 func checkSSH(ctx context.Context, subject string, s inventory.SSH, dir string) []checkRow {
 	c := &checks{subject: subject}
-	switch err := endpoint.SSHLogin(ctx, s, dir); {
+	switch err := sshexec.Check(ctx, s, dir); {
 	case err != nil:
 		c.fail("SSH", err)
 	case s.User == "":

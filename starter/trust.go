@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/redfish"
+	"nightshift/internal/sshexec"
 )
 
 // sideBySide is how many machines are asked at a time.
@@ -92,11 +93,11 @@ func trustedBySystem(cert *x509.Certificate, host string) bool {
 
 func hostKeyFact(ctx context.Context, machine string, s inventory.SSH, field string) trustFact {
 	f := trustFact{Machine: machine, Address: s.Address, What: "host key", Recorded: s.HostKey, field: field}
-	key, err := endpoint.HostKey(ctx, s.Address)
+	key, err := sshexec.HostKey(ctx, s.Address)
 	if err != nil {
 		return f.failed(err)
 	}
-	f.Shows = endpoint.HostKeyLine(key)
+	f.Shows = sshexec.HostKeyLine(key)
 	f.Known = key.Type() + " " + ssh.FingerprintSHA256(key)
 	return f.compared()
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
@@ -53,32 +52,4 @@ func TestCertificateFails(t *testing.T) {
 	_, err = endpoint.Certificate(ctx, parse(t, "https://"+silent(t)))
 	require.ErrorIs(t, err, fault.Unreachable)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-}
-
-func TestHostKey(t *testing.T) {
-	address, want, logins := sshServer(t)
-	got, err := endpoint.HostKey(t.Context(), address)
-	require.NoError(t, err)
-	require.Equal(t, want.Marshal(), got.Marshal())
-	require.Empty(t, logins, "nobody logged in")
-	line := endpoint.HostKeyLine(got)
-	require.True(t, strings.HasPrefix(line, "ssh-ed25519 AAAA"), line)
-	again, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
-	require.NoError(t, err)
-	require.Equal(t, want.Marshal(), again.Marshal())
-}
-
-func TestHostKeyFails(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err := endpoint.HostKey(ctx, silent(t))
-	require.ErrorIs(t, err, fault.Unreachable)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	_, err = endpoint.HostKey(t.Context(), l.Addr().String())
-	require.ErrorIs(t, err, fault.Unreachable)
-	require.ErrorContains(t, err, "fetch the host key of "+l.Addr().String())
 }

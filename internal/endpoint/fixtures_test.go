@@ -2,7 +2,6 @@ package endpoint_test
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -23,7 +22,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
@@ -123,38 +121,6 @@ func oldBMC(t *testing.T) *httptest.Server {
 		CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	})
 	return s
-}
-
-// sshServer answers handshakes with one host key, and reports every attempt to log in.
-func sshServer(t *testing.T) (address string, key ssh.PublicKey, logins chan string) {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	signer, err := ssh.NewSignerFromKey(private)
-	require.NoError(t, err)
-	logins = make(chan string, 10)
-	config := &ssh.ServerConfig{NoClientAuth: true, NoClientAuthCallback: func(c ssh.ConnMetadata) (*ssh.Permissions, error) {
-		logins <- c.User()
-		return nil, nil
-	}}
-	config.AddHostKey(signer)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	done := make(chan struct{})
-	t.Cleanup(func() { _ = l.Close(); <-done })
-	go func() {
-		defer close(done)
-		defer close(logins)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _, _, _ = ssh.NewServerConn(conn, config)
-			_ = conn.Close()
-		}
-	}()
-	return l.Addr().String(), signer.PublicKey(), logins
 }
 
 func parse(t *testing.T, s string) *url.URL {
