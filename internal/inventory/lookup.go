@@ -118,7 +118,8 @@ func (l *Lab) Settings(runbook string) plan.Settings {
 		Deadline:         r.Deadline,
 		BlockedDeadline:  cmp.Or(r.BlockedDeadline, defaultBlockedDeadline),
 		ApprovalDeadline: cmp.Or(r.ApprovalDeadline, defaultApprovalDeadline),
-		Approval:         r.Approval,
+		Approval:         r.Approval || r.Approvers != nil,
+		Approvers:        l.approvers(runbook),
 	}
 }
 

@@ -59,7 +59,9 @@ func (c *checker) check() {
 	c.provisions()
 	c.applications()
 	c.storageHosts()
+	c.people()
 	c.runbooks()
+	c.approvers()
 	c.order()
 }
 
