@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vmware/govmomi/vapi/rest"
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -42,6 +43,9 @@ type Client struct {
 
 	stop   context.CancelFunc
 	closed sync.Once
+
+	tagging sync.Mutex
+	tagAPI  *rest.Client // nil: not logged in to the tag service
 }
 
 // Connect reaches the vCenter or ESXi host and logs in, once. The errors are of the kinds fault.Unreachable,
@@ -62,6 +66,9 @@ func Connect(ctx context.Context, e endpoint.Resolved) (*Client, error) {
 	}
 	c.vim = vim
 	c.session = newSession(sc, jar, *vim.ServiceContent.SessionManager, e.User, e.Password)
+	if vim.IsVC() {
+		c.session.ready = c.signOnReady
+	}
 	vim.RoundTripper = c.session
 	if err := c.session.renew(ctx, 0); err != nil {
 		return nil, c.connecting("log in to "+e.Name+" as "+e.User, err)
@@ -106,6 +113,7 @@ func (c *Client) Close(ctx context.Context) error {
 	var err error
 	c.closed.Do(func() {
 		c.stop()
+		c.leaveTags(ctx, nil)
 		err = c.session.logout(ctx)
 		c.vim.CloseIdleConnections()
 	})

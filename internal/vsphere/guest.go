@@ -20,7 +20,7 @@ const unknown = "unknown"
 // guestProperties are all that is read of a VM but its devices, which weigh more than everything else together.
 var guestProperties = []string{
 	"name", "parent", "parentVApp", "datastore", "guestHeartbeatStatus",
-	"config.uuid", "config.instanceUuid", "config.template", "config.managedBy", "config.keyId",
+	"config.uuid", "config.instanceUuid", "config.template", "config.managedBy", "config.keyId", "config.files.vmPathName",
 	"runtime.host", "runtime.powerState", "runtime.connectionState", "runtime.question",
 	"runtime.consolidationNeeded", "runtime.faultToleranceState",
 	"guest.toolsRunningStatus", "guest.toolsVersionStatus2", "config.tools.toolsVersion", "guest.ipAddress",
@@ -52,7 +52,7 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 	}
 	if vm.Config != nil {
 		g.UUID, g.BIOSUUID = strings.ToLower(vm.Config.InstanceUuid), strings.ToLower(vm.Config.Uuid)
-		g.Template = vm.Config.Template
+		g.Template, g.Path = vm.Config.Template, vm.Config.Files.VmPathName
 		if t := vm.Config.Tools; t != nil && t.ToolsVersion > 0 { // stays while it is off
 			g.ToolsInstalled = true
 		}

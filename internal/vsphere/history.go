@@ -16,7 +16,8 @@ import (
 const tolerance = 2 * time.Second
 
 // TasksSince reads the tasks on an object that began at or after a time by our clock, the oldest first: evidence
-// whether a call whose answer was lost has arrived. The clocks are compared anew.
+// whether a call whose answer was lost has arrived. The clocks are compared anew. An ESXi host keeps them in memory alone:
+// its list has an entry for its own start as well, however long ago that was.
 func (c *Client) TasksSince(ctx context.Context, entity string, since time.Time) ([]TaskInfo, error) {
 	var out []TaskInfo
 	err := c.read(ctx, "read the tasks of "+entity, func(ctx context.Context) error {
@@ -37,7 +38,14 @@ func (c *Client) TasksSince(ctx context.Context, entity string, since time.Time)
 		if err != nil {
 			return err
 		}
+		boot, err := c.bootEntry(ctx)
+		if err != nil {
+			return err
+		}
 		out = nil
+		if boot != nil {
+			out = append(out, *boot)
+		}
 		seen := map[string]bool{}
 		for _, i := range append(infos, history...) {
 			if i.QueueTime.Before(begin) || seen[i.Key] {

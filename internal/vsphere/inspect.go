@@ -147,7 +147,7 @@ func (c *Client) extras(ctx context.Context, out *live.VCenter) error {
 	}{
 		{"tags", func() error { return c.addTags(ctx, out) }},
 		{"tasks", func() (err error) { out.Tasks, err = c.activeTasks(ctx); return err }},
-		{"mark", func() (err error) { _, out.Mark, err = c.mark(ctx); return err }},
+		{"mark", func() (err error) { out.Mark, err = c.mark(ctx); return err }},
 		{"vCLS settings", func() error { return c.addVCLS(ctx, out) }},
 		{"licences", func() error { return c.addLicence(ctx, out) }},
 	} {

@@ -49,6 +49,9 @@ func Privileges() []Privilege {
 		{Verb: "SetVCLS", On: OnRoot, ID: "Global.Settings"},
 		{Verb: "SetMark", On: OnRoot, ID: "Global.ManageCustomFields"},
 		{Verb: "SetMark", On: OnRoot, ID: "Global.SetCustomField"},
+		{Verb: "SetClusterNote", On: OnRoot, ID: "Global.ManageCustomFields", Optional: true},
+		{Verb: "SetClusterNote", On: OnCluster, ID: "Global.SetCustomField", Optional: true},
+		{Verb: "Rescan", On: OnHost, ID: "Host.Config.Storage", Optional: true},
 	}
 }
 

@@ -53,7 +53,7 @@ func TestPrivilegesCoverEveryVerb(t *testing.T) {
 		have[p.Verb] = true
 	}
 	for _, verb := range []string{"Inspect", "ShutdownGuest", "PowerOffGuest", "SuspendGuest", "PowerOnGuest", "EnterMaintenance",
-		"ExitMaintenance", "ShutdownHost", "SetHA", "SetDRSLevel", "SetDPM", "SetVCLS", "SetMark"} {
+		"ExitMaintenance", "ShutdownHost", "SetHA", "SetDRSLevel", "SetDPM", "SetVCLS", "SetMark", "SetClusterNote", "Rescan"} {
 		require.True(t, have[verb], verb)
 	}
 }

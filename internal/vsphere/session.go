@@ -27,6 +27,8 @@ type session struct {
 	manager  types.ManagedObjectReference
 	user     string
 	password inventory.Secret
+	// ready says why no login is sent just now; nil: it may be.
+	ready func(context.Context) error
 
 	// logins holds one token: who has it may log in.
 	logins chan struct{}
@@ -38,7 +40,8 @@ type session struct {
 }
 
 func newSession(sc *soap.Client, j *jar, manager types.ManagedObjectReference, user string, password inventory.Secret) *session {
-	s := &session{soap: sc, jar: j, manager: manager, user: user, password: password, logins: make(chan struct{}, 1)}
+	s := &session{soap: sc, jar: j, manager: manager, user: user, password: password, logins: make(chan struct{}, 1),
+		ready: func(context.Context) error { return nil }}
 	s.logins <- struct{}{}
 	return s
 }
@@ -116,6 +119,9 @@ func (s *session) renew(ctx context.Context, number int) error {
 		return nil
 	}
 	if err := s.refusal(); err != nil {
+		return err
+	}
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	// A login inside a living session is refused as InvalidLogin.
