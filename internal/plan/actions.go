@@ -150,6 +150,8 @@ type ShutdownGuestParams struct {
 	Timeout   Duration `json:"timeout"`   // how long the guest may take to shut down
 	OnTimeout string   `json:"onTimeout"` // leave | powerOff | suspend
 	NoTools   string   `json:"noTools"`   // the same, where no Tools run
+	// Host is the Ref of the host on which it was when the plan was made: on another one the step asks for a new plan.
+	Host string `json:"host,omitempty"`
 }
 
 // CheckGuestParams are for CheckGuest: all of them must pass.
