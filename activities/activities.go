@@ -86,6 +86,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.EnterMaintenance: a.EnterMaintenance, plan.ExitMaintenance: a.ExitMaintenance,
 		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,
 		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores,
+		plan.Join: a.Join,
 	}
 }
 

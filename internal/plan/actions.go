@@ -57,13 +57,17 @@ const (
 	StopApplication Action = "StopApplication"
 	// StartApplication (ApplicationParams): it says that it is up.
 	StartApplication Action = "StartApplication"
+
+	// Join (no params; the target is the lab): nothing is done. Many steps wait for it in place of each of many others: so a
+	// group that comes after a group needs as many edges as the two have members, and not the product.
+	Join Action = "Join"
 )
 
 // Actions lists every action, in the order above.
 func Actions() []Action {
 	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, ShutdownGuest, PowerOnGuest,
 		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
-		StopApplication, StartApplication}
+		StopApplication, StartApplication, Join}
 }
 
 // RememberParams are for RememberRunning and ForgetRunning.

@@ -157,7 +157,7 @@ func SiteQueue(lab, site string) string {
 // keep nightshift's own books.
 func (s Step) Changes() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, Join:
 		return false
 	}
 	return true
