@@ -197,22 +197,3 @@ func TestOneDatastoreNameInTwoVCenters(t *testing.T) {
 	_, ok := l.VCenterGuest("vc1")
 	require.False(t, ok)
 }
-
-func TestApplicationClusters(t *testing.T) {
-	app := func(text string) string {
-		return "lab: home\napplicationClusters:\n  - name: db\n    members: [a, \"group:db\"]\n    at: [{address: a, user: x, password: env:X}]\n    status: [st]\n    stop: [sp]\n    start: [up]\n" + text
-	}
-	_, err := inventory.Parse("lab.yaml", []byte(replace(t, "lab: home", app(""))))
-	require.NoError(t, err)
-	const at = "applicationClusters[0]."
-	for _, b := range []bad{
-		{name: "group", old: "lab: home", text: strings.Replace(app(""), "group:db", "group:bd", 1), place: "4:18", field: at + "members[1]", says: []string{`no group "bd"`}},
-		{name: "no command", old: "lab: home", text: strings.Replace(app(""), "[sp]", "[]", 1), place: "7:5", field: at + "stop", says: []string{"the list is empty"}},
-		{name: "nowhere", old: "lab: home", text: strings.Replace(app(""), "address: a", "address: \"a@b\"", 1), place: "5:20", field: at + "at[0].address", says: []string{"no address"}},
-		{name: "stopped", old: "lab: home", text: app("    stopped: [0]\n"), place: "9:15", field: at + "stopped[0]", says: []string{"0 cannot mean stopped"}},
-		{name: "two of a name", old: "lab: home", text: app("  - {name: db, members: [z], at: [{address: a}], status: [x], stop: [x], start: [x]}\n"), place: "9:12", field: "applicationClusters[1].name", says: []string{"here twice"}},
-		{name: "member of two", old: "lab: home", text: app("  - {name: e, members: [a], at: [{address: a}], status: [x], stop: [x], start: [x]}\n"), place: "9:25", field: "applicationClusters[1].members[0]", says: []string{"a is here twice"}},
-	} {
-		b.run(t)
-	}
-}
