@@ -18,7 +18,7 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 	var errs []error
 	for _, verb := range runapi.Verbs() {
 		handle := func(ctx workflow.Context, o runapi.Order) (runapi.Sheet, error) {
-			if err := r.check(verb, o); err != nil {
+			if err := r.check(ctx, verb, o); err != nil {
 				return runapi.Sheet{}, err
 			}
 			r.Orders = append(r.Orders, runapi.Record{At: workflow.Now(ctx).UTC(), Verb: verb, Order: o})
@@ -26,7 +26,7 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 			r.wake.SendAsync(nil)
 			return r.sheet(), err
 		}
-		validate := func(o runapi.Order) error { return r.check(verb, o) }
+		validate := func(ctx workflow.Context, o runapi.Order) error { return r.check(ctx, verb, o) }
 		errs = append(errs, workflow.SetUpdateHandlerWithOptions(ctx, verb, handle, workflow.UpdateHandlerOptions{Validator: validate,
 			Description: describe(verb)}))
 	}
@@ -52,7 +52,7 @@ func describe(verb string) string {
 }
 
 // check says why an order cannot be obeyed now.
-func (r *run) check(verb string, o runapi.Order) error {
+func (r *run) check(ctx workflow.Context, verb string, o runapi.Order) error {
 	if o.By == "" {
 		return errors.New("the order does not say who gives it")
 	}
@@ -61,7 +61,7 @@ func (r *run) check(verb string, o runapi.Order) error {
 	}
 	switch verb {
 	case runapi.Approve, runapi.Reject:
-		return r.checkAnswer(verb, o)
+		return r.checkAnswer(ctx, verb, o)
 	case runapi.Retry, runapi.Skip:
 		return r.checkSteps(verb, o)
 	case runapi.Pause:
@@ -90,14 +90,12 @@ func (r *run) standing() string {
 	return r.Phase
 }
 
-func (r *run) checkAnswer(verb string, o runapi.Order) error {
+func (r *run) checkAnswer(ctx workflow.Context, verb string, o runapi.Order) error {
 	switch {
 	case r.Phase != runapi.PhaseApprove:
 		return fmt.Errorf("the run does not wait for approval: it is %s", r.standing())
-	case verb == runapi.Approve && r.approved():
-		return errors.New("the plan is approved already")
-	case verb == runapi.Approve && o.Hash != r.Hash:
-		return fmt.Errorf("the plan is %s, not %s: read it again", plan.ShortHash(r.Hash), plan.ShortHash(o.Hash))
+	case verb == runapi.Approve:
+		return r.checkApproval(ctx, o, r.Hash)
 	}
 	return nil
 }
@@ -134,6 +132,8 @@ func (r *run) checkSteps(verb string, o runapi.Order) error {
 func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 	why := strings.TrimSuffix(o.By+": "+o.Reason, ": ")
 	switch verb {
+	case runapi.Approve:
+		return r.takeApproval(ctx, o, r.Hash)
 	case runapi.Reject:
 		r.Outcome, r.Why = runapi.Refused, "rejected by "+why
 	case runapi.Pause:

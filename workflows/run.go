@@ -139,39 +139,6 @@ func (r *run) request(ctx workflow.Context) plan.Request {
 	return plan.Request{Runbook: r.p.Runbook, Lab: r.p.Lab, Parameters: r.p.Parameters, Run: workflow.GetInfo(ctx).WorkflowExecution.ID}
 }
 
-// awaitApproval waits for Approve. Reject, and silence, is no.
-func (r *run) awaitApproval(ctx workflow.Context) error {
-	if r.p.Approved && !r.Settings.Approval {
-		return nil
-	}
-	r.enter(ctx, runapi.PhaseApprove, "approval of plan "+plan.ShortHash(r.Hash))
-	limit := time.Duration(r.Settings.ApprovalDeadline)
-	answered := func() bool { return r.approved() || r.Outcome != "" }
-	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "waits for an approval, at most "+words(limit))
-	for !answered() {
-		if rang := r.await(ctx, nil); rang {
-			return r.finish(runapi.Refused, fmt.Sprintf("nobody approved the plan within %s", limit))
-		}
-		if r.Aborted != "" {
-			return errAborted
-		}
-	}
-	r.alarm.stop()
-	if r.Outcome != "" {
-		return errors.New(r.Why)
-	}
-	return nil
-}
-
-func (r *run) approved() bool {
-	for _, o := range r.Orders {
-		if o.Verb == runapi.Approve && o.Hash == r.Hash {
-			return true
-		}
-	}
-	return false
-}
-
 // verify has the lab inspected again: what the plan did must not be planned once more.
 func (r *run) verify(ctx workflow.Context) {
 	if r.Aborted != "" {

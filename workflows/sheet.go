@@ -98,7 +98,11 @@ func (r *run) markdown(id string) string {
 	case r.Waiting != "":
 		fmt.Fprintf(&b, "Waiting for %s\n\n", escape(r.Waiting))
 		if r.Phase == runapi.PhaseApprove {
-			fmt.Fprintf(&b, "- yes: %s\n- no: %s\n\n", code("nightshift approve "+id), code("nightshift reject "+id+" --reason WHY"))
+			approve := "nightshift approve " + id
+			if r.needsSignatures() {
+				approve += " --sign"
+			}
+			fmt.Fprintf(&b, "- yes: %s\n- no: %s\n\n", code(approve), code("nightshift reject "+id+" --reason WHY"))
 		}
 	}
 	if len(r.steps) > 0 {

@@ -137,6 +137,7 @@ func parseMoment(s string) (time.Time, error) {
 // pairs are parameters as KEY="VALUE", in order. Quoted, nothing in them can look like another line.
 func pairs(m map[string]string) string {
 	var out []string
+	//workflowcheck:ignore -- sorted
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, strconv.QuoteToASCII(k)+"="+strconv.QuoteToASCII(m[k]))
 	}
