@@ -42,17 +42,9 @@ func (d *differ) value(what, was, is string) {
 
 func (d *differ) mapped(what string, was, is any) {
 	a, b := stringMap(was), stringMap(is)
-	var names []string
-	for k := range a {
-		names = append(names, k)
-	}
-	for k := range b {
-		if _, both := a[k]; !both {
-			names = append(names, k)
-		}
-	}
+	names := append(sortedKeys(a), sortedKeys(b)...)
 	slices.Sort(names)
-	for _, k := range names {
+	for _, k := range slices.Compact(names) {
 		x, before := a[k]
 		y, now := b[k]
 		switch {
@@ -66,6 +58,7 @@ func (d *differ) mapped(what string, was, is any) {
 	}
 }
 
+//workflowcheck:ignore
 func stringMap(m any) map[string]string {
 	out := map[string]string{}
 	switch m := m.(type) {

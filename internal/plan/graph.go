@@ -153,6 +153,13 @@ next:
 	return -1
 }
 
+// Hold takes the slots of step i, which is under way already: a graph that is made in the middle of a run begins so.
+func (g *Graph) Hold(i int) {
+	for _, key := range g.Steps[i].Holds {
+		g.used[key]++
+	}
+}
+
 // wake offers as many of the steps parked on key as it has free slots.
 func (g *Graph) wake(key string) {
 	q := g.waiting[key]
