@@ -25,6 +25,15 @@ var (
 	Unreachable = errors.New("unreachable")
 )
 
+// Marks of an error of a call that was to change something, beside its kind.
+var (
+	// NotDone proves that nothing was done: it was refused before it was sent, no connection came about, or the system
+	// answered that it refuses. Without the mark nothing is known: the call may have been carried out.
+	NotDone = errors.New("nothing was done")
+	// TurnedAway marks a NotDone for which the call had been sent: the system answered that it is not ready.
+	TurnedAway = errors.New("it was sent, and turned away")
+)
+
 // kinded gives an error a kind without changing its text.
 type kinded struct {
 	error

@@ -174,10 +174,24 @@ type BMC struct {
 }
 
 // SameUUID compares SMBIOS UUIDs, of which some BMCs and ESXi write the first three fields in the other byte order
-// (SMBIOS 2.6, §7.2.1).
+// (SMBIOS 2.6, §7.2.1), and IPMI the whole of it in reverse (IPMI 2.0, §20.8).
 func SameUUID(a, b string) bool {
 	a, b = strings.ToLower(a), strings.ToLower(b)
-	return a == b || swapUUID(a) == b
+	return a == b || swapUUID(a) == b || len(a) == 36 && (reverseUUID(a) == b || reverseUUID(a) == swapUUID(b) || reverseUUID(b) == swapUUID(a))
+}
+
+// reverseUUID turns all 16 bytes round.
+func reverseUUID(s string) string {
+	h := strings.ReplaceAll(s, "-", "")
+	if len(h) != 32 {
+		return s
+	}
+	var b strings.Builder
+	for i := 30; i >= 0; i -= 2 {
+		b.WriteString(h[i : i+2])
+	}
+	r := b.String()
+	return r[0:8] + "-" + r[8:12] + "-" + r[12:16] + "-" + r[16:20] + "-" + r[20:]
 }
 
 func swapUUID(s string) string {
