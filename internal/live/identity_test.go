@@ -17,7 +17,7 @@ func TestIdentify(t *testing.T) {
 		want live.Identity
 	}{
 		"same UUID":                                {live.BMC{UUID: one}, live.Pin{}, one, live.Proven},
-		"same UUID, whole in reverse":              {live.BMC{UUID: "55555555-5544-4483-3342-222211111111"}, live.Pin{}, one, live.Proven},
+		"same UUID, whole in reverse":              {live.BMC{UUID: "55555555-5555-4484-3343-222211111111"}, live.Pin{}, one, live.Proven},
 		"another UUID":                             {live.BMC{UUID: other, Serial: "S1"}, live.Pin{}, one, live.Contradicted},
 		"no UUID told":                             {live.BMC{Serial: "S1"}, live.Pin{}, one, live.Unproven},
 		"a UUID nobody set":                        {live.BMC{UUID: "00000000-0000-0000-0000-000000000000"}, live.Pin{}, one, live.Unproven},
