@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -187,5 +186,5 @@ func (r *run) schedule(ctx workflow.Context) (name string, ok bool) {
 	if !r.p.Scheduled || !marked || !said || id != r.p.Runbook+"-"+r.p.Lab+"-"+name {
 		return "", false
 	}
-	return name, strings.HasPrefix(workflow.GetInfo(ctx).WorkflowExecution.ID, cmp.Or(id, name)+"-")
+	return name, strings.HasPrefix(workflow.GetInfo(ctx).WorkflowExecution.ID, id+"-")
 }
