@@ -20,11 +20,18 @@ const (
 	bmcTransition    = 5 * time.Second  // PoweringOn, PoweringOff
 	hostConnects     = 10 * time.Second // from ESXi answering to connected
 	storageAppears   = 10 * time.Second // from connected to datastores accessible
+	hostReconnects   = 3 * time.Second  // from one host to the next, when a vCenter comes up
+	takeRescan       = 6 * time.Second
 	haRestarts       = 45 * time.Second // from a host's death to the restart of its guests
 	serviceAnswers   = 3 * time.Second  // from the Tools' heartbeat to the guest's health page
 	vclsPeriod       = 10 * time.Second // how often vCenter looks after its vCLS VMs
+	esxiLocks        = 15 * time.Minute // an account after too many wrong passwords
+	vcenterLocks     = 5 * time.Minute
 	vclsGoes         = 25 * time.Second // from retreat mode to their deletion
 )
+
+// loginsAllowed is how many wrong passwords in a row lock an account.
+const loginsAllowed = 5
 
 // scaled is how long d takes in this lab.
 func (l *Lab) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / l.speed) }

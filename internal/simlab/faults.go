@@ -20,9 +20,9 @@ const (
 
 // A Fault is put between the callers and a system. Empty System, Verb or Target: any.
 type Fault struct {
-	System string // "vcenter" or "bmc:HOST"
+	System string // "vcenter", "esxi:HOST" or "bmc:HOST"
 	// Verb as in a Record, or the name of a reading SOAP method; "GET" and other HTTP methods match all their paths.
-	// "Login" is a login at either.
+	// "Login" is a login at any.
 	Verb   string
 	Target string
 	Kind   Kind
@@ -75,8 +75,8 @@ func (f *faults) match(system string, calls []call) (Fault, bool) {
 	return Fault{}, false
 }
 
-// CutOff makes a system unreachable: "vcenter" or "bmc:HOST" close every connection; "host:HOST" loses its management
-// network, so that vCenter sees it not responding while its guests run on. For d of wall-clock time, or with 0 until the
+// CutOff makes a system unreachable: "vcenter", "bmc:HOST" or "esxi:HOST" close every connection; "host:HOST" loses its
+// management network, so that vCenter sees it not responding, and its own API does not answer, while its guests run on. For d of wall-clock time, or with 0 until the
 // function returned is called.
 func (l *Lab) CutOff(system string, d time.Duration) (restore func()) {
 	restore = func() { l.setCut(system, false) }
@@ -92,7 +92,33 @@ func (l *Lab) setCut(system string, cut bool) {
 		l.cutHost(name, cut)
 		return
 	}
-	if g := l.gates[system]; g != nil {
-		g.set(cut)
+	if g := l.gateOf(system); g != nil {
+		g.setCut(cut)
+	}
+}
+
+func (l *Lab) gateOf(system string) *gate {
+	l.gatesMu.Lock()
+	defer l.gatesMu.Unlock()
+	return l.gates[system]
+}
+
+// doors opens and closes endpoints as the world demands: the vCenter's while its guest runs, a host's own while ESXi does
+// and its management network is there.
+// The world is locked: who sees that a host runs finds its door open.
+func (l *Lab) doors() {
+	down := map[string]bool{"vcenter": l.vcState == vcDown}
+	for _, e := range l.esxis.list() {
+		down[e.system] = !e.host.answers()
+		if !e.host.running {
+			e.mu.Lock()
+			e.drop()
+			e.mu.Unlock()
+		}
+	}
+	for system, d := range down {
+		if g := l.gateOf(system); g != nil {
+			g.setDown(d)
+		}
 	}
 }

@@ -18,9 +18,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/types"
 )
 
 // Config says how a lab runs.
@@ -36,26 +33,33 @@ type Config struct {
 	OnCall func(Record)
 }
 
-// Ports of a lab; 0 is any free one. BMCs take consecutive ports in the order of the spec's hosts.
-type Ports struct{ VCenter, BMC, Health int }
+// Ports of a lab; 0 is any free one. BMCs, and hosts that have an API of their own,
+// take consecutive ports in the order of the spec's hosts.
+type Ports struct{ VCenter, BMC, ESXi, Health int }
 
 // A Lab is a simulated lab that runs.
 type Lab struct {
 	spec  Spec
 	speed float64
 
-	mu       sync.Mutex // the world
-	changed  chan struct{}
-	clusters []*cluster
-	hosts    []*host
-	guests   []*guest
+	mu         sync.Mutex // the world
+	changed    chan struct{}
+	clusters   []*cluster
+	hosts      []*host
+	guests     []*guest
+	datastores map[string]*datastore
+	vcGuest    *guest // the vCenter runs in it; nil: outside
+	vcState    string
+	vcEpoch    int // of vcGuest, as followed
 
-	vc     *vcenter
-	bmcs   map[string]*bmc // by host
-	health string          // base URL of the guests' health pages
-	gates  map[string]*gate
-	rec    recorder
-	faults faults
+	vc      *vcenter
+	esxis   esxis
+	bmcs    map[string]*bmc // by host
+	health  string          // base URL of the guests' health pages
+	gatesMu sync.Mutex
+	gates   map[string]*gate // by system
+	rec     recorder
+	faults  faults
 
 	rngMu sync.Mutex
 	rng   *rand.Rand
@@ -75,7 +79,8 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	l := &Lab{
 		spec: spec, speed: cfg.Speed, changed: make(chan struct{}),
-		bmcs: map[string]*bmc{}, gates: map[string]*gate{},
+		bmcs: map[string]*bmc{}, gates: map[string]*gate{}, esxis: esxis{all: map[*host]*esxi{}},
+		datastores: map[string]*datastore{}, vcState: vcUp,
 		rec: recorder{logins: map[string]Logins{}, on: cfg.OnCall},
 		rng: rand.New(rand.NewSource(cfg.Seed)), //nolint:gosec // jitter
 	}
@@ -112,6 +117,9 @@ func (l *Lab) start(cfg Config) error {
 	if err := l.serveVCenter(cfg.Ports.VCenter); err != nil {
 		return err
 	}
+	if err := l.startESXis(cfg.Ports.ESXi); err != nil {
+		return err
+	}
 	l.goRun(l.tendVCLS)
 	return nil
 }
@@ -121,11 +129,17 @@ func (l *Lab) Close() {
 	l.life.Lock()
 	l.cancel()
 	l.life.Unlock()
-	for i := len(l.closes) - 1; i >= 0; i-- {
-		l.closes[i]()
-	}
+	l.life.Lock()
+	closes := l.closes
 	l.closes = nil
+	l.life.Unlock()
+	for i := len(closes) - 1; i >= 0; i-- {
+		closes[i]()
+	}
 	l.wg.Wait()
+	for _, e := range l.esxis.list() {
+		e.remove()
+	}
 	if l.vc != nil {
 		l.vc.model.Remove()
 		l.vc = nil
@@ -135,14 +149,41 @@ func (l *Lab) Close() {
 // Spec returns what the lab consists of, defaults filled in.
 func (l *Lab) Spec() Spec { return l.spec }
 
+// bind listens on a port of 127.0.0.1; 0 is any free one. It is always asked for by number: a port that the system chose
+// would be lost while a gate is down.
+func (l *Lab) bind(port int) (net.Listener, error) {
+	lc := &net.ListenConfig{}
+	var err error
+	for range 10 {
+		number := port
+		if port == 0 {
+			free, err := lc.Listen(l.ctx, "tcp", "127.0.0.1:0")
+			if err != nil {
+				return nil, err
+			}
+			if a, ok := free.Addr().(*net.TCPAddr); ok {
+				number = a.Port
+			}
+			_ = free.Close() // nobody has connected
+		}
+		var ln net.Listener
+		if ln, err = lc.Listen(l.ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", number)); err == nil || port != 0 {
+			return ln, err
+		}
+	}
+	return nil, err
+}
+
 // listen serves handler on 127.0.0.1 behind a gate, over TLS if a certificate is given. It returns host:port.
 func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler http.Handler) (string, error) {
-	ln, err := (&net.ListenConfig{}).Listen(l.ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	ln, err := l.bind(port)
 	if err != nil {
 		return "", fmt.Errorf("simulated lab %s: listen for %s on port %d: %w", l.spec.Name, system, port, err)
 	}
 	g := newGate(ln)
+	l.gatesMu.Lock()
 	l.gates[system] = g
+	l.gatesMu.Unlock()
 	var serve net.Listener = g
 	if cert != nil {
 		// HTTP/1.1 only, as the real ones: and a connection that is cut then cuts one call.
@@ -155,6 +196,12 @@ func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler htt
 			handler.ServeHTTP(w, r)
 		}
 	})
+	l.life.Lock()
+	defer l.life.Unlock()
+	if err := l.ctx.Err(); err != nil {
+		_ = ln.Close() // the lab was closed meanwhile
+		return "", err
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -167,26 +214,4 @@ func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler htt
 		<-done
 	})
 	return ln.Addr().String(), nil
-}
-
-// A vcenter is the simulator behind the lab's vCenter.
-type vcenter struct {
-	model       *simulator.Model
-	ext         *extension
-	cert        tls.Certificate
-	url         string
-	password    string
-	refs        map[types.ManagedObjectReference]string // names, for records; guarded by Lab.mu
-	byHost      map[types.ManagedObjectReference]*host
-	byGuest     map[types.ManagedObjectReference]*guest // guarded by Lab.mu
-	byCluster   map[types.ManagedObjectReference]*cluster
-	datastores  map[string]types.ManagedObjectReference
-	vmFolder    types.ManagedObjectReference
-	vclsFolder  types.ManagedObjectReference
-	datacenter  types.ManagedObjectReference
-	pools       map[*host]types.ManagedObjectReference
-	taskCounter int // guarded by Lab.mu
-	// storage is held while datastores are changed or VMs are made, tasks while tasks are changed or their history is
-	// read: the simulator reads both without the objects' locks.
-	storage, tasks sync.Mutex
 }

@@ -51,6 +51,9 @@ func (l *Lab) Secrets() []string {
 			out = append(out, b.password)
 		}
 	}
+	for _, e := range l.esxis.list() {
+		out = append(out, e.password)
+	}
 	return out
 }
 
@@ -64,6 +67,9 @@ func (l *Lab) WriteLabFile(dir string) (path string, err error) {
 	secrets := map[string]string{"vcenter.password": l.vc.password}
 	for name, b := range l.bmcs {
 		secrets[name+"-oob.password"] = b.password
+	}
+	for _, e := range l.esxis.list() {
+		secrets[e.host.spec.Name+"-esxi.password"] = e.password
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "secrets"), 0o700); err != nil {
 		return "", fmt.Errorf("write the lab file of the simulated lab: %w", err)
@@ -113,6 +119,11 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 			w.line("    bmc:\n      url: %s\n      user: %s", b.URL, b.User)
 			w.line("      password: file:%s", filepath.Join(dir, "secrets", h.spec.Name+"-oob.password"))
 			w.line("      tls: {fingerprint: %q}\n      serial: %q", b.Fingerprint, h.spec.Serial)
+		}
+		if e := l.esxis.of(h); e != nil {
+			w.line("    esxi:\n      url: %s\n      user: %s", e.url, esxiUser)
+			w.line("      password: file:%s", filepath.Join(dir, "secrets", h.spec.Name+"-esxi.password"))
+			w.line("      tls: {fingerprint: %q}", fingerprint(e.cert))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // A Record is one call that changes something, as it was received: also when its answer was lost.
 type Record struct {
 	At     time.Time
-	System string // "vcenter" or "bmc:HOST"
+	System string // "vcenter", "esxi:HOST" or "bmc:HOST"
 	// Verb is the SOAP method, where it matters with what it changes ("ReconfigureComputeResource_Task:ha=false"),
 	// "Reset:ForceOff" at a BMC, or method and path of another HTTP request.
 	Verb   string
@@ -85,7 +85,7 @@ func (l *Lab) Count(verb, target string) int {
 	return n
 }
 
-// Logins says how many logins each system ("vcenter", "bmc:HOST") accepted and refused. A request with basic
+// Logins says how many logins each system ("vcenter", "esxi:HOST", "bmc:HOST") accepted and refused. A request with basic
 // authentication counts only when it is refused.
 func (l *Lab) Logins() map[string]Logins {
 	l.rec.mu.Lock()

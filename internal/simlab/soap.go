@@ -62,13 +62,13 @@ func reads(method string) bool {
 	return false
 }
 
-// identifySOAP names what a request to the vCenter asks for.
-func (l *Lab) identifySOAP(r *http.Request, body []byte) request {
+// identifySOAP names what a request to a vCenter or ESXi asks for.
+func (v *view) identifySOAP(r *http.Request, body []byte) request {
 	if !strings.HasPrefix(r.URL.Path, "/sdk") {
 		return identifyREST(r)
 	}
 	method, this := soapHead(body)
-	target := l.nameOf(this)
+	target := v.nameOf(this)
 	if method == "" || reads(method) {
 		return request{calls: []call{{method, target}}}
 	}
@@ -76,29 +76,29 @@ func (l *Lab) identifySOAP(r *http.Request, body []byte) request {
 	if err != nil {
 		return request{calls: []call{{method, target}}, changes: true}
 	}
-	return request{calls: l.detail(m, target), changes: true}
+	return request{calls: v.detail(m, target), changes: true}
 }
 
 // detail says of some methods what they change.
-func (l *Lab) detail(m *simulator.Method, target string) []call {
+func (v *view) detail(m *simulator.Method, target string) []call {
 	switch req := m.Body.(type) {
 	case *types.ReconfigureComputeResource_Task:
 		return []call{{m.Name + clusterChange(req.Spec), target}}
 	case *types.UpdateOptions:
 		var out []call
 		for _, o := range req.ChangedValue {
-			v := o.GetOptionValue()
-			out = append(out, call{fmt.Sprintf("%s:%s=%v", m.Name, v.Key, v.Value), l.optionTarget(v.Key, target)})
+			opt := o.GetOptionValue()
+			out = append(out, call{fmt.Sprintf("%s:%s=%v", m.Name, opt.Key, opt.Value), v.lab.optionTarget(opt.Key, target)})
 		}
 		return out
 	case *types.PowerOnMultiVM_Task:
 		var out []call
 		for _, ref := range req.Vm {
-			out = append(out, call{m.Name, l.nameOf(ref)})
+			out = append(out, call{m.Name, v.nameOf(ref)})
 		}
 		return out
 	case *types.SetField:
-		return []call{{m.Name, l.nameOf(req.Entity)}}
+		return []call{{m.Name, v.nameOf(req.Entity)}}
 	}
 	return []call{{m.Name, target}}
 }

@@ -25,6 +25,7 @@ type Spec struct {
 	Denied map[string]string
 	// Self is the guest that nightshift runs in; empty: outside. VCenterGuest is the one that the vCenter runs in.
 	Self, VCenterGuest string
+	VCenterBoot        time.Duration // from its guest's start until it answers; default 6 min
 }
 
 // A ClusterSpec is a cluster and its settings.
@@ -55,6 +56,7 @@ type HostSpec struct {
 	Maintenance   bool // at the start
 	Lockdown      string
 	FreeLicense   bool          // its licence allows reading only
+	Direct        bool          // the lab file names its own API
 	Boot          time.Duration // from BMC On to ESXi answering; default 4 min
 	Shutdown      time.Duration // from the order to Off; default 1 min
 }
@@ -85,6 +87,9 @@ type GuestSpec struct {
 type DatastoreSpec struct {
 	Name  string
 	Hosts []string
+	// ProvidedBy is the guest that serves it. While that is not up, nobody reads the datastore; when it is up again, each
+	// host sees it after a rescan, or from its next boot on.
+	ProvidedBy string
 }
 
 func orDefault[T comparable](v, d T) T {
@@ -123,7 +128,11 @@ func (s Spec) complete(seed int64) (Spec, error) {
 		hosts[h.Name] = true
 		h.complete(s.Name, seed)
 	}
-	return s, s.completeGuests(seed, hosts)
+	s.VCenterBoot = orDefault(s.VCenterBoot, 6*time.Minute)
+	if err := s.completeGuests(seed, hosts); err != nil {
+		return s, err
+	}
+	return s, s.checkProviders()
 }
 
 func (s *Spec) completeGuests(seed int64, hosts map[string]bool) error {
@@ -140,6 +149,24 @@ func (s *Spec) completeGuests(seed int64, hosts map[string]bool) error {
 			return fmt.Errorf("simulated lab %s: guest %q: its host %q has no datastore", s.Name, g.Name, g.Host)
 		}
 		g.complete(s.Name, seed)
+	}
+	return nil
+}
+
+// checkProviders refuses providers that are not there, and storage that would have to serve itself.
+func (s *Spec) checkProviders() error {
+	at := map[string]string{}
+	for _, g := range s.Guests {
+		at[g.Name] = g.Datastore
+	}
+	if _, ok := at[s.VCenterGuest]; !ok && s.VCenterGuest != "" {
+		return fmt.Errorf("simulated lab %s: the guest of the vCenter, %q, is not in the spec", s.Name, s.VCenterGuest)
+	}
+	for _, d := range s.Datastores {
+		on, ok := at[d.ProvidedBy]
+		if d.ProvidedBy != "" && (!ok || on == d.Name) {
+			return fmt.Errorf("simulated lab %s: datastore %q: the guest that provides it, %q, is not in the spec, or lies on it", s.Name, d.Name, d.ProvidedBy)
+		}
 	}
 	return nil
 }

@@ -30,32 +30,11 @@ func (l *Lab) buildVCenter(seed int64) error {
 	if err := m.Create(); err != nil {
 		return fmt.Errorf("simulated lab %s: make the vCenter: %w", l.spec.Name, err)
 	}
-	l.vc = &vcenter{
-		model: m, password: newPassword("vcenter"),
-		refs: map[types.ManagedObjectReference]string{}, byHost: map[types.ManagedObjectReference]*host{},
-		byGuest: map[types.ManagedObjectReference]*guest{}, byCluster: map[types.ManagedObjectReference]*cluster{},
-		datastores: map[string]types.ManagedObjectReference{}, pools: map[*host]types.ManagedObjectReference{},
-	}
-	l.vc.ownOptions()
+	l.vc = &vcenter{}
+	l.vc.logins = &l.vc.failures
+	l.vc.init(l, m, "vcenter", l.spec.User, newPassword("vcenter"))
 	b := &builder{lab: l, vc: l.vc, ctx: l.vc.fork()}
 	return b.build()
-}
-
-// ownOptions gives this vCenter option values of its own: those of vcsim are shared by the process.
-func (v *vcenter) ownOptions() {
-	m := v.model.Map().OptionManager()
-	own := make([]types.BaseOptionValue, len(m.Setting))
-	for i, o := range m.Setting {
-		c := *o.GetOptionValue()
-		own[i] = &c
-	}
-	m.Setting = own
-}
-
-// fork is a Context of its own: object locks are re-entrant per Context, so goroutines never share one.
-func (v *vcenter) fork() *simulator.Context {
-	c := *v.model.Service.Context
-	return &c
 }
 
 type builder struct {
@@ -83,6 +62,7 @@ func (b *builder) build() error {
 			return fmt.Errorf("simulated lab %s: make host %s: %w", b.lab.spec.Name, spec.Name, err)
 		}
 	}
+	b.lab.newDatastores()
 	for _, h := range b.lab.hosts {
 		versionHost(b.get(h.ref).(*simulator.HostSystem), h.spec)
 	}
@@ -115,7 +95,7 @@ func (b *builder) cluster(folder *simulator.Folder, spec ClusterSpec) error {
 }
 
 func (b *builder) host(folder *simulator.Folder, spec HostSpec) error {
-	h := &host{spec: spec, power: on, running: true, connected: true, storage: true, maintenance: spec.Maintenance}
+	h := &host{spec: spec, power: on, booted: time.Now().AddDate(0, 0, -30).Truncate(time.Second), running: true, connected: true, storage: true, maintenance: spec.Maintenance}
 	if spec.Off {
 		h.power, h.running, h.connected, h.storage = off, false, false, false
 	}
@@ -138,6 +118,9 @@ func (b *builder) host(folder *simulator.Folder, spec HostSpec) error {
 	h.ref = ref
 	obj := b.get(ref).(*simulator.HostSystem)
 	dressHost(obj, spec)
+	booted := h.booted
+	obj.Runtime.BootTime = &booted
+	b.vc.knowStorage(obj, h)
 	if pool := b.poolOf(obj); pool != nil {
 		b.vc.pools[h] = *pool
 	}
@@ -188,6 +171,14 @@ func (b *builder) poolOf(h *simulator.HostSystem) *types.ManagedObjectReference 
 	return nil
 }
 
+// freeESXi is the licence of the free ESXi.
+func freeESXi() types.LicenseManagerLicenseInfo {
+	return types.LicenseManagerLicenseInfo{
+		LicenseKey: "00000-00000-00000-00000-0FREE", EditionKey: "esxBasic", Name: "VMware vSphere 7 Hypervisor",
+		Properties: []types.KeyAnyValue{{Key: "feature", Value: types.KeyValue{Key: "vsmp:8", Value: "Up to 8-way virtual SMP"}}},
+	}
+}
+
 // freeLicense assigns the licence of the free ESXi, whose API only reads.
 func (b *builder) freeLicense(ref types.ManagedObjectReference, name string) {
 	for _, o := range b.vc.model.Map().AllReference("LicenseAssignmentManager") {
@@ -196,10 +187,7 @@ func (b *builder) freeLicense(ref types.ManagedObjectReference, name string) {
 			for i := range *all {
 				if (*all)[i].EntityId == ref.Value {
 					(*all)[i].EntityDisplayName = name
-					(*all)[i].AssignedLicense = types.LicenseManagerLicenseInfo{
-						LicenseKey: "00000-00000-00000-00000-0FREE", EditionKey: "esxBasic", Name: "VMware vSphere 7 Hypervisor",
-						Properties: []types.KeyAnyValue{{Key: "feature", Value: types.KeyValue{Key: "vsmp:8", Value: "Up to 8-way virtual SMP"}}},
-					}
+					(*all)[i].AssignedLicense = freeESXi()
 				}
 			}
 		}
@@ -207,14 +195,7 @@ func (b *builder) freeLicense(ref types.ManagedObjectReference, name string) {
 }
 
 func (b *builder) datastore(spec DatastoreSpec) error {
-	dir := b.vc.model.Map().OptionManager()
-	home := ""
-	for _, o := range dir.Setting {
-		if v := o.GetOptionValue(); v.Key == "vcsim.home" {
-			home, _ = v.Value.(string)
-		}
-	}
-	path, err := makeDir(home, spec.Name)
+	path, err := makeDir(b.vc.home(), spec.Name)
 	if err != nil {
 		return err
 	}
@@ -245,7 +226,7 @@ func (b *builder) datastore(spec DatastoreSpec) error {
 }
 
 // result waits for a task of the simulator itself.
-func (v *vcenter) result(ref types.ManagedObjectReference) (types.ManagedObjectReference, error) {
+func (v *view) result(ref types.ManagedObjectReference) (types.ManagedObjectReference, error) {
 	task, ok := v.model.Map().Get(ref).(*simulator.Task)
 	if !ok {
 		return ref, fmt.Errorf("no task %s", ref.Value)

@@ -29,16 +29,17 @@ func (b *builder) guests() error {
 		if err != nil {
 			return err
 		}
-		g := &guest{spec: spec, host: b.lab.hostNamed(spec.Host), power: guestOff, known: guestOff}
+		g := &guest{spec: spec, host: b.lab.hostNamed(spec.Host), power: guestOff, datastore: b.lab.datastores[spec.Datastore]}
 		if g.ref, err = b.vc.create(b.vc.fork(), folder, g); err != nil {
 			return fmt.Errorf("simulated lab %s: make guest %s: %w", b.lab.spec.Name, spec.Name, err)
 		}
 		b.lab.guests = append(b.lab.guests, g)
 		b.vc.byGuest[g.ref], b.vc.refs[g.ref] = g, g.spec.Name
-		b.dressGuest(g)
+		b.vc.dressGuest(g, g.ref)
 	}
 	var err error
 	b.vc.vclsFolder, err = b.folder(folders, "vCLS")
+	b.lab.findProviders()
 	b.lab.startGuests()
 	return err
 }
@@ -58,7 +59,7 @@ func (b *builder) folder(known map[string]types.ManagedObjectReference, name str
 }
 
 // create makes a VM: one at a time, and never while a datastore is changed, which the simulator reads without its lock.
-func (v *vcenter) create(ctx *simulator.Context, folder types.ManagedObjectReference, g *guest) (types.ManagedObjectReference, error) {
+func (v *view) create(ctx *simulator.Context, folder types.ManagedObjectReference, g *guest) (types.ManagedObjectReference, error) {
 	config := types.VirtualMachineConfigSpec{
 		Name: g.spec.Name, GuestId: string(types.VirtualMachineGuestOsIdentifierOtherGuest),
 		Uuid: g.spec.BIOSUUID, InstanceUuid: g.spec.UUID, MemoryMB: g.spec.MemoryMB, NumCPUs: 2,
@@ -76,7 +77,12 @@ func (v *vcenter) create(ctx *simulator.Context, folder types.ManagedObjectRefer
 	if !ok {
 		return types.ManagedObjectReference{}, fmt.Errorf("folder %s is gone", folder.Value)
 	}
-	req := &types.CreateVM_Task{This: folder, Config: config, Pool: v.pools[g.host], Host: &g.host.ref}
+	at := v.hostRef(g.host)
+	pool := v.pools[g.host]
+	if v.host != nil {
+		pool = v.pools[v.host]
+	}
+	req := &types.CreateVM_Task{This: folder, Config: config, Pool: pool, Host: &at}
 	v.storage.Lock()
 	defer v.storage.Unlock()
 	var task types.ManagedObjectReference
@@ -87,8 +93,11 @@ func (v *vcenter) create(ctx *simulator.Context, folder types.ManagedObjectRefer
 }
 
 // dressGuest gives a VM what a spec says and a CreateVM cannot.
-func (b *builder) dressGuest(g *guest) {
-	vm := b.get(g.ref).(*simulator.VirtualMachine)
+func (v *view) dressGuest(g *guest, ref types.ManagedObjectReference) {
+	vm, ok := v.model.Map().Get(ref).(*simulator.VirtualMachine)
+	if !ok {
+		return
+	}
 	if g.spec.FT {
 		vm.Config.FtInfo = &types.FaultToleranceConfigInfo{Role: 1, InstanceUuids: []string{g.spec.UUID}}
 		vm.Runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateRunning
@@ -103,7 +112,7 @@ func (b *builder) dressGuest(g *guest) {
 func (l *Lab) startGuests() {
 	l.change(func(t *touched) {
 		for _, g := range l.guests {
-			if !g.spec.Off && g.host.running {
+			if l.startsOn(g) {
 				g.begin(guestOn)
 				g.tools, g.ready = !g.spec.NoTools, true
 				if g.spec.Question != "" {
@@ -112,8 +121,39 @@ func (l *Lab) startGuests() {
 			}
 			t.guest(g)
 		}
+		l.vcGuest = l.guestNamed(l.spec.VCenterGuest)
+		if l.vcGuest != nil && l.vcGuest.power == guestOn {
+			l.vcEpoch = l.vcGuest.epoch // it has been up for a long time, too
+		}
+	})
+	l.change(func(t *touched) {
 		for _, h := range l.hosts {
+			if h.running {
+				l.rescan(h)
+			}
 			t.host(h)
 		}
 	})
+}
+
+// startsOn says whether a guest runs at the start: no guest runs on a datastore that nobody serves.
+func (l *Lab) startsOn(g *guest) bool {
+	p := g.datastore.provider
+	return !g.spec.Off && g.host.running && (p == nil || l.startsOn(p))
+}
+
+// newDatastores makes the datastores of the world.
+func (l *Lab) newDatastores() {
+	for _, spec := range l.spec.Datastores {
+		l.datastores[spec.Name] = &datastore{spec: spec, found: map[*host]bool{}, seen: map[*host]bool{}}
+	}
+}
+
+// findProviders ties datastores to the guests that serve them.
+func (l *Lab) findProviders() {
+	for _, d := range l.datastores {
+		if d.spec.ProvidedBy != "" {
+			d.provider = l.guestNamed(d.spec.ProvidedBy)
+		}
+	}
 }

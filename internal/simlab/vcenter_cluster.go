@@ -9,7 +9,7 @@ import (
 
 // ReconfigureComputeResourceTask changes a cluster's settings.
 func (e *extension) ReconfigureComputeResourceTask(ctx *simulator.Context, req *types.ReconfigureComputeResource_Task) soap.HasFault {
-	l := e.lab
+	l := e.view.lab
 	c := l.vc.byCluster[req.This]
 	obj, _ := ctx.Map.Get(req.This).(*simulator.ClusterComputeResource)
 	spec, ok := req.Spec.(*types.ClusterConfigSpecEx)
@@ -21,7 +21,7 @@ func (e *extension) ReconfigureComputeResourceTask(ctx *simulator.Context, req *
 		ctx.WithLock(obj, func() { body = obj.ReconfigureComputeResourceTask(ctx, req) }) // rules and overrides are stored as they are
 		return body
 	}
-	task := l.startTask(ctx, req.This, "ReconfigureComputeResource_Task", "ClusterComputeResource.reconfigureEx", func(j *job) (types.AnyType, types.BaseMethodFault) {
+	task := e.view.startTask(ctx, req.This, "ReconfigureComputeResource_Task", "ClusterComputeResource.reconfigureEx", func(j *job) (types.AnyType, types.BaseMethodFault) {
 		if j.sleep(takeReconfigure) {
 			l.reconfigure(j.ctx, c, obj, spec)
 		}
@@ -75,8 +75,8 @@ func orPointer[T any](v, otherwise *T) *T {
 // PowerOnMultiVMTask starts guests through DRS: it places them on any host of the cluster that can run them. Where DRS
 // is manual it only recommends; where no host can run a guest, that one is not attempted.
 func (e *extension) PowerOnMultiVMTask(ctx *simulator.Context, req *types.PowerOnMultiVM_Task) soap.HasFault {
-	l := e.lab
-	task := l.startTask(ctx, l.vc.datacenter, "PowerOnMultiVM_Task", "Datacenter.powerOnVm", func(j *job) (types.AnyType, types.BaseMethodFault) {
+	l := e.view.lab
+	task := e.view.startTask(ctx, l.vc.datacenter, "PowerOnMultiVM_Task", "Datacenter.powerOnVm", func(j *job) (types.AnyType, types.BaseMethodFault) {
 		res := types.ClusterPowerOnVmResult{}
 		for _, ref := range req.Vm {
 			l.powerOnByDRS(j.ctx, ref, &res)
@@ -87,7 +87,7 @@ func (e *extension) PowerOnMultiVMTask(ctx *simulator.Context, req *types.PowerO
 }
 
 func (l *Lab) powerOnByDRS(ctx *simulator.Context, ref types.ManagedObjectReference, res *types.ClusterPowerOnVmResult) {
-	g := l.guestAt(ref)
+	g := l.vc.guestAt(ref)
 	var fault types.BaseMethodFault
 	recommend := false
 	if g == nil {
@@ -120,7 +120,7 @@ func (l *Lab) powerOnByDRS(ctx *simulator.Context, ref types.ManagedObjectRefere
 	case recommend:
 		res.Recommendations = append(res.Recommendations, types.ClusterRecommendation{Key: "1", Type: "V1", Rating: 1, Reason: "powerOnVm", ReasonText: "Power on", Target: &ref})
 	default:
-		task := l.startPower(ctx, g, "PowerOnVM_Task", "powerOn")
+		task := l.vc.startPower(ctx, g, "PowerOnVM_Task", "powerOn")
 		res.Attempted = append(res.Attempted, types.ClusterAttemptedVmInfo{Vm: ref, Task: &task})
 	}
 }

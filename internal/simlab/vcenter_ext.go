@@ -11,7 +11,7 @@ import (
 // ClusterComputeResource cannot be replaced (the simulator asserts their types), so calls are re-pointed to this object.
 type extension struct {
 	mo.ExtensionManager // any mo type: SearchIndex panics on registry objects without one
-	lab                 *Lab
+	view                *view
 }
 
 // Reference returns the object's reference.
@@ -33,6 +33,8 @@ var extended = map[string]map[string]bool{ //nolint:gochecknoglobals // a consta
 		"EnterMaintenanceMode_Task": true, "ExitMaintenanceMode_Task": true, "ShutdownHost_Task": true, "RebootHost_Task": true,
 		"DisconnectHost_Task": true, "ReconnectHost_Task": true,
 	},
+	"HostStorageSystem":      {"RescanAllHba": true, "RescanHba": true, "RescanVmfs": true},
+	"SearchIndex":            {"FindByUuid": true, "FindAllByUuid": true},
 	"ClusterComputeResource": {"ReconfigureComputeResource_Task": true},
 	"Datacenter":             {"PowerOnMultiVM_Task": true},
 	"OptionManager":          {"UpdateOptions": true},
@@ -40,22 +42,25 @@ var extended = map[string]map[string]bool{ //nolint:gochecknoglobals // a consta
 	"TaskHistoryCollector":   {"ReadNextTasks": true, "ReadPreviousTasks": true},
 }
 
-func (l *Lab) installExtension() {
-	reg := l.vc.model.Map()
-	l.vc.ext = &extension{
+func (v *view) installExtension() {
+	reg := v.model.Map()
+	v.ext = &extension{
 		ExtensionManager: mo.ExtensionManager{Self: types.ManagedObjectReference{Type: "NightshiftLab", Value: "lab-1"}},
-		lab:              l,
+		view:             v,
 	}
-	reg.Put(l.vc.ext)
-	reg.Handler = l.route
+	reg.Put(v.ext)
+	reg.Handler = v.route
 }
 
 // route decides who answers a call.
-func (l *Lab) route(ctx *simulator.Context, m *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+func (v *view) route(ctx *simulator.Context, m *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	if ctx.Session == nil {
-		return nil, l.stranger(ctx, m)
+		return nil, v.stranger(m)
 	}
-	if privilege, ok := l.spec.Denied[m.Name]; ok {
+	if fault := v.beyondESXi(m); fault != nil {
+		return nil, fault
+	}
+	if privilege, ok := v.lab.spec.Denied[m.Name]; ok && v.host == nil {
 		this := m.This
 		return nil, &types.NoPermission{Object: &this, PrivilegeId: privilege}
 	}
@@ -63,33 +68,52 @@ func (l *Lab) route(ctx *simulator.Context, m *simulator.Method) (mo.Reference, 
 		return nil, nil
 	}
 	known := m.This.Type != "OptionManager" || m.This == ctx.Map.OptionManager().Self
-	l.read(func() {
+	v.lab.read(func() {
 		switch m.This.Type {
 		case "VirtualMachine":
-			known = l.vc.byGuest[m.This] != nil
-		case "HostSystem":
-			known = l.vc.byHost[m.This] != nil
+			known = v.byGuest[m.This] != nil
+		case "HostSystem", "HostStorageSystem":
+			known = v.byHost[m.This] != nil
 		case "ClusterComputeResource":
-			known = l.vc.byCluster[m.This] != nil
+			known = v.byCluster[m.This] != nil
 		}
 	})
 	if known {
-		m.This = l.vc.ext.Self // returning the extension is not enough: the session's registry is asked again
+		m.This = v.ext.Self // returning the extension is not enough: the session's registry is asked again
 	}
 	return nil, nil
 }
 
 // stranger is who calls without a session. The simulator lets it read properties; a vCenter does not.
-func (l *Lab) stranger(_ *simulator.Context, m *simulator.Method) types.BaseMethodFault {
+func (v *view) stranger(m *simulator.Method) types.BaseMethodFault {
 	switch m.Name {
+	case "Login":
+		if v.host != nil && v.host.spec.Lockdown != string(types.HostLockdownModeLockdownDisabled) {
+			v.lab.rec.login(v.system, false)
+			return &types.NoPermission{Object: &haRoot, PrivilegeId: "System.View"}
+		}
 	case "LoginByToken", "LoginExtensionByCertificate": // there is no SSO that could have signed anything
-		l.rec.login("vcenter", false)
+		v.lab.rec.login(v.system, false)
 		return &types.InvalidLogin{}
 	case "RetrieveProperties", "RetrievePropertiesEx", "Fetch":
 		if !onlyServiceInstance(m) {
 			this := m.This
 			return &types.NotAuthenticated{NoPermission: types.NoPermission{Object: &this, PrivilegeId: "System.View"}}
 		}
+	}
+	return nil
+}
+
+// beyondESXi is why a host of its own refuses what a vCenter takes: there is no cluster and no datacenter to ask, and the
+// free licence allows reading only.
+func (v *view) beyondESXi(m *simulator.Method) types.BaseMethodFault {
+	switch {
+	case v.host == nil:
+		return nil
+	case m.This.Type == "ClusterComputeResource", m.Name == "PowerOnMultiVM_Task", m.Name == "MigrateVM_Task", m.Name == "RelocateVM_Task":
+		return &types.NotSupported{}
+	case v.host.spec.FreeLicense && !reads(m.Name):
+		return &types.RestrictedVersion{}
 	}
 	return nil
 }
@@ -114,8 +138,8 @@ func onlyServiceInstance(m *simulator.Method) bool {
 	return true
 }
 
-func (l *Lab) guestAt(ref types.ManagedObjectReference) *guest {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.vc.byGuest[ref]
+func (v *view) guestAt(ref types.ManagedObjectReference) *guest {
+	v.lab.mu.Lock()
+	defer v.lab.mu.Unlock()
+	return v.byGuest[ref]
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // unreachable is the fault for a guest whose host does not answer.
-func (g *guest) unreachable() types.BaseMethodFault {
-	if !g.host.connected {
+func (v *view) unreachable(g *guest) types.BaseMethodFault {
+	if !v.hears(g.host) {
 		return &types.HostNotConnected{}
 	}
 	return nil
@@ -22,9 +22,9 @@ func invalidPower(want, is string) types.BaseMethodFault {
 }
 
 // needsTools is what refuses a call that the Tools in the guest are to carry out.
-func (g *guest) needsTools() types.BaseMethodFault {
+func (v *view) needsTools(g *guest) types.BaseMethodFault {
 	switch {
-	case !g.host.connected:
+	case !v.hears(g.host):
 		return &types.HostNotConnected{}
 	case g.power != guestOn:
 		return invalidPower(guestOn, g.power)
@@ -37,18 +37,18 @@ func (g *guest) needsTools() types.BaseMethodFault {
 // ShutdownGuest asks the guest OS to shut down, and returns at once.
 func (e *extension) ShutdownGuest(ctx *simulator.Context, req *types.ShutdownGuest) soap.HasFault {
 	body := new(methods.ShutdownGuestBody)
-	g := e.lab.guestAt(req.This)
+	g := e.view.guestAt(req.This)
 	var fault types.BaseMethodFault
-	e.lab.change(func(t *touched) {
-		if fault = g.needsTools(); fault == nil {
-			e.lab.stop(t, g)
+	e.view.lab.change(func(t *touched) {
+		if fault = e.view.needsTools(g); fault == nil {
+			e.view.lab.stop(t, g)
 		}
 	})
 	if fault != nil {
 		body.Fault_ = simulator.Fault("", fault)
 		return body
 	}
-	e.lab.startTask(ctx, req.This, "ShutdownGuest", "VirtualMachine.shutdownGuest", func(*job) (types.AnyType, types.BaseMethodFault) { return nil, nil })
+	e.view.startTask(ctx, req.This, "ShutdownGuest", "VirtualMachine.shutdownGuest", func(*job) (types.AnyType, types.BaseMethodFault) { return nil, nil })
 	body.Res = new(types.ShutdownGuestResponse)
 	return body
 }
@@ -56,11 +56,11 @@ func (e *extension) ShutdownGuest(ctx *simulator.Context, req *types.ShutdownGue
 // RebootGuest asks the guest OS to reboot, and returns at once.
 func (e *extension) RebootGuest(_ *simulator.Context, req *types.RebootGuest) soap.HasFault {
 	body := new(methods.RebootGuestBody)
-	g := e.lab.guestAt(req.This)
+	g := e.view.guestAt(req.This)
 	var fault types.BaseMethodFault
-	e.lab.change(func(t *touched) {
-		if fault = g.needsTools(); fault == nil && !g.spec.IgnoresShutdown {
-			e.lab.powerOn(t, g)
+	e.view.lab.change(func(t *touched) {
+		if fault = e.view.needsTools(g); fault == nil && !g.spec.IgnoresShutdown {
+			e.view.lab.powerOn(t, g)
 		}
 	})
 	if fault != nil {
@@ -79,13 +79,13 @@ func (e *extension) StandbyGuest(*simulator.Context, *types.StandbyGuest) soap.H
 // AnswerVM answers the question that a guest waits for.
 func (e *extension) AnswerVM(_ *simulator.Context, req *types.AnswerVM) soap.HasFault {
 	body := new(methods.AnswerVMBody)
-	g := e.lab.guestAt(req.This)
-	e.lab.change(func(t *touched) {
+	g := e.view.guestAt(req.This)
+	e.view.lab.change(func(t *touched) {
 		if g.question == nil || g.question.Id != req.QuestionId {
 			body.Fault_ = simulator.Fault("", new(types.ConcurrentAccess))
 			return
 		}
-		e.lab.answer(t, g)
+		e.view.lab.answer(t, g)
 		body.Res = new(types.AnswerVMResponse)
 	})
 	return body
@@ -93,49 +93,49 @@ func (e *extension) AnswerVM(_ *simulator.Context, req *types.AnswerVM) soap.Has
 
 // PowerOnVMTask starts a guest on the host where it is registered.
 func (e *extension) PowerOnVMTask(ctx *simulator.Context, req *types.PowerOnVM_Task) soap.HasFault {
-	task := e.lab.startPower(ctx, e.lab.guestAt(req.This), "PowerOnVM_Task", "powerOn")
+	task := e.view.startPower(ctx, e.view.guestAt(req.This), "PowerOnVM_Task", "powerOn")
 	return &methods.PowerOnVM_TaskBody{Res: &types.PowerOnVM_TaskResponse{Returnval: task}}
 }
 
 // PowerOffVMTask takes the power from a guest.
 func (e *extension) PowerOffVMTask(ctx *simulator.Context, req *types.PowerOffVM_Task) soap.HasFault {
-	task := e.lab.startPower(ctx, e.lab.guestAt(req.This), "PowerOffVM_Task", "powerOff")
+	task := e.view.startPower(ctx, e.view.guestAt(req.This), "PowerOffVM_Task", "powerOff")
 	return &methods.PowerOffVM_TaskBody{Res: &types.PowerOffVM_TaskResponse{Returnval: task}}
 }
 
 // SuspendVMTask suspends a guest.
 func (e *extension) SuspendVMTask(ctx *simulator.Context, req *types.SuspendVM_Task) soap.HasFault {
-	task := e.lab.startPower(ctx, e.lab.guestAt(req.This), "SuspendVM_Task", "suspend")
+	task := e.view.startPower(ctx, e.view.guestAt(req.This), "SuspendVM_Task", "suspend")
 	return &methods.SuspendVM_TaskBody{Res: &types.SuspendVM_TaskResponse{Returnval: task}}
 }
 
 // ResetVMTask is power off and on again.
 func (e *extension) ResetVMTask(ctx *simulator.Context, req *types.ResetVM_Task) soap.HasFault {
-	task := e.lab.startPower(ctx, e.lab.guestAt(req.This), "ResetVM_Task", "reset")
+	task := e.view.startPower(ctx, e.view.guestAt(req.This), "ResetVM_Task", "reset")
 	return &methods.ResetVM_TaskBody{Res: &types.ResetVM_TaskResponse{Returnval: task}}
 }
 
 // startPower runs a task that changes a guest's power. Only one does so at a time.
-func (l *Lab) startPower(ctx *simulator.Context, g *guest, method, verb string) types.ManagedObjectReference {
+func (v *view) startPower(ctx *simulator.Context, g *guest, method, verb string) types.ManagedObjectReference {
 	var fault types.BaseMethodFault
-	l.change(func(*touched) {
+	v.lab.change(func(*touched) {
 		if g.busy {
 			fault = &types.TaskInProgress{}
 			return
 		}
-		if fault = g.refuses(verb); fault == nil {
+		if fault = v.refuses(g, verb); fault == nil {
 			g.busy = true
 		}
 	})
-	return l.startTask(ctx, g.ref, method, "VirtualMachine."+verb, func(j *job) (types.AnyType, types.BaseMethodFault) {
+	return v.startTask(ctx, v.guestRef(g), method, "VirtualMachine."+verb, func(j *job) (types.AnyType, types.BaseMethodFault) {
 		if fault != nil {
 			return nil, fault
 		}
-		return nil, l.runPower(j, g, verb)
+		return nil, v.runPower(j, g, verb)
 	})
 }
 
-func (l *Lab) runPower(j *job, g *guest, verb string) (fault types.BaseMethodFault) {
+func (v *view) runPower(j *job, g *guest, verb string) (fault types.BaseMethodFault) {
 	d := takePowerOnTask
 	switch verb {
 	case "powerOff":
@@ -148,14 +148,14 @@ func (l *Lab) runPower(j *job, g *guest, verb string) (fault types.BaseMethodFau
 		j.progress(50)
 		ok = j.sleep(d / 2)
 	}
-	l.change(func(t *touched) {
+	v.lab.change(func(t *touched) {
 		g.busy = false
 		if !ok {
 			return
 		}
 		// The world may have changed while the task ran.
-		if fault = g.refuses(verb); fault == nil {
-			l.applyPower(t, g, verb)
+		if fault = v.refuses(g, verb); fault == nil {
+			v.lab.applyPower(t, g, verb)
 		}
 	})
 	return fault
@@ -174,8 +174,8 @@ func (l *Lab) applyPower(t *touched, g *guest, verb string) {
 }
 
 // refuses is why a guest cannot do it now; nil: it can.
-func (g *guest) refuses(verb string) types.BaseMethodFault {
-	if f := g.unreachable(); f != nil {
+func (v *view) refuses(g *guest, verb string) types.BaseMethodFault {
+	if f := v.unreachable(g); f != nil {
 		return f
 	}
 	switch verb {
@@ -183,9 +183,10 @@ func (g *guest) refuses(verb string) types.BaseMethodFault {
 		if g.power == guestOn {
 			return invalidPower(guestOn, g.power)
 		}
-		if !g.host.usable() {
+		if !g.host.takes() {
 			return &types.InvalidState{}
 		}
+		return v.unreadable(g)
 	case "powerOff":
 		if g.power == guestOff {
 			return invalidPower(guestOff, g.power)

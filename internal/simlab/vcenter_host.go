@@ -14,14 +14,15 @@ import (
 // EnterMaintenanceModeTask waits until nothing runs on the host any more: for ever, or for the time-out of the request,
 // which is wall-clock time as every time that a caller gives. vCLS VMs are moved where there is another host.
 func (e *extension) EnterMaintenanceModeTask(ctx *simulator.Context, req *types.EnterMaintenanceMode_Task) soap.HasFault {
-	l, h := e.lab, e.lab.vc.byHost[req.This]
-	task := l.startTask(ctx, req.This, "EnterMaintenanceMode_Task", "HostSystem.enterMaintenanceMode", func(j *job) (types.AnyType, types.BaseMethodFault) {
-		return nil, l.enterMaintenance(j, h, time.Duration(req.Timeout)*time.Second)
+	v, h := e.view, e.view.byHost[req.This]
+	task := v.startTask(ctx, req.This, "EnterMaintenanceMode_Task", "HostSystem.enterMaintenanceMode", func(j *job) (types.AnyType, types.BaseMethodFault) {
+		return nil, v.enterMaintenance(j, h, time.Duration(req.Timeout)*time.Second)
 	})
 	return &methods.EnterMaintenanceMode_TaskBody{Res: &types.EnterMaintenanceMode_TaskResponse{Returnval: task}}
 }
 
-func (l *Lab) enterMaintenance(j *job, h *host, timeout time.Duration) types.BaseMethodFault {
+func (v *view) enterMaintenance(j *job, h *host, timeout time.Duration) types.BaseMethodFault {
+	l := v.lab
 	wait, cancel := context.WithCancel(l.ctx)
 	if timeout > 0 {
 		wait, cancel = context.WithTimeout(l.ctx, timeout)
@@ -33,14 +34,14 @@ func (l *Lab) enterMaintenance(j *job, h *host, timeout time.Duration) types.Bas
 	for fault == nil {
 		var empty bool
 		l.read(func() {
-			fault = h.refuses(false)
+			fault = v.refusesHost(h, false)
 			l.evacuateVCLS(h)
 			empty = l.nothingRuns(h)
 		})
 		switch {
 		case fault != nil:
 		case empty:
-			return l.becomeMaintenance(j, h)
+			return v.becomeMaintenance(j, h)
 		case j.done(): // cancelled
 			return nil
 		default:
@@ -66,12 +67,13 @@ func (l *Lab) untilChange(ctx context.Context, j *job) types.BaseMethodFault {
 	return nil
 }
 
-func (l *Lab) becomeMaintenance(j *job, h *host) (fault types.BaseMethodFault) {
+func (v *view) becomeMaintenance(j *job, h *host) (fault types.BaseMethodFault) {
+	l := v.lab
 	if !j.sleep(takeEnterMaint) {
 		return nil
 	}
 	l.change(func(t *touched) {
-		if fault = h.refuses(false); fault != nil {
+		if fault = v.refusesHost(h, false); fault != nil {
 			return
 		}
 		if !l.nothingRuns(h) {
@@ -115,9 +117,9 @@ func (l *Lab) evacuateVCLS(h *host) {
 }
 
 // refuses is why a host cannot do it now.
-func (h *host) refuses(needsMaintenance bool) types.BaseMethodFault {
+func (v *view) refusesHost(h *host, needsMaintenance bool) types.BaseMethodFault {
 	switch {
-	case !h.connected || !h.running || h.cut:
+	case !v.hears(h) || !h.running || h.cut:
 		return &types.HostNotConnected{}
 	case h.stopping, needsMaintenance && !h.maintenance:
 		return &types.InvalidState{}
@@ -127,13 +129,13 @@ func (h *host) refuses(needsMaintenance bool) types.BaseMethodFault {
 
 // ExitMaintenanceModeTask lets guests run on the host again.
 func (e *extension) ExitMaintenanceModeTask(ctx *simulator.Context, req *types.ExitMaintenanceMode_Task) soap.HasFault {
-	l, h := e.lab, e.lab.vc.byHost[req.This]
-	task := l.startTask(ctx, req.This, "ExitMaintenanceMode_Task", "HostSystem.exitMaintenanceMode", func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
+	v, h := e.view, e.view.byHost[req.This]
+	task := v.startTask(ctx, req.This, "ExitMaintenanceMode_Task", "HostSystem.exitMaintenanceMode", func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
 		if !j.sleep(takeExitMaint) {
 			return nil, nil
 		}
-		l.change(func(t *touched) {
-			if fault = h.refuses(true); fault == nil {
+		v.lab.change(func(t *touched) {
+			if fault = v.refusesHost(h, true); fault == nil {
 				h.maintenance = false
 				t.host(h)
 			}
@@ -145,29 +147,29 @@ func (e *extension) ExitMaintenanceModeTask(ctx *simulator.Context, req *types.E
 
 // ShutdownHostTask shuts ESXi down, and with it the server. Outside of maintenance mode only by force: then guests die.
 func (e *extension) ShutdownHostTask(ctx *simulator.Context, req *types.ShutdownHost_Task) soap.HasFault {
-	task := e.lab.hostGoes(ctx, req.This, req.Force, "ShutdownHost_Task", "HostSystem.shutdown", e.lab.stopHost)
+	task := e.view.hostGoes(ctx, req.This, req.Force, "ShutdownHost_Task", "HostSystem.shutdown", e.view.lab.stopHost)
 	return &methods.ShutdownHost_TaskBody{Res: &types.ShutdownHost_TaskResponse{Returnval: task}}
 }
 
 // RebootHostTask reboots ESXi.
 func (e *extension) RebootHostTask(ctx *simulator.Context, req *types.RebootHost_Task) soap.HasFault {
-	task := e.lab.hostGoes(ctx, req.This, req.Force, "RebootHost_Task", "HostSystem.reboot", func(t *touched, h *host) {
-		l := e.lab
+	task := e.view.hostGoes(ctx, req.This, req.Force, "RebootHost_Task", "HostSystem.reboot", func(t *touched, h *host) {
+		l := e.view.lab
 		l.killGuests(t, h)
 		l.bootHost(t, h)
 	})
 	return &methods.RebootHost_TaskBody{Res: &types.RebootHost_TaskResponse{Returnval: task}}
 }
 
-func (l *Lab) hostGoes(ctx *simulator.Context, ref types.ManagedObjectReference, force bool, method, description string, act func(*touched, *host)) types.ManagedObjectReference {
-	h := l.vc.byHost[ref]
-	return l.startTask(ctx, ref, method, description, func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
-		l.read(func() { fault = h.refuses(!force) })
+func (v *view) hostGoes(ctx *simulator.Context, ref types.ManagedObjectReference, force bool, method, description string, act func(*touched, *host)) types.ManagedObjectReference {
+	l, h := v.lab, v.byHost[ref]
+	return v.startTask(ctx, ref, method, description, func(j *job) (_ types.AnyType, fault types.BaseMethodFault) {
+		l.read(func() { fault = v.refusesHost(h, !force) })
 		if fault != nil || !j.sleep(takeShutdownTask) {
 			return nil, fault
 		}
 		l.change(func(t *touched) {
-			if fault = h.refuses(!force); fault == nil {
+			if fault = v.refusesHost(h, !force); fault == nil {
 				act(t, h)
 			}
 		})

@@ -35,7 +35,7 @@ func (e *extension) UpdateOptions(ctx *simulator.Context, req *types.UpdateOptio
 		body.Res = new(types.UpdateOptionsResponse)
 	})
 	if body.Res != nil {
-		e.lab.optionsChanged(req.ChangedValue)
+		e.view.lab.optionsChanged(req.ChangedValue)
 	}
 	return body
 }

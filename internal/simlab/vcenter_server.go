@@ -19,7 +19,7 @@ import (
 // our boundary and panics when a port is taken.
 func (l *Lab) serveVCenter(port int) error {
 	v, svc := l.vc, l.vc.model.Service
-	l.installExtension()
+	v.installExtension()
 	cert, err := selfSigned("vcenter." + l.spec.Name + ".lab")
 	if err != nil {
 		return err
@@ -29,11 +29,10 @@ func (l *Lab) serveVCenter(port int) error {
 	svc.Listen = &url.URL{Scheme: "https", Host: "127.0.0.1", Path: reg.Path, User: url.UserPassword(l.spec.User, v.password)}
 	setup := true
 	reg.SessionManager().ValidLogin = func(req *types.Login) bool {
-		ok := req.UserName == l.spec.User && req.Password == v.password
-		if !setup {
-			l.rec.login("vcenter", ok)
+		if setup {
+			return req.UserName == v.user && req.Password == v.password
 		}
-		return ok
+		return v.checkLogin(req.UserName, req.Password)
 	}
 	svc.RegisterSDK(reg, reg.Path+"/vimService")
 	mux := svc.ServeMux
@@ -45,10 +44,13 @@ func (l *Lab) serveVCenter(port int) error {
 	if err := l.makeTags(mux, tags); err != nil {
 		return err
 	}
+	mux.HandleFunc("/websso/HealthStatus", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "GREEN") // the caller may be gone
+	})
 	setup = false
 	l.firstVCLS()
 	addr, err := l.listen("vcenter", port, &v.cert,
-		l.boundary("vcenter", l.identifySOAP, refuseSOAP, soapResult, l.stoppable(mux)))
+		l.boundary("vcenter", v.identifySOAP, refuseSOAP, soapResult, l.behindProxy(l.stoppable(mux))))
 	if err != nil {
 		return err
 	}
@@ -56,6 +58,18 @@ func (l *Lab) serveVCenter(port int) error {
 	reg.SessionManager().ServiceHostName = addr
 	v.url = "https://" + addr + "/sdk"
 	return nil
+}
+
+// behindProxy answers 503 while the vCenter's service is not up yet: its proxy is earlier.
+func (l *Lab) behindProxy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !l.VCenterUp() {
+			http.Error(w, "503 Service Unavailable (Failed to connect to endpoint)", http.StatusServiceUnavailable)
+			return
+		}
+		l.vc.sessions.strip(r)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // stoppable ends a WaitForUpdates whose caller is gone: the simulator would go on waiting for ever.

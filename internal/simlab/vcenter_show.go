@@ -3,6 +3,7 @@ package simlab
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -12,18 +13,29 @@ import (
 // show lets vCenter see what changed in the world. Object locks are taken before the world's, one at a time, and what is
 // shown is read under them: so the last to show something shows the latest.
 func (l *Lab) show(t *touched) {
-	if l.vc == nil {
-		return
+	if l.vc != nil {
+		l.vc.show(t)
 	}
-	ctx := l.vc.fork()
+	for _, a := range l.esxis.agents() {
+		if t.hosts[a.host] {
+			a.register()
+		}
+		a.view.show(t)
+	}
+}
+
+func (v *view) show(t *touched) {
+	ctx := v.fork()
 	for h := range t.hosts {
-		l.showHost(ctx, h)
+		if v.host == nil || v.host == h {
+			v.showHost(ctx, h)
+		}
 	}
 	for g := range t.guests {
-		l.showGuest(ctx, g)
+		v.showGuest(ctx, g)
 	}
 	if len(t.hosts) > 0 {
-		l.showDatastores(ctx)
+		v.showDatastores(ctx)
 	}
 }
 
@@ -37,8 +49,8 @@ func set(ctx *simulator.Context, o mo.Reference, kv ...any) {
 	ctx.Update(o, ch)
 }
 
-func (l *Lab) showHost(ctx *simulator.Context, h *host) {
-	obj, ok := ctx.Map.Get(h.ref).(*simulator.HostSystem)
+func (v *view) showHost(ctx *simulator.Context, h *host) {
+	obj, ok := ctx.Map.Get(v.hostRef(h)).(*simulator.HostSystem)
 	if !ok {
 		return
 	}
@@ -46,15 +58,14 @@ func (l *Lab) showHost(ctx *simulator.Context, h *host) {
 		conn, power := types.HostSystemConnectionStateConnected, types.HostSystemPowerStatePoweredOn
 		status := types.ManagedEntityStatusGreen
 		var maintenance bool
+		var booted time.Time
 		var vms []types.ManagedObjectReference
-		l.read(func() {
-			maintenance = h.maintenance
-			if !h.connected {
+		v.lab.read(func() {
+			maintenance, booted = h.maintenance, h.booted
+			if v.host == nil && !h.connected {
 				conn, power, status = types.HostSystemConnectionStateNotResponding, types.HostSystemPowerStateUnknown, types.ManagedEntityStatusRed
 			}
-			for _, g := range l.guestsOn(h) {
-				vms = append(vms, g.ref)
-			}
+			vms = v.guestsOf(h)
 		})
 		if conn != types.HostSystemConnectionStateConnected {
 			maintenance = obj.Runtime.InMaintenanceMode // vCenter remembers what it saw last
@@ -67,10 +78,30 @@ func (l *Lab) showHost(ctx *simulator.Context, h *host) {
 			"runtime.powerState", power, "summary.runtime.powerState", power,
 			"runtime.inMaintenanceMode", maintenance, "summary.runtime.inMaintenanceMode", maintenance,
 			"summary.overallStatus", status, "overallStatus", status, "vm", vms)
+		if v.host != nil || conn == types.HostSystemConnectionStateConnected {
+			set(ctx, obj, "runtime.bootTime", &booted, "summary.runtime.bootTime", &booted)
+		}
 	})
 }
 
-// A guestView is what vCenter shows of a guest.
+// guestsOf are the guests that this view shows on a host. The world is locked.
+func (v *view) guestsOf(h *host) []types.ManagedObjectReference {
+	var out []types.ManagedObjectReference
+	for _, g := range v.lab.guests {
+		switch {
+		case g.deleted:
+		case v.host == nil && g.knownHost == h:
+			out = append(out, g.ref)
+		case v.host != nil && g.host == h:
+			if ref, ok := v.own[g]; ok {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
+}
+
+// A guestView is what vCenter or ESXi shows of a guest.
 type guestView struct {
 	power    types.VirtualMachinePowerState
 	conn     types.VirtualMachineConnectionState
@@ -79,43 +110,59 @@ type guestView struct {
 	question *types.VirtualMachineQuestionInfo
 }
 
-func (l *Lab) viewOf(g *guest) (v guestView) {
-	l.read(func() {
-		if g.host.connected {
-			g.known = g.power
-		}
-		// Of a host that does not answer, vCenter tells what it saw last.
-		v = guestView{types.VirtualMachinePowerState(g.known), types.VirtualMachineConnectionStateConnected, g.host.ref, g.tools, g.question}
-		if !g.host.connected {
-			v.conn, v.tools = types.VirtualMachineConnectionStateDisconnected, false
+func (v *view) viewOf(g *guest) (s guestView) {
+	v.lab.read(func() {
+		s = guestView{types.VirtualMachinePowerState(g.power), types.VirtualMachineConnectionStateConnected, v.hostRef(g.host), g.tools, g.question}
+		switch {
+		case v.host == nil && !g.knownHost.connected:
+			// Of a host that does not answer, vCenter tells what it saw last.
+			s.power, s.conn, s.tools = types.VirtualMachinePowerState(g.known), types.VirtualMachineConnectionStateDisconnected, false
+			s.host = g.knownHost.ref
+		case g.host.lost(g.datastore):
+			s.conn = types.VirtualMachineConnectionStateInaccessible
 		}
 	})
-	return v
+	return s
 }
 
-func (l *Lab) showGuest(ctx *simulator.Context, g *guest) {
-	vm, ok := ctx.Map.Get(g.ref).(*simulator.VirtualMachine)
+func (v *view) showGuest(ctx *simulator.Context, g *guest) {
+	vm, ok := ctx.Map.Get(v.guestRef(g)).(*simulator.VirtualMachine)
 	if !ok {
 		return
 	}
 	ctx.WithLock(vm, func() {
-		v := l.viewOf(g)
-		changed := vm.Runtime.PowerState != v.power
-		set(ctx, vm, "runtime.powerState", v.power, "summary.runtime.powerState", v.power,
-			"runtime.connectionState", v.conn, "summary.runtime.connectionState", v.conn)
-		if vm.Runtime.Host == nil || *vm.Runtime.Host != v.host {
-			set(ctx, vm, "runtime.host", &v.host, "summary.runtime.host", &v.host)
+		s := v.viewOf(g)
+		changed := vm.Runtime.PowerState != s.power
+		set(ctx, vm, "runtime.powerState", s.power, "summary.runtime.powerState", s.power,
+			"runtime.connectionState", s.conn, "summary.runtime.connectionState", s.conn)
+		if vm.Runtime.Host == nil || *vm.Runtime.Host != s.host {
+			set(ctx, vm, "runtime.host", &s.host, "summary.runtime.host", &s.host)
 		}
-		set(ctx, vm, toolsProperties(g, v)...)
-		if v.question == nil {
+		set(ctx, vm, toolsProperties(g, s)...)
+		v.showIdentity(ctx, g, vm, s)
+		if s.question == nil {
 			set(ctx, vm, "runtime.question", nil, "summary.runtime.question", nil)
 		} else {
-			set(ctx, vm, "runtime.question", v.question, "summary.runtime.question", v.question)
+			set(ctx, vm, "runtime.question", s.question, "summary.runtime.question", s.question)
 		}
 		if changed {
-			l.powerEvent(ctx, g, vm, v)
+			v.powerEvent(ctx, g, vm, s)
 		}
 	})
+}
+
+// showIdentity: a host of its own does not know who a guest is whose files it cannot read; a vCenter remembers.
+func (v *view) showIdentity(ctx *simulator.Context, g *guest, vm *simulator.VirtualMachine, s guestView) {
+	if v.host == nil {
+		return
+	}
+	name, instance, bios := g.spec.Name, g.spec.UUID, g.spec.BIOSUUID
+	if s.conn == types.VirtualMachineConnectionStateInaccessible {
+		name, instance, bios = "/vmfs/volumes/"+g.spec.Datastore+"/"+g.spec.Name+"/"+g.spec.Name+".vmx", "", ""
+	}
+	if vm.Name != name {
+		set(ctx, vm, "name", name, "config.name", name, "config.instanceUuid", instance, "config.uuid", bios)
+	}
 }
 
 func toolsProperties(g *guest, v guestView) []any {
@@ -144,11 +191,11 @@ func (g *guest) ip() string {
 	return fmt.Sprintf("192.168.%d.%d", 4+u[0]%4, 10+int(u[1])%200)
 }
 
-// showDatastores: a datastore is accessible while a host that mounts it is.
-func (l *Lab) showDatastores(ctx *simulator.Context) {
-	l.vc.storage.Lock()
-	defer l.vc.storage.Unlock()
-	for _, ref := range l.vc.datastores {
+// showDatastores: a datastore is accessible while a host that mounts it reads it.
+func (v *view) showDatastores(ctx *simulator.Context) {
+	v.storage.Lock()
+	defer v.storage.Unlock()
+	for name, ref := range v.datastores {
 		ds, ok := ctx.Map.Get(ref).(*simulator.Datastore)
 		if !ok {
 			continue
@@ -156,10 +203,10 @@ func (l *Lab) showDatastores(ctx *simulator.Context) {
 		ctx.WithLock(ds, func() {
 			mounts := slices.Clone(ds.Host)
 			accessible, changed := false, false
-			l.read(func() {
+			v.lab.read(func() {
 				for i := range mounts {
-					h := l.vc.byHost[mounts[i].Key]
-					up := h != nil && h.connected && h.storage
+					h := v.byHost[mounts[i].Key]
+					up := h != nil && v.hears(h) && h.reads(v.lab.datastores[name])
 					changed = changed || up != isTrue(mounts[i].MountInfo.Accessible)
 					mounts[i].MountInfo.Accessible = &up
 					accessible = accessible || up

@@ -115,9 +115,10 @@ func (l *Lab) makeVCLS(c *cluster, h *host) {
 	id := uuid.New()
 	g := &guest{
 		spec: GuestSpec{Name: "vCLS-" + id.String(), Host: h.spec.Name, Datastore: l.spec.datastoreOf(h.spec.Name), MemoryMB: 128},
-		host: h, power: guestOff, known: guestOff, vcls: c,
+		host: h, power: guestOff, vcls: c,
 	}
 	g.spec.complete(l.spec.Name, 0)
+	g.datastore = l.datastores[g.spec.Datastore]
 	g.spec.UUID = uuid.NewString()
 	var err error
 	if g.ref, err = l.vc.create(l.vc.fork(), l.vc.vclsFolder, g); err != nil {

@@ -2,6 +2,7 @@ package simlab
 
 import (
 	"context"
+	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -39,35 +40,62 @@ type host struct {
 	power       string   // as the BMC tells it
 	running     bool     // ESXi is up
 	stopping    bool     // ESXi shuts down
+	silent      bool     // and its API answers no more
 	connected   bool     // vCenter hears it
 	cut         bool     // its management network is down
 	maintenance bool
-	entering    int  // tasks that wait for maintenance mode
-	storage     bool // its datastores are accessible
-	epoch       int  // counts power changes: what was begun before one does not happen after it
+	entering    int       // tasks that wait for maintenance mode
+	storage     bool      // its datastores are accessible
+	booted      time.Time // when ESXi came up
+	epoch       int       // counts power changes: what was begun before one does not happen after it
 	restarts    int
 }
 
+// takes says whether a guest can run on it.
+func (h *host) takes() bool { return h.running && !h.stopping && !h.maintenance }
+
 // usable says whether vCenter can run a guest on it.
-func (h *host) usable() bool { return h.running && h.connected && !h.stopping && !h.maintenance }
+func (h *host) usable() bool { return h.takes() && h.connected }
+
+// answers says whether its own API can be reached.
+func (h *host) answers() bool { return h.running && !h.silent && !h.cut }
+
+// reads says whether it reads what is on a datastore.
+func (h *host) reads(d *datastore) bool {
+	return h.running && h.storage && d != nil && (d.spec.ProvidedBy == "" || d.seen[h])
+}
+
+// lost says whether it cannot read what a guest of the lab is to serve.
+func (h *host) lost(d *datastore) bool { return d != nil && d.spec.ProvidedBy != "" && !d.seen[h] }
+
+// A datastore is storage that hosts see.
+type datastore struct {
+	spec     DatastoreSpec
+	provider *guest         // nil: it is always served
+	served   bool           // the provider serves it
+	found    map[*host]bool // hosts that found its device since it is served, by a scan of their adapters
+	seen     map[*host]bool // and mounted it
+}
 
 type guest struct {
-	spec     GuestSpec
-	ref      types.ManagedObjectReference
-	host     *host
-	power    string
-	known    string // the power state that vCenter saw last
-	tools    bool   // the Tools run and their heartbeat is green
-	ready    bool   // its service answers
-	question *types.VirtualMachineQuestionInfo
-	stopping bool // the guest OS shuts down
-	wantStop bool // a shutdown waits for the question to be answered
-	busy     bool // a task changes its power
-	crashes  int
-	restarts int // by HA
-	epoch    int
-	vcls     *cluster // it is a vCLS VM of this cluster
-	deleted  bool
+	spec      GuestSpec
+	ref       types.ManagedObjectReference
+	host      *host
+	power     string
+	known     string     // the power state that vCenter saw last
+	knownHost *host      // and where
+	datastore *datastore // where its files are
+	tools     bool       // the Tools run and their heartbeat is green
+	ready     bool       // its service answers
+	question  *types.VirtualMachineQuestionInfo
+	stopping  bool // the guest OS shuts down
+	wantStop  bool // a shutdown waits for the question to be answered
+	busy      bool // a task changes its power
+	crashes   int
+	restarts  int // by HA
+	epoch     int
+	vcls      *cluster // it is a vCLS VM of this cluster
+	deleted   bool
 }
 
 // touched collects what a change concerned, so that vCenter can show it.
@@ -84,15 +112,27 @@ func (l *Lab) change(fn func(t *touched)) {
 	t := &touched{hosts: map[*host]bool{}, guests: map[*guest]bool{}}
 	l.mu.Lock()
 	fn(t)
-	for h := range t.hosts {
-		for _, g := range l.guestsOn(h) {
+	l.follow(t)
+	for _, g := range l.guests {
+		if t.hosts[g.host] || t.hosts[g.knownHost] {
 			t.guest(g)
 		}
 	}
+	for g := range t.guests {
+		l.learn(g)
+	}
+	l.doors()
 	close(l.changed)
 	l.changed = make(chan struct{})
 	l.mu.Unlock()
 	l.show(t)
+}
+
+// learn is vCenter seeing a guest, if it hears its host. Of others it goes on telling what it saw last.
+func (l *Lab) learn(g *guest) {
+	if g.knownHost == nil || g.host.connected {
+		g.known, g.knownHost = g.power, g.host
+	}
 }
 
 // read looks at the world.
@@ -132,12 +172,15 @@ func (l *Lab) guestsOn(h *host) []*guest {
 	return out
 }
 
-// other finds a usable host of the same cluster with the fewest guests on.
-func (l *Lab) other(h *host) *host {
+// other finds another host of the cluster that vCenter can use for a guest of h.
+func (l *Lab) other(h *host) *host { return l.best(h, (*host).usable) }
+
+// best is that other host of the same cluster with the fewest guests on, of those that will do.
+func (l *Lab) best(h *host, will func(*host) bool) *host {
 	var best *host
 	least := 0
 	for _, c := range l.hosts {
-		if c == h || c.cluster == nil || c.cluster != h.cluster || !c.usable() || c.entering > 0 {
+		if c == h || c.cluster == nil || c.cluster != h.cluster || c.entering > 0 || !will(c) {
 			continue
 		}
 		n := 0

@@ -17,7 +17,7 @@ func (l *Lab) later(h *host, d time.Duration, fn func(t *touched)) {
 
 // begin is a change of a host's power.
 func (h *host) begin(power string) {
-	h.power, h.running, h.stopping, h.storage = power, false, false, false
+	h.power, h.running, h.stopping, h.silent, h.storage = power, false, false, false, false
 	h.epoch++
 }
 
@@ -29,17 +29,20 @@ func (l *Lab) bootHost(t *touched, h *host) {
 	l.later(h, min(bmcTransition, h.spec.Boot/2), func(*touched) { h.power = on })
 	l.later(h, hostLost, func(*touched) { h.connected = h.connected && h.running })
 	l.later(h, h.spec.Boot, func(*touched) {
-		h.power, h.running = on, true
+		h.power, h.running, h.booted = on, true, time.Now()
 		l.connectHost(h)
+		l.later(h, hostConnects+storageAppears, func(*touched) {
+			h.storage = true
+			l.rescan(h)
+		})
 	})
 }
 
 // connectHost lets vCenter find the host again.
 func (l *Lab) connectHost(h *host) {
 	l.later(h, hostConnects, func(*touched) {
-		if h.running && !h.cut {
+		if h.running && !h.cut && l.vcState == vcUp {
 			h.connected = true
-			l.later(h, storageAppears, func(*touched) { h.storage = true })
 		}
 	})
 }
@@ -54,7 +57,7 @@ func (l *Lab) stopHost(t *touched, h *host) {
 	t.host(h)
 	down := h.spec.Shutdown
 	l.later(h, min(hostStopsGuests, down/3), func(t *touched) { l.killGuests(t, h) })
-	l.later(h, min(hostLost, down/2), func(*touched) { h.connected, h.storage = false, false })
+	l.later(h, min(hostLost, down/2), func(*touched) { h.connected, h.silent, h.storage = false, true, false })
 	l.later(h, down-min(bmcTransition, down/4), func(*touched) { h.power, h.running = poweringOff, false })
 	l.later(h, down+down/8, func(*touched) { // the eighth: never before PoweringOff, whatever the jitter
 		h.begin(off)
@@ -105,8 +108,8 @@ func (l *Lab) killGuests(t *touched, h *host) {
 
 func (l *Lab) haRestart(t *touched, g *guest) {
 	from := g.host
-	to := l.other(from)
-	if g.deleted || g.vcls != nil || g.power != guestOff || from.usable() || !from.cluster.ha || to == nil {
+	to := l.best(from, func(c *host) bool { return c.takes() && !c.cut && c.reads(g.datastore) })
+	if g.deleted || g.vcls != nil || g.power != guestOff || from.takes() || !from.cluster.ha || to == nil {
 		return
 	}
 	g.host = to
