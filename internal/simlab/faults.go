@@ -20,7 +20,7 @@ const (
 
 // A Fault is put between the callers and a system. Empty System, Verb or Target: any.
 type Fault struct {
-	System string // "vcenter", "esxi:HOST" or "bmc:HOST"
+	System string // "vcenter", "esxi:HOST", "bmc:HOST" or "ssh:GUEST"
 	// Verb as in a Record, or the name of a reading SOAP method; "GET" and other HTTP methods match all their paths.
 	// "Login" is a login at any.
 	Verb   string
@@ -29,6 +29,7 @@ type Fault struct {
 	Times  int           // how often; 0 = always
 	Delay  time.Duration // for Delay: wall-clock time
 	// SOAP names the vSphere fault ("HostCommunication") and Status the HTTP status for Error. Defaults: RuntimeFault, 503.
+	// Over SSH, Status is the exit status, by default 1.
 	SOAP   string
 	Status int
 }

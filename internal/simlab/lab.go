@@ -58,6 +58,7 @@ type Lab struct {
 	health  string          // base URL of the guests' health pages
 	gatesMu sync.Mutex
 	gates   map[string]*gate // by system
+	apps    []*application
 	rec     recorder
 	faults  faults
 
@@ -118,6 +119,9 @@ func (l *Lab) start(cfg Config) error {
 		return err
 	}
 	if err := l.startESXis(cfg.Ports.ESXi); err != nil {
+		return err
+	}
+	if err := l.startApplications(); err != nil {
 		return err
 	}
 	l.goRun(l.tendVCLS)

@@ -54,7 +54,7 @@ func (l *Lab) Secrets() []string {
 	for _, e := range l.esxis.list() {
 		out = append(out, e.password)
 	}
-	return out
+	return append(out, l.sshSecrets()...)
 }
 
 // at is d at the lab's speed, but at least floor: the machine that runs a test is as slow at any speed.
@@ -71,6 +71,7 @@ func (l *Lab) WriteLabFile(dir string) (path string, err error) {
 	for _, e := range l.esxis.list() {
 		secrets[e.host.spec.Name+"-esxi.password"] = e.password
 	}
+	l.addSSHSecrets(secrets)
 	if err := os.MkdirAll(filepath.Join(dir, "secrets"), 0o700); err != nil {
 		return "", fmt.Errorf("write the lab file of the simulated lab: %w", err)
 	}
@@ -104,6 +105,7 @@ func (l *Lab) labFile(dir string) string {
 	w.line("    tls: {fingerprint: %q}", l.VCenterFingerprint())
 	l.writeHosts(w, dir)
 	l.writeGuests(w)
+	l.writeApplications(w, dir)
 	l.writePolicies(w)
 	return w.String()
 }
@@ -130,7 +132,7 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 
 func (l *Lab) writeGuests(w *yamlWriter) {
 	guests := slices.DeleteFunc(slices.Clone(l.spec.Guests), func(g GuestSpec) bool {
-		return g.Name != l.spec.VCenterGuest && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
+		return g.Name != l.spec.VCenterGuest && !l.spec.isMember(g.Name) && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
 	})
 	if len(guests) == 0 {
 		return

@@ -21,6 +21,8 @@ type Spec struct {
 	Hosts      []HostSpec
 	Guests     []GuestSpec
 	Datastores []DatastoreSpec // default: one that all hosts share
+	// Applications are clusters inside guests.
+	Applications []ApplicationSpec
 	// Denied are SOAP methods that the vCenter refuses with NoPermission, and the privilege that it names.
 	Denied map[string]string
 	// Self is the guest that nightshift runs in; empty: outside. VCenterGuest is the one that the vCenter runs in.
@@ -130,6 +132,9 @@ func (s Spec) complete(seed int64) (Spec, error) {
 	}
 	s.VCenterBoot = orDefault(s.VCenterBoot, 6*time.Minute)
 	if err := s.completeGuests(seed, hosts); err != nil {
+		return s, err
+	}
+	if err := s.completeApplications(); err != nil {
 		return s, err
 	}
 	return s, s.checkProviders()
