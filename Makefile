@@ -17,7 +17,7 @@ bin/compose       := bin/docker-compose-$(COMPOSE)
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e fuzz histories compose clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e e2e-ipmi fuzz histories compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ race: ## the same with the race detector (needs a C compiler)
 
 e2e: ## the command against the simulated lab: kill -9, restarts, secrets (needs Go only)
 	go test -tags e2e -count=1 -timeout 30m ./test/e2e/...
+
+e2e-ipmi: ## the IPMI client against OpenIPMI's ipmi_sim on loopback (Debian: apt install openipmi)
+	@command -v ipmi_sim >/dev/null || { echo "ipmi_sim is missing (Debian: apt install openipmi)" >&2; exit 2; }
+	go test -tags e2e -count=1 -run TestIPMISim ./internal/ipmi
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \

@@ -33,6 +33,7 @@ const (
 
 // patience says how long the client waits for what.
 type patience struct {
+	offer  time.Duration // the better cipher suite, to which some that do not know it say nothing
 	login  time.Duration // each message of a login
 	answer time.Duration // one request, over all its datagrams
 	again  time.Duration // before a read is sent again; doubles
@@ -61,7 +62,7 @@ type Client struct {
 // and Unreachable (also: all sessions are taken).
 func Connect(ctx context.Context, r endpoint.Resolved) (*Client, error) {
 	return connect(ctx, r, patience{
-		login: 10 * time.Second, answer: 20 * time.Second, again: 2 * time.Second, logout: 2 * time.Second, idle: 30 * time.Second,
+		offer: 4 * time.Second, login: 10 * time.Second, answer: 20 * time.Second, again: 2 * time.Second, logout: 2 * time.Second, idle: 30 * time.Second,
 	})
 }
 

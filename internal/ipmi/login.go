@@ -39,9 +39,13 @@ func (c *Client) login(ctx context.Context) error {
 		return c.refused
 	}
 	var err error
-	for _, s := range suites() {
+	for i, s := range suites() {
+		wait := c.patience.login
+		if i < len(suites())-1 {
+			wait = c.patience.offer
+		}
 		for range logins {
-			if err = c.attempt(ctx, s); err == nil || !errors.Is(err, errLost) || ctx.Err() != nil {
+			if err = c.attempt(ctx, s, wait); err == nil || !errors.Is(err, errLost) || ctx.Err() != nil {
 				break
 			}
 		}
@@ -70,13 +74,13 @@ func (c *Client) login(ctx context.Context) error {
 	return err
 }
 
-// attempt makes a session in one suite. A status is the controller's no.
-func (c *Client) attempt(ctx context.Context, how suite) error {
+// attempt makes a session in one suite, to whose offer it waits so long for an answer. A status is the controller's no.
+func (c *Client) attempt(ctx context.Context, how suite, wait time.Duration) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", c.address)
 	if err != nil {
 		return err
 	}
-	h := &handshake{c: c, session: &session{conn: conn, suite: how, console: identifier()}}
+	h := &handshake{c: c, wait: wait, session: &session{conn: conn, suite: how, console: identifier()}}
 	if err = h.run(ctx); err != nil {
 		_ = conn.Close()
 		return err
@@ -87,7 +91,10 @@ func (c *Client) attempt(ctx context.Context, how suite) error {
 
 // operate takes an operator's rights: a session begins with those of a user.
 func (c *Client) operate(ctx context.Context) error {
-	_, err := c.read(ctx, setSessionPrivilege, []byte{operator}, 1)
+	got, err := c.read(ctx, setSessionPrivilege, []byte{operator}, 1)
+	if err == nil && got[0]&0x0F < operator {
+		err = c.judge("reading "+setSessionPrivilege.name, 0xD4)
+	}
 	if err != nil && c.session != nil {
 		out, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.patience.logout)
 		defer cancel()
@@ -111,6 +118,7 @@ func identifier() uint32 {
 // A handshake is a login under way.
 type handshake struct {
 	c       *Client
+	wait    time.Duration
 	session *session
 	mine    [16]byte // random number
 	theirs  [16]byte
@@ -127,7 +135,11 @@ func (h *handshake) run(ctx context.Context) error {
 
 // exchange sends one message of the login and takes its answer.
 func (h *handshake) exchange(ctx context.Context, kind byte, payload []byte, again time.Duration, take func([]byte) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, h.c.patience.login)
+	wait := h.c.patience.login
+	if kind == typeOpenRequest {
+		wait = h.wait
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	packet := plain(kind, payload)
 	_, err := ask(ctx, h.session.conn, again, func() ([]byte, error) { return packet, nil }, func(p []byte) bool {

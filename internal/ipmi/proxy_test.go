@@ -117,12 +117,12 @@ func between(t *testing.T, address string) *proxy {
 
 // quick is a client's patience in tests: short where nothing is to be waited for, long where an answer comes.
 func quick() patience {
-	return patience{login: 10 * time.Second, answer: 10 * time.Second, again: 200 * time.Millisecond, logout: 5 * time.Second, idle: time.Hour}
+	return patience{offer: time.Second, login: 10 * time.Second, answer: 10 * time.Second, again: 200 * time.Millisecond, logout: 5 * time.Second, idle: time.Hour}
 }
 
 // hasty does not wait long for what does not come.
 func hasty() patience {
-	return patience{login: 400 * time.Millisecond, answer: 400 * time.Millisecond, again: 50 * time.Millisecond, logout: 400 * time.Millisecond, idle: time.Hour}
+	return patience{offer: 300 * time.Millisecond, login: 400 * time.Millisecond, answer: 400 * time.Millisecond, again: 50 * time.Millisecond, logout: 400 * time.Millisecond, idle: time.Hour}
 }
 
 const (
