@@ -26,6 +26,8 @@ type app struct {
 	size        func() (int, int) // columns and lines of the terminal
 
 	dial func(context.Context, where) (*session, error)
+	// password asks on the terminal, without showing what is typed; nil: nobody can be asked.
+	password func(prompt string) ([]byte, error)
 
 	global globalOptions
 }

@@ -140,7 +140,7 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
 	rb, _ := runbooks.Lookup(name)
 	a.tell("\n%s", a.paint().on(bold, "nightshift run "+name))
-	run, err := a.start(ctx, s, rb, runapi.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true})
+	run, err := a.start(ctx, s, rb, runapi.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true}, nil)
 	if err != nil {
 		return report.Report{}, err
 	}

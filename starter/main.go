@@ -31,6 +31,14 @@ func main() {
 // systemApp wires the command to this process.
 func systemApp() *app {
 	out, in := os.Stdout.Fd(), os.Stdin.Fd()
+	var password func(string) ([]byte, error)
+	if isatty.IsTerminal(in) {
+		password = func(prompt string) ([]byte, error) {
+			fmt.Fprint(os.Stderr, prompt)
+			defer fmt.Fprintln(os.Stderr)
+			return term.ReadPassword(int(in))
+		}
+	}
 	outTerminal := isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb"
 	return &app{
 		in: os.Stdin, out: safeWriter{os.Stdout, outTerminal}, screen: os.Stdout, err: safeWriter{os.Stderr, false},
@@ -45,7 +53,7 @@ func systemApp() *app {
 			}
 			return w, h
 		},
-		dial: dialTemporal,
+		dial: dialTemporal, password: password,
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func newReportCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "report RUN",
 		Short: "What a run did, when, by whom, and what is left",
 		Long: `Tell what a run did, when and by whom, what was decided on the way, what is half done, undone or untouched, and which
@@ -18,6 +18,8 @@ command goes on from there. RUN is its id, or "latest". It works for runs under 
 		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0]) },
 	}
+	c.AddCommand(newReportVerifyCommand(a))
+	return c
 }
 
 func runReport(ctx context.Context, a *app, arg string) error {

@@ -22,6 +22,8 @@ type runOptions struct {
 	wait       bool
 	onFailure  string
 	deadline   time.Duration
+	sign       bool
+	key        keyOptions
 }
 
 func newRunCommand(a *app) *cobra.Command {
@@ -46,6 +48,8 @@ the watching, and a crash only interrupts it.
 	f.BoolVar(&o.wait, "wait", false, "wait for the locks of other runs instead of being refused")
 	f.StringVar(&o.onFailure, "on-failure", "", "what to do with a step that fails: ask, skip, force or abort (default: the lab file's)")
 	f.DurationVar(&o.deadline, "deadline", 0, "end the run in order when it takes longer (default: the lab file's)")
+	f.BoolVar(&o.sign, "sign", false, "sign the request, as runbooks with approvers want it: who asks for a run is told from who approves it")
+	o.key.addFlags(f)
 	return c
 }
 
@@ -63,17 +67,25 @@ func runRun(ctx context.Context, a *app, o runOptions, name string) error {
 		return usage("the plan in %s is for lab %s, this is lab %s", o.plan, p.Lab, s.lab)
 	}
 	p.Lab = s.lab
-	run, err := a.start(ctx, s, rb, p)
+	sign, err := a.requestSigner(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer sign.Close()
+	run, err := a.start(ctx, s, rb, p, sign)
 	if err != nil {
 		return err
 	}
 	return a.carryOut(ctx, s, run, o)
 }
 
-// start begins a run. Ids have seconds: who starts two in one second gets the next one.
-func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p runapi.Params) (run string, err error) {
+// start begins a run. Ids have seconds: who starts two in one second gets the next one. With a key the request is signed.
+func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p runapi.Params, k *signingKey) (run string, err error) {
 	for i := range 10 {
 		run = runapi.RunID(s.lab, rb.Name, a.now().Add(time.Duration(i)*time.Second))
+		if p.Signature, err = k.request(p, run, a.now()); err != nil {
+			return "", err
+		}
 		if err = s.runs.Start(ctx, rb.Workflow, run, p); !errors.Is(err, errStarted) {
 			break
 		}
@@ -227,6 +239,10 @@ func (a *app) tellDrift(ctx context.Context, s *session, run string, sheet runap
 
 // approval asks for the approval that the run waits for. Only a clear yes is yes: anything else, Ctrl-C too, ends the run.
 func (a *app) approval(ctx context.Context, s *session, run string, sheet runapi.Sheet, yes bool) error {
+	if sheet.Approvers != nil {
+		a.notef("The plan waits for %s. Run %s: nightshift approve %s --sign", sheet.Waiting, run, run)
+		return silent(exitBlocked)
+	}
 	if yes {
 		a.notef("The lab file demands an approval of this plan, --yes is none. Run %s waits for it: nightshift approve %s", run, run)
 		return silent(exitBlocked)

@@ -191,7 +191,11 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 				lines = append(lines, v.counts())
 			}
 			if r.Sheet.Phase == runapi.PhaseApprove {
-				lines = append(lines, "nightshift approve "+r.Run, "nightshift reject "+r.Run+" --reason WHY")
+				approve := "nightshift approve " + r.Run
+				if r.Sheet.Approvers != nil {
+					approve += " --sign"
+				}
+				lines = append(lines, approve, "nightshift reject "+r.Run+" --reason WHY")
 			}
 		}
 		for _, b := range r.Blocked {

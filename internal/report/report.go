@@ -47,6 +47,10 @@ type Report struct {
 	Steps     []Step            `json:"steps"`
 	Decisions []runapi.Decision `json:"decisions"`
 	Orders    []runapi.Record   `json:"orders"`
+	// Approvers, Requester and Approvals are as in the sheet: who had to sign, who asked, and the signatures that counted.
+	Approvers *plan.Approvers  `json:"approvers,omitempty"`
+	Requester *runapi.Consent  `json:"requester,omitempty"`
+	Approvals []runapi.Consent `json:"approvals,omitempty"`
 	// Left is what the end-state check found.
 	Left     []plan.Finding `json:"left"`
 	Blockers []plan.Finding `json:"blockers"`
@@ -101,6 +105,7 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
 			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},
 		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
+		Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
 	}
 	if r.Title == "" {
@@ -215,7 +220,7 @@ func next(r Report) []Command {
 
 func nextOpen(r Report, add func(why, format string, args ...any)) {
 	if r.Phase == runapi.PhaseApprove {
-		add("carries the plan out", "nightshift approve %s", r.Run)
+		add("carries the plan out", "nightshift approve %s%s", r.Run, sign(r.Approvers))
 		add("drops it, nothing was touched", "nightshift reject %s --reason WHY", r.Run)
 		return
 	}

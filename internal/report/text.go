@@ -18,6 +18,7 @@ func (r Report) Text(w io.Writer) {
 	r.stepsByState(w)
 	r.timeline(w)
 	r.history(w)
+	r.signatures(w)
 	findings(w, "Left alone on purpose", r.OnPurpose)
 	r.commands(w)
 }

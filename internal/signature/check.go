@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -94,3 +95,16 @@ func SamePerson(a, b plan.Approver) bool {
 }
 
 func hours(d time.Duration) string { return fmt.Sprintf("%dh", int(d.Hours())) }
+
+// Lines are the values of a signed text by their keys; none of a text that is not one of ours. For looking only: what they
+// say is worth nothing before the signature was checked.
+func Lines(text string) map[string]string {
+	out := map[string]string{}
+	_, body, _ := strings.Cut(text, "\n\n")
+	for l := range strings.Lines(body) {
+		if key, value, ok := strings.Cut(strings.TrimSuffix(l, "\n"), ": "); ok {
+			out[key] = value
+		}
+	}
+	return out
+}
