@@ -21,6 +21,7 @@ const (
 	hostConnects     = 10 * time.Second // from ESXi answering to connected
 	storageAppears   = 10 * time.Second // from connected to datastores accessible
 	hostReconnects   = 3 * time.Second  // from one host to the next, when a vCenter comes up
+	takeMigrate      = 20 * time.Second
 	takeRescan       = 6 * time.Second
 	haRestarts       = 45 * time.Second // from a host's death to the restart of its guests
 	serviceAnswers   = 3 * time.Second  // from the Tools' heartbeat to the guest's health page

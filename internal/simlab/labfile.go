@@ -117,6 +117,7 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 		if h.spec.Keep {
 			w.line("    keep: true")
 		}
+		writeProvides(w, h.spec.Provides)
 		if b, ok := l.BMC(h.spec.Name); ok {
 			w.line("    bmc:\n      url: %s\n      user: %s", b.URL, b.User)
 			w.line("      password: file:%s", filepath.Join(dir, "secrets", h.spec.Name+"-oob.password"))
@@ -132,7 +133,7 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 
 func (l *Lab) writeGuests(w *yamlWriter) {
 	guests := slices.DeleteFunc(slices.Clone(l.spec.Guests), func(g GuestSpec) bool {
-		return g.Name != l.spec.VCenterGuest && !l.spec.isMember(g.Name) && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
+		return len(l.spec.provides(g)) == 0 && !l.spec.isMember(g.Name) && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
 	})
 	if len(guests) == 0 {
 		return
@@ -140,9 +141,7 @@ func (l *Lab) writeGuests(w *yamlWriter) {
 	w.line("guests:")
 	for _, g := range guests {
 		w.line("  - name: %s", g.Name)
-		if g.Name == l.spec.VCenterGuest {
-			w.line("    provides: [vcenter]")
-		}
+		writeProvides(w, l.spec.provides(g))
 		if g.Keep {
 			w.line("    keep: true")
 		}

@@ -59,6 +59,7 @@ type HostSpec struct {
 	Lockdown      string
 	FreeLicense   bool          // its licence allows reading only
 	Direct        bool          // the lab file names its own API
+	Provides      []string      // as that of a guest
 	Boot          time.Duration // from BMC On to ESXi answering; default 4 min
 	Shutdown      time.Duration // from the order to Off; default 1 min
 }
@@ -79,6 +80,9 @@ type GuestSpec struct {
 	Shutdown           time.Duration // default 30 s
 	Boot               time.Duration // until the Tools answer; default 45 s
 	MemoryMB           int64
+	// Provides says what the lab needs it for, as the lab file does: dns, ntp, identity, keys. Datastores and the vCenter
+	// are said elsewhere in the spec.
+	Provides []string
 	// For the lab file: dependencies, whether it is to be left alone, and whether it has a health page.
 	After []string
 	Keep  bool

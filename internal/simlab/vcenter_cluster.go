@@ -101,13 +101,13 @@ func (l *Lab) powerOnByDRS(ctx *simulator.Context, ref types.ManagedObjectRefere
 			case g.host.usable():
 			case !g.host.connected:
 				fault = &types.HostNotConnected{}
-			case c == nil || !c.drs || l.other(g.host) == nil:
+			case c == nil || !c.drs || l.other(g) == nil:
 				fault = &types.NoCompatibleHost{}
 			case c.drsLevel == string(types.DrsBehaviorManual):
 				recommend = true
 			default:
 				t.host(g.host)
-				g.host = l.other(g.host)
+				g.host = l.other(g)
 				t.host(g.host)
 			}
 		})

@@ -27,7 +27,7 @@ func (*extension) Unlock() {}
 var extended = map[string]map[string]bool{ //nolint:gochecknoglobals // a constant table
 	"VirtualMachine": {
 		"ShutdownGuest": true, "PowerOnVM_Task": true, "PowerOffVM_Task": true, "SuspendVM_Task": true, "ResetVM_Task": true,
-		"RebootGuest": true, "StandbyGuest": true, "AnswerVM": true,
+		"RebootGuest": true, "StandbyGuest": true, "AnswerVM": true, "MigrateVM_Task": true, "RelocateVM_Task": true,
 	},
 	"HostSystem": {
 		"EnterMaintenanceMode_Task": true, "ExitMaintenanceMode_Task": true, "ShutdownHost_Task": true, "RebootHost_Task": true,

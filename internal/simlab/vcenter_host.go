@@ -99,14 +99,14 @@ func (l *Lab) nothingRuns(h *host) bool {
 // evacuateVCLS moves the vCLS VMs of a host to another one of the cluster, if there is one.
 func (l *Lab) evacuateVCLS(h *host) {
 	for _, g := range l.guestsOn(h) {
-		if g.vcls == nil || g.busy || g.power != guestOn || l.other(h) == nil {
+		if g.vcls == nil || g.busy || g.power != guestOn || l.other(g) == nil {
 			continue
 		}
 		g.busy = true
 		l.after(takeEvacuate, func() {
 			l.change(func(t *touched) {
 				g.busy = false
-				if to := l.other(h); to != nil && g.host == h && h.usable() {
+				if to := l.other(g); to != nil && g.host == h && h.usable() {
 					g.host = to
 					t.host(h)
 					t.host(to)
@@ -173,6 +173,9 @@ func (v *view) hostGoes(ctx *simulator.Context, ref types.ManagedObjectReference
 				act(t, h)
 			}
 		})
+		if fault == nil && method == "ShutdownHost_Task" {
+			v.shutdownEvent(j.ctx, h)
+		}
 		return nil, fault
 	})
 }

@@ -73,6 +73,7 @@ func (v *view) showHost(ctx *simulator.Context, h *host) {
 		if obj.Runtime.ConnectionState == conn && obj.Runtime.InMaintenanceMode == maintenance && slices.Equal(obj.Vm, vms) {
 			return
 		}
+		v.hostEvents(ctx, obj, conn, maintenance)
 		set(ctx, obj,
 			"runtime.connectionState", conn, "summary.runtime.connectionState", conn,
 			"runtime.powerState", power, "summary.runtime.powerState", power,
@@ -136,6 +137,9 @@ func (v *view) showGuest(ctx *simulator.Context, g *guest) {
 		set(ctx, vm, "runtime.powerState", s.power, "summary.runtime.powerState", s.power,
 			"runtime.connectionState", s.conn, "summary.runtime.connectionState", s.conn)
 		if vm.Runtime.Host == nil || *vm.Runtime.Host != s.host {
+			if vm.Runtime.Host != nil {
+				v.moveEvent(ctx, g, vm, *vm.Runtime.Host, s.host)
+			}
 			set(ctx, vm, "runtime.host", &s.host, "summary.runtime.host", &s.host)
 		}
 		set(ctx, vm, toolsProperties(g, s)...)

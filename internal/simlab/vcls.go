@@ -15,7 +15,7 @@ import (
 func (l *Lab) tendVCLS() {
 	for {
 		for _, c := range l.clusters {
-			if c.spec.VCLS > 0 {
+			if c.spec.VCLS > 0 && l.VCenterUp() {
 				l.tendCluster(c)
 			}
 		}
@@ -46,7 +46,7 @@ func (l *Lab) tendCluster(c *cluster) {
 			}
 		}
 		for _, h := range l.hosts {
-			if h.cluster == c && h.usable() && h.storage && h.entering == 0 {
+			if h.cluster == c && h.usable() && h.reads(l.vclsDatastore(h)) && h.entering == 0 {
 				hosts = append(hosts, h)
 			}
 		}
@@ -61,7 +61,7 @@ func (l *Lab) tendCluster(c *cluster) {
 			if g.power == guestOn || g.busy {
 				continue
 			}
-			if !g.host.usable() && !l.moveVCLS(t, g) {
+			if !g.host.usable() && !l.moveVCLS(t, g) || !g.host.reads(g.datastore) {
 				continue
 			}
 			l.powerOn(t, g)
@@ -72,9 +72,23 @@ func (l *Lab) tendCluster(c *cluster) {
 	}
 }
 
+// vclsDatastore is where vCenter puts them: on shared storage, if there is any.
+func (l *Lab) vclsDatastore(h *host) *datastore {
+	for _, spec := range l.spec.Datastores {
+		shared := true
+		for _, o := range l.hosts {
+			shared = shared && (o.cluster != h.cluster || spec.on(o.spec.Name))
+		}
+		if shared {
+			return l.datastores[spec.Name]
+		}
+	}
+	return l.datastores[l.spec.datastoreOf(h.spec.Name)]
+}
+
 // moveVCLS registers a vCLS VM on another host of its cluster, if there is one.
 func (l *Lab) moveVCLS(t *touched, g *guest) bool {
-	to := l.other(g.host)
+	to := l.other(g)
 	if to == nil {
 		return false
 	}
@@ -114,7 +128,7 @@ func (l *Lab) retreatVCLS(c *cluster, have []*guest) {
 func (l *Lab) makeVCLS(c *cluster, h *host) {
 	id := uuid.New()
 	g := &guest{
-		spec: GuestSpec{Name: "vCLS-" + id.String(), Host: h.spec.Name, Datastore: l.spec.datastoreOf(h.spec.Name), MemoryMB: 128},
+		spec: GuestSpec{Name: "vCLS-" + id.String(), Host: h.spec.Name, Datastore: l.vclsDatastore(h).spec.Name, MemoryMB: 128},
 		host: h, power: guestOff, vcls: c,
 	}
 	g.spec.complete(l.spec.Name, 0)

@@ -62,7 +62,7 @@ func (h *host) answers() bool { return h.running && !h.silent && !h.cut }
 
 // reads says whether it reads what is on a datastore.
 func (h *host) reads(d *datastore) bool {
-	return h.running && h.storage && d != nil && (d.spec.ProvidedBy == "" || d.seen[h])
+	return h.running && h.storage && d != nil && d.spec.on(h.spec.Name) && (d.spec.ProvidedBy == "" || d.seen[h])
 }
 
 // lost says whether it cannot read what a guest of the lab is to serve.
@@ -172,8 +172,10 @@ func (l *Lab) guestsOn(h *host) []*guest {
 	return out
 }
 
-// other finds another host of the cluster that vCenter can use for a guest of h.
-func (l *Lab) other(h *host) *host { return l.best(h, (*host).usable) }
+// other finds another host of the cluster that vCenter can use for a guest.
+func (l *Lab) other(g *guest) *host {
+	return l.best(g.host, func(h *host) bool { return h.usable() && h.reads(g.datastore) })
+}
 
 // best is that other host of the same cluster with the fewest guests on, of those that will do.
 func (l *Lab) best(h *host, will func(*host) bool) *host {
