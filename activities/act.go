@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -40,6 +41,8 @@ type verb struct {
 	unasked func(context.Context) error
 	// finish runs when the wanted state was read. May run again. May be nil.
 	finish func(context.Context, seen) error
+	// remark is what there is to say beside the state when the step is done; "": nothing. May be nil.
+	remark func() string
 	tasks  taskSystem // nil where no vCenter task tells about the call
 	bare   bool       // the wait does not begin with a call: CheckGuest and the like
 }
@@ -87,6 +90,16 @@ type turnedAway struct{ error }
 
 func (t turnedAway) Unwrap() error { return t.error }
 
+// otherwise wraps why the lab is not as it was planned: where nothing was sent, the step asks for a new plan of what is left.
+type otherwise struct{ error }
+
+func (o otherwise) Unwrap() error { return o.error }
+
+// changed makes such an error.
+func changed(format string, args ...any) error {
+	return otherwise{refuse(fault.State, format, args...)}
+}
+
 // act carries the verb out.
 func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	t, err := a.attempt(ctx, v.call)
@@ -98,6 +111,9 @@ func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	if errors.Is(err, errLeave) || transient(err) && t.asked() { // an activity that is to be cancelled is not tried again
 		memo := t.memo
 		out, err = plan.Outcome{Yield: &memo, Acted: memo.Sent()}, nil
+	}
+	if other := (otherwise{}); errors.As(err, &other) && !t.memo.Sent() {
+		out, err = plan.Outcome{Replan: other.Error()}, nil
 	}
 	return out, classify(v.op, v.call.Target, err)
 }
@@ -324,6 +340,9 @@ func (t *attempt) done(v verb, s seen, note string) (plan.Outcome, error) {
 	}
 	if n := len(t.memo.Earlier); n > 0 && out.Note == "" { // a plug that was pulled is to be read in the report
 		out.Note = t.memo.Intent + " was sent, as " + t.memo.Earlier[n-1] + " did not do"
+	}
+	if v.remark != nil {
+		out.Note = strings.Join(slices.DeleteFunc([]string{out.Note, v.remark()}, func(s string) bool { return s == "" }), "; ")
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -20,13 +21,18 @@ import (
 	"nightshift/internal/plan"
 )
 
-// Config is what the activities of a worker need. All fields but Logger must be set.
+// Config is what the activities of a worker need. All fields but Logger, Papers and Address must be set.
 type Config struct {
 	Lab      *inventory.Lab
 	Temporal client.Client
 	// Instance names this nightshift: what it writes as mark on a lab.
 	Instance string
 	Logger   *slog.Logger
+	// Papers is the directory where pages for people are written: what to do by hand when nightshift is not there. Empty: none
+	// are.
+	Papers string
+	// Address is where the Temporal service is, host:port.
+	Address string
 }
 
 // Activities holds what the activities of one worker share. Its methods are safe for concurrent use.
@@ -41,6 +47,11 @@ type Activities struct {
 	hub      *hub
 	pace     pace
 	settle   time.Duration
+	papers   string
+	address  string
+
+	notes  sync.Mutex        // held while a note at a cluster is written
+	places map[string]string // the cluster of a host, by vCenter and Ref; under notes
 }
 
 // A pace is how often a wait looks: quickly at first, as a small lab answers fast, then less and less.
@@ -56,6 +67,7 @@ func New(c Config) *Activities {
 		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
 		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
+		papers: c.Papers, address: c.Address,
 	}
 }
 
@@ -80,12 +92,12 @@ type stepFunc = func(context.Context, plan.Call) (plan.Outcome, error)
 func (a *Activities) steps() map[plan.Action]stepFunc {
 	return map[plan.Action]stepFunc{
 		plan.RememberRunning: a.RememberRunning, plan.ForgetRunning: a.ForgetRunning,
-		plan.MarkLab: a.MarkLab, plan.UnmarkLab: a.UnmarkLab,
+		plan.MarkLab: a.MarkLab, plan.UnmarkLab: a.UnmarkLab, plan.RecordLab: a.RecordLab,
 		plan.SuspendSetting: a.SuspendSetting, plan.SettleDebt: a.SettleDebt,
 		plan.ShutdownGuest: a.ShutdownGuest, plan.PowerOnGuest: a.PowerOnGuest, plan.CheckGuest: a.CheckGuest,
 		plan.EnterMaintenance: a.EnterMaintenance, plan.ExitMaintenance: a.ExitMaintenance,
 		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,
-		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores,
+		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores, plan.AwaitVCenter: a.AwaitVCenter,
 		plan.Join: a.Join,
 	}
 }

@@ -18,13 +18,17 @@ import (
 	"nightshift/internal/vsphere"
 )
 
-// vcenter is a session at a vCenter: what the activities use of it, by subject. *vsphere.Client is one.
+// vcenter is a session at a vCenter, or at a host itself: what the activities use of it, by subject. *vsphere.Client is one.
 type vcenter interface {
 	guestSystem
 	hostSystem
 	clusterSystem
 	markSystem
 	taskSystem
+	// FindGuest answers the Ref that a guest has here, by its instance UUID.
+	FindGuest(ctx context.Context, uuid string) (ref string, err error)
+	// OwnHost reads the one host that there is, at a host itself.
+	OwnHost(ctx context.Context) (live.Host, error)
 	// Inspect reads everything that planners look at.
 	Inspect(ctx context.Context) (live.VCenter, error)
 	Close(ctx context.Context) error
@@ -46,8 +50,8 @@ const (
 	lockout = 15 * time.Minute
 )
 
-// clients gives out sessions by name in the lab file: one for each vCenter, shared by all steps, and short ones for
-// BMCs. Secrets are resolved when a session begins, and live in it alone.
+// clients gives out sessions by name in the lab file: one for each vCenter and each host itself, shared by all steps, and
+// short ones for BMCs. Secrets are resolved when a session begins, and live in it alone.
 type clients struct {
 	lab     *inventory.Lab
 	log     *slog.Logger
@@ -63,7 +67,7 @@ type clients struct {
 	refused map[string]refusal       // by account
 }
 
-// A session at a vCenter, or the login that is under way.
+// A session at a vCenter or a host, or the login that is under way.
 type session struct {
 	ready   chan struct{} // closed when vc or err is set
 	vc      vcenter
@@ -105,35 +109,72 @@ func (c *clients) vcenter(ctx context.Context, name string) (vcenter, error) {
 	if !ok {
 		return nil, refuse(fault.Invalid, "vCenter %q is not in the lab file", name)
 	}
+	return c.login(ctx, name, "vCenter "+name, entry.Endpoint)
+}
+
+// login answers the session that is kept under the key.
+func (c *clients) login(ctx context.Context, key, whom string, e inventory.Endpoint) (vcenter, error) {
 	c.mu.Lock()
-	s := c.vcs[name]
+	s := c.vcs[key]
 	if s == nil {
 		s = &session{ready: make(chan struct{})}
-		c.vcs[name] = s
-		go c.login(context.WithoutCancel(ctx), s, entry) // whoever asked first may leave; others wait
+		c.vcs[key] = s
+		go c.dial(context.WithoutCancel(ctx), s, key, e) // whoever asked first may leave; others wait
 	}
 	c.mu.Unlock()
 	select {
 	case <-s.ready:
 		return s.vc, s.err
 	case <-ctx.Done():
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to vCenter %s: %w", name, ctx.Err()))
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", whom, ctx.Err()))
 	}
 }
 
-func (c *clients) login(ctx context.Context, s *session, v *inventory.VCenter) {
+func (c *clients) dial(ctx context.Context, s *session, key string, e inventory.Endpoint) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	s.account, s.err = c.open(ctx, v.Name, v.Endpoint, func(r endpoint.Resolved) (err error) {
+	s.account, s.err = c.open(ctx, key, e, func(r endpoint.Resolved) (err error) {
 		s.vc, err = c.dialVC(ctx, r)
 		return err
 	})
 	if s.err != nil {
 		c.mu.Lock()
-		delete(c.vcs, v.Name)
+		if c.vcs[key] == s {
+			delete(c.vcs, key)
+		}
 		c.mu.Unlock()
 	}
 	close(s.ready)
+}
+
+// drop ends the session of a system that was started anew: it belongs to its life before.
+func (c *clients) drop(ctx context.Context, key string) {
+	c.mu.Lock()
+	s := c.vcs[key]
+	c.mu.Unlock()
+	if s == nil {
+		return
+	}
+	select {
+	case <-s.ready:
+	default: // this login is new
+		return
+	}
+	c.mu.Lock()
+	if c.vcs[key] == s {
+		delete(c.vcs, key)
+	}
+	c.mu.Unlock()
+	if s.vc == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	go func() { // nobody waits for a system that may not answer
+		defer cancel()
+		if err := s.vc.Close(ctx); err != nil {
+			c.log.Debug("the old session was not ended", "target", key, "error", err)
+		}
+	}()
 }
 
 // open resolves the endpoint and dials it, unless the same login was refused a short time ago.
@@ -170,7 +211,7 @@ func (c *clients) remember(account string, err error) {
 	c.refused[account] = refusal{c.now(), err}
 }
 
-// failed drops the vCenter's session vc where a call in it showed that it, and the login that was to renew it, are
+// failed drops the session vc that is kept under a name where a call in it showed that it, and the login that was to renew it, are
 // refused. An old session says nothing about the one that has taken its place.
 func (c *clients) failed(name string, vc vcenter, err error) {
 	if !isAuth(err) {
@@ -198,7 +239,7 @@ func (c *clients) failed(name string, vc vcenter, err error) {
 	c.mu.Unlock()
 }
 
-// close logs out of all vCenters.
+// close logs out of all vCenters and hosts.
 func (c *clients) close() {
 	c.mu.Lock()
 	all := c.vcs

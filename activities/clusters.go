@@ -24,6 +24,7 @@ type clusterSystem interface {
 	SetDPM(ctx context.Context, ref string, on bool) (task string, err error)
 	// SetVCLS makes no task. "" gives back the default.
 	SetVCLS(ctx context.Context, ref, value string) error
+	noteSystem
 }
 
 const (
@@ -39,6 +40,7 @@ type settingStep struct {
 	vc      vcenter
 	setting plan.Setting
 	live    live.Cluster // as last read
+	note    *clusterNote
 }
 
 func (a *Activities) settingStep(ctx context.Context, c plan.Call) (*settingStep, error) {
@@ -55,7 +57,7 @@ func (a *Activities) settingStep(ctx context.Context, c plan.Call) (*settingStep
 		return nil, refuse(errUnsafe, "the cluster is kept by the lab file")
 	}
 	vc, err := a.clients.vcenter(ctx, c.Target.Endpoint)
-	return &settingStep{a: a, call: c, vc: vc, setting: p.Setting}, err
+	return &settingStep{a: a, call: c, vc: vc, setting: p.Setting, note: &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}}, err
 }
 
 // value reads the setting, in the form that plan.Debt.Was has.
@@ -139,7 +141,7 @@ func (s *settingStep) suspend() verb {
 	}
 	var was string
 	off := func() bool { return strings.EqualFold(was, want) || s.setting == plan.DRS && !s.live.DRS }
-	return verb{tasks: s.vc, calls: s.callSet(want, limit),
+	return verb{tasks: s.vc, calls: s.callSet(want, limit), remark: s.note.remark,
 		read: func(ctx context.Context) (_ seen, err error) {
 			if was, err = s.value(ctx); err != nil {
 				return seen{}, err
@@ -159,8 +161,11 @@ func (s *settingStep) suspend() verb {
 			if off() {
 				return nil
 			}
-			return s.a.ledger.change(ctx, s.call.Lab, ledger.Change{
-				Owe: &plan.Debt{ID: s.debtID(), Target: s.call.Target, Setting: s.setting, Was: was, Run: s.call.Run}})
+			owed := plan.Debt{ID: s.debtID(), Target: s.call.Target, Setting: s.setting, Was: was, Run: s.call.Run}
+			if err := s.a.ledger.change(ctx, s.call.Lab, ledger.Change{Owe: &owed}); err != nil {
+				return err
+			}
+			return s.note.write(ctx, s.vc, s.call.Target.Ref, "")
 		},
 	}
 }
@@ -194,13 +199,16 @@ func (a *Activities) SettleDebt(ctx context.Context, c plan.Call) (plan.Outcome,
 }
 
 func (s *settingStep) giveBack(debt plan.Debt) verb {
-	return verb{tasks: s.vc, calls: s.callSet(debt.Was, settingLimit),
+	return verb{tasks: s.vc, calls: s.callSet(debt.Was, settingLimit), remark: s.note.remark,
 		read: func(ctx context.Context) (seen, error) {
 			now, err := s.value(ctx)
 			return seen{done: s.equal(now, debt.Was), state: s.describe(now)}, err
 		},
 		first: func(context.Context, *seen) (string, error) { return "set", nil },
 		finish: func(ctx context.Context, _ seen) error {
+			if err := s.note.write(ctx, s.vc, s.call.Target.Ref, debt.ID); err != nil {
+				return err
+			}
 			return s.a.ledger.change(ctx, s.call.Lab, ledger.Change{Settle: debt.ID})
 		},
 	}

@@ -20,7 +20,7 @@ func TestTheDebtIsWrittenBeforeTheIntentAndTheAct(t *testing.T) {
 		out, err := attemptOf(t, newActivities(w), plan.SuspendSetting, clusterCall(setting), nil)
 		require.NoError(t, err)
 		require.True(t, out.Acted)
-		require.Equal(t, []string{"owe", "memo set", "sending " + call, call, "memo set"}, w.events)
+		require.Equal(t, []string{"owe", "sending SetClusterNote", "SetClusterNote", "memo set", "sending " + call, call, "memo set"}, w.events)
 		if setting == plan.VCLS {
 			require.Empty(t, w.agents, "done before the last vCLS VM was gone")
 		}

@@ -40,8 +40,16 @@ type world struct {
 	bmc     live.BMC
 	agents  []string
 	mark    string
-	tasks   []vsphere.TaskInfo
-	book    ledger.State
+	tags    []string // of the guest
+	note    string   // at the cluster
+	// tagErr is what the tag service answers. gone: the guest is on another host now. others run on the host as well. away
+	// tells whether the host's own API does not answer.
+	tagErr error
+	gone   bool
+	others []live.Guest
+	away   func() bool
+	tasks  []vsphere.TaskInfo
+	book   ledger.State
 
 	// react says what a call does; without an entry it does what it should.
 	react map[string]func() error
@@ -62,7 +70,7 @@ func newWorld() *world {
 		host:    live.Host{Ref: "host-1", Name: "esx21.lab", UUID: "4c4c4544-0037-3510-8051-b7c04f4d3332", Cluster: "domain-c1", Connection: live.Connected, Maintenance: true},
 		cluster: live.Cluster{Ref: "domain-c1", Name: "c1", HA: true, DRS: true, DRSLevel: "fullyAutomated", DPM: true},
 		bmc:     live.BMC{Power: live.On, Serial: "TAG1", UUID: "4c4c4544-0037-3510-8051-b7c04f4d3332"},
-		book:    ledger.State{Lab: "home"},
+		book:    ledger.State{Lab: "home", Memory: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "u-guest", Name: "web01"}}},
 		react:   map[string]func() error{},
 	}
 }

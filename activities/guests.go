@@ -3,17 +3,22 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
 )
 
-// guestSystem is what a vCenter does with guests. The acts send one call and wait for nothing.
+// guestSystem is what a vCenter, or a host, does with guests. The acts send one call and wait for nothing.
 type guestSystem interface {
+	// Guest leaves Tags empty.
 	Guest(ctx context.Context, ref string) (live.Guest, error)
+	// GuestTags are the names of the guest's tags, of which only a vCenter knows.
+	GuestTags(ctx context.Context, ref string) ([]string, error)
 	// ShutdownGuest asks the Tools; vsphere.ErrNoTools where none run.
 	ShutdownGuest(ctx context.Context, ref string) error
 	PowerOffGuest(ctx context.Context, ref string) (task string, err error)
@@ -39,18 +44,19 @@ const (
 type guestStep struct {
 	a    *Activities
 	call plan.Call
-	vc   vcenter
+	vc   hypervisor
+	loss *loss
 }
 
 func (a *Activities) guestStep(ctx context.Context, c plan.Call) (guestStep, error) {
-	vc, err := a.clients.vcenter(ctx, c.Target.Endpoint)
-	return guestStep{a, c, vc}, err
+	vc, err := a.system(ctx, c)
+	return guestStep{a, c, vc, &loss{}}, err
 }
 
 // read reads the guest and makes sure that it is the planned one.
 func (g guestStep) read(ctx context.Context) (live.Guest, error) {
 	got, err := g.vc.Guest(ctx, g.call.Target.Ref)
-	g.a.clients.failed(g.call.Target.Endpoint, g.vc, err)
+	g.a.failed(g.call.Target, g.vc, err)
 	if err != nil {
 		return got, err
 	}
@@ -61,10 +67,25 @@ func (g guestStep) read(ctx context.Context) (live.Guest, error) {
 	case "", live.Connected:
 		return got, nil
 	case live.Disconnected: // its host does not answer: what the vCenter says is old
+		if why := g.hostIsOff(ctx, got.Host); why != "" {
+			return got, changed("%s", why)
+		}
 		return got, refuse(fault.Unreachable, "its state is unknown, as the vCenter does not reach its host")
+	case inaccessible: // its storage may come back: it is looked at again
+		return got, refuse(fault.Unreachable, "its files cannot be read just now: its storage is missing")
+	case invalid:
+		if g.call.Target.Direct != "" { // a host that has just found its storage says so for a moment
+			return got, refuse(fault.Unreachable, "its host cannot read its configuration just now")
+		}
 	}
 	return got, refuse(fault.State, "the vCenter calls it %s", got.Connection)
 }
+
+// Connection states of guests, as vSphere names them, beside those in package live.
+const (
+	inaccessible = "inaccessible"
+	invalid      = "invalid"
+)
 
 func guestState(g live.Guest) string {
 	switch {
@@ -102,6 +123,9 @@ type guestDown struct {
 
 func (d *guestDown) look(ctx context.Context) (seen, error) {
 	got, err := d.read(ctx)
+	if t := d.call.Target; t.Direct != "" && errors.Is(err, fault.NotFound) {
+		return seen{}, changed("%s is not on host %s any more", t, t.Direct)
+	}
 	if err != nil {
 		return seen{}, err
 	}
@@ -109,8 +133,8 @@ func (d *guestDown) look(ctx context.Context) (seen, error) {
 	return seen{done: got.Power == live.PoweredOff || got.Power == live.Suspended, state: guestState(got)}, nil
 }
 
-func (d *guestDown) first(context.Context, *seen) (string, error) {
-	if err := d.a.guardGuest(d.call.Target, d.last); err != nil {
+func (d *guestDown) first(ctx context.Context, _ *seen) (string, error) {
+	if err := d.mayGoDown(ctx); err != nil {
 		return "", err
 	}
 	switch {
@@ -126,6 +150,64 @@ func (d *guestDown) first(context.Context, *seen) (string, error) {
 		return "", nil
 	}
 	return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: leave)")
+}
+
+// mayGoDown holds the guest against the rules, as it is now.
+func (d *guestDown) mayGoDown(ctx context.Context) error {
+	t := d.call.Target
+	if err := d.a.guardGuest(t, d.last); err != nil {
+		return err
+	}
+	if err := d.stillUntagged(ctx, &d.last); err != nil {
+		return err
+	}
+	if t.Direct != "" {
+		return d.noAgents(ctx)
+	}
+	if d.p.Host == "" || d.last.Host == d.p.Host {
+		return nil
+	}
+	h, err := d.vc.Host(ctx, d.last.Host)
+	if err != nil {
+		return err
+	}
+	return changed("%s is on host %s now", t, h.Name)
+}
+
+// noAgents makes sure that no vCLS VM runs on the host of a vCenter that goes down: nobody would take it away any more,
+// and it would keep the host from maintenance mode.
+func (d *guestDown) noAgents(ctx context.Context) error {
+	t := d.call.Target
+	entry, ok := d.a.lab.Guest(t.Endpoint, d.last.Name, d.last.UUID)
+	if !ok || !provides(entry, inventory.ProvidesVCenter) {
+		return nil
+	}
+	guests, err := d.vc.GuestsOn(ctx, "")
+	if err != nil {
+		return err
+	}
+	agents := slices.DeleteFunc(running(guests), func(g live.Guest) bool { return !g.VCLS })
+	if len(agents) > 0 {
+		return refuse(fault.State, "vCLS VMs run on host %s (%s): without its vCenter nobody takes them away", t.Direct, names(agents))
+	}
+	return nil
+}
+
+// stillUntagged reads the guest's tags just before it is acted on: somebody may have said keep since the plan was made.
+func (g guestStep) stillUntagged(ctx context.Context, got *live.Guest) error {
+	keep := g.a.lab.Tags.Keep
+	if keep == "" {
+		return nil
+	}
+	tags, err := g.vc.GuestTags(ctx, g.call.Target.Ref)
+	g.a.failed(g.call.Target, g.vc, err)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(tags, keep) {
+		return refuse(errUnsafe, "guest %s bears the tag %s since the plan was made: it is left alone", got.Name, keep)
+	}
+	return nil
 }
 
 // harsher is the call that a policy allows instead of a shutdown.
@@ -172,12 +254,18 @@ func (a *Activities) PowerOnGuest(ctx context.Context, c plan.Call) (plan.Outcom
 	const on = "powerOn"
 	return a.act(ctx, verb{op: plan.PowerOnGuest, call: c, prepare: func(ctx context.Context) (verb, error) {
 		g, err := a.guestStep(ctx, c)
+		var got live.Guest
 		return verb{tasks: g.vc,
-			read: func(ctx context.Context) (seen, error) {
-				got, err := g.read(ctx)
+			read: func(ctx context.Context) (_ seen, err error) {
+				got, err = g.read(ctx)
 				return seen{done: got.Power == live.PoweredOn, state: guestState(got)}, err
 			},
-			first: func(context.Context, *seen) (string, error) { return on, nil },
+			first: func(ctx context.Context, _ *seen) (string, error) {
+				if why := a.kept(c.Target.Endpoint, got); why != "" {
+					return "", refuse(errUnsafe, "guest %s %s: nightshift does not start it", got.Name, why)
+				}
+				return on, g.stillUntagged(ctx, &got)
+			},
 			calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on,
 				send: func(ctx context.Context, _ seen) (string, error) { return g.vc.PowerOnGuest(ctx, c.Target.Ref) }}},
 		}, err

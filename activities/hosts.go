@@ -14,11 +14,15 @@ import (
 	"nightshift/internal/plan"
 )
 
-// hostSystem is what a vCenter does with hosts. The acts send one call and wait for nothing.
+// hostSystem is what a vCenter, or a host itself, does with hosts. The acts send one call and wait for nothing.
 type hostSystem interface {
 	Host(ctx context.Context, ref string) (live.Host, error)
 	GuestsOn(ctx context.Context, hostRef string) ([]live.Guest, error)
 	Datastores(ctx context.Context, hostRef string) ([]live.Datastore, error)
+	// Rescan has the host look for storage, and waits for it. It may be repeated without harm.
+	Rescan(ctx context.Context, hostRef string) error
+	// Cluster reads the cluster of a host.
+	Cluster(ctx context.Context, ref string) (live.Cluster, error)
 	EnterMaintenance(ctx context.Context, ref string, timeout time.Duration) (task string, err error)
 	ExitMaintenance(ctx context.Context, ref string, timeout time.Duration) (task string, err error)
 	ShutdownHost(ctx context.Context, ref string, force bool) (task string, err error)
@@ -34,11 +38,11 @@ const (
 	believed = 90 * time.Second
 )
 
-// A hostStep is a step on a host through its vCenter.
+// A hostStep is a step on a host, through its vCenter or its own API.
 type hostStep struct {
 	a    *Activities
 	call plan.Call
-	vc   vcenter
+	vc   hypervisor
 	host *inventory.Host
 }
 
@@ -47,31 +51,69 @@ func (a *Activities) hostStep(ctx context.Context, c plan.Call, name string) (ho
 	if err != nil {
 		return hostStep{}, err
 	}
-	vc, err := a.clients.vcenter(ctx, c.Target.Endpoint)
+	vc, err := a.system(ctx, c)
 	return hostStep{a, c, vc, h}, err
 }
 
 // read reads the host and makes sure that it is the planned one.
 func (h hostStep) read(ctx context.Context) (live.Host, error) {
 	got, err := h.vc.Host(ctx, h.call.Target.Ref)
-	h.a.clients.failed(h.call.Target.Endpoint, h.vc, err)
+	h.a.failed(h.call.Target, h.vc, err)
 	if err != nil {
 		return got, err
 	}
 	return got, same(h.call.Target, got.Ref, got.Name, got.UUID)
 }
 
-// keptCluster refuses hosts of a cluster that the lab file keeps.
-func (h hostStep) keptCluster(ctx context.Context, got live.Host) error {
-	if got.Cluster == "" || len(h.a.lab.Clusters) == 0 {
+// keptCluster refuses hosts of a cluster that the lab file keeps. A host does not know its cluster: the record of its
+// vCenter does. Without one it may still leave maintenance mode, as then nothing is lost.
+func (h hostStep) keptCluster(ctx context.Context, got live.Host, leaves bool) error {
+	t := h.call.Target
+	if !slices.ContainsFunc(h.a.lab.Clusters, func(c inventory.Cluster) bool { return c.VCenter == t.Endpoint && c.Keep }) {
 		return nil
 	}
-	c, err := h.vc.Cluster(ctx, got.Cluster)
+	var name string
+	switch {
+	case t.Direct != "":
+		var known bool
+		var err error
+		if name, known, err = h.a.clusterBefore(ctx, h.call); err != nil {
+			return err
+		}
+		if !known && !leaves {
+			return refuse(errUnsafe, "the lab file keeps a cluster, and nobody tells whether it is in it: no record of vCenter %s has it", t.Endpoint)
+		}
+	case got.Cluster != "":
+		c, err := h.vc.Cluster(ctx, got.Cluster)
+		if err != nil {
+			return err
+		}
+		name = c.Name
+	}
+	if entry, ok := h.a.lab.Cluster(t.Endpoint, name); ok && entry.Keep {
+		return refuse(errUnsafe, "cluster %s, which it is in, is kept by the lab file", name)
+	}
+	return nil
+}
+
+// newcomers asks for a new plan where guests run on the host that nobody knew of when the plan was made: moved, or
+// started, since. Those that go down with it are in the lab's memory.
+func (h hostStep) newcomers(ctx context.Context, on []live.Guest) error {
+	on = slices.DeleteFunc(slices.Clone(on), func(g live.Guest) bool { return g.VCLS })
+	if len(on) == 0 {
+		return nil
+	}
+	book, err := h.a.ledger.read(ctx, h.call.Lab)
 	if err != nil {
 		return err
 	}
-	if entry, ok := h.a.lab.Cluster(h.call.Target.Endpoint, c.Name); ok && entry.Keep {
-		return refuse(errUnsafe, "cluster %s, which it is in, is kept by the lab file", c.Name)
+	planned := func(g live.Guest) bool {
+		return slices.ContainsFunc(book.Memory, func(m plan.RememberedGuest) bool {
+			return m.Endpoint == h.call.Target.Endpoint && strings.EqualFold(m.UUID, g.UUID)
+		})
+	}
+	if on = slices.DeleteFunc(on, planned); len(on) > 0 {
+		return changed("guests run on %s that were not there when the plan was made: %s", h.call.Target, names(on))
 	}
 	return nil
 }
@@ -109,13 +151,23 @@ func (h hostStep) maintenance(want bool) verb {
 		op, name, send = plan.ExitMaintenance, "exitMaintenance", h.vc.ExitMaintenance
 	}
 	var got live.Host
+	note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}
 	debt := plan.Debt{ID: plan.DebtID(c.Target.Endpoint, c.Target.Ref, plan.Maintenance), Target: c.Target, Setting: plan.Maintenance, Was: "false", Run: c.Run}
-	v := verb{tasks: h.vc,
+	v := verb{tasks: h.vc, remark: note.remark,
 		read: func(ctx context.Context) (s seen, err error) {
 			got, err = h.read(ctx)
 			return seen{done: got.Maintenance == want, state: hostState(got)}, err
 		},
-		first: func(ctx context.Context, _ *seen) (string, error) { return name, h.keptCluster(ctx, got) },
+		first: func(ctx context.Context, _ *seen) (string, error) {
+			if err := h.keptCluster(ctx, got, !want); err != nil || !want {
+				return name, err
+			}
+			guests, err := h.vc.GuestsOn(ctx, c.Target.Ref)
+			if err != nil {
+				return "", err
+			}
+			return name, h.newcomers(ctx, running(guests))
+		},
 		calls: map[string]call{name: {words: string(op) + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
 			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) },
 			refused: func(ctx context.Context, err error) (string, error) {
@@ -123,9 +175,17 @@ func (h hostStep) maintenance(want bool) verb {
 			}}},
 	}
 	if want {
-		v.owe = func(ctx context.Context, _ seen) error { return a.ledger.change(ctx, c.Lab, ledger.Change{Owe: &debt}) }
+		v.owe = func(ctx context.Context, _ seen) error {
+			if err := a.ledger.change(ctx, c.Lab, ledger.Change{Owe: &debt}); err != nil {
+				return err
+			}
+			return note.write(ctx, h.vc, got.Cluster, "")
+		}
 	} else {
 		v.finish = func(ctx context.Context, _ seen) error {
+			if err := note.write(ctx, h.vc, got.Cluster, debt.ID); err != nil {
+				return err
+			}
 			return a.ledger.change(ctx, c.Lab, ledger.Change{Settle: debt.ID})
 		}
 	}
@@ -151,7 +211,7 @@ func hostState(h live.Host) string {
 	return h.Connection + ", not in maintenance mode"
 }
 
-// AwaitHost waits until the vCenter says that the host is connected.
+// AwaitHost waits until the vCenter says that the host is connected, or until the host answers by itself.
 func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	p, err := params[plan.HostParams](c)
 	if err != nil {
@@ -176,6 +236,9 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 		if err != nil {
 			return seen{}, err
 		}
+		if c.Target.Direct != "" {
+			return seen{done: true, state: "there: its own API answers"}, nil
+		}
 		old = old && got.Connection == live.Connected && time.Since(since) < min(believed, limit/2)
 		if old {
 			return seen{state: "connected as before it was switched on: the vCenter may not have noticed that it was off"}, nil
@@ -183,6 +246,9 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 		return seen{done: got.Connection == live.Connected, state: got.Connection}, nil
 	}))
 }
+
+// rescanEvery is how often a host looks again for storage that is missing.
+const rescanEvery = 30 * time.Second
 
 // AwaitDatastores waits until the host can use the datastores.
 func (a *Activities) AwaitDatastores(ctx context.Context, c plan.Call) (plan.Outcome, error) {
@@ -196,29 +262,47 @@ func (a *Activities) AwaitDatastores(ctx context.Context, c plan.Call) (plan.Out
 		return err
 	}
 	limit := cmp.Or(time.Duration(a.lab.Policies.Datastores), datastoresLimit)
+	var rescanned time.Time
 	return a.act(ctx, waitFor(plan.AwaitDatastores, c, limit, open, func(ctx context.Context) (seen, error) {
 		if _, err := h.read(ctx); err != nil {
 			return seen{}, err
 		}
 		got, err := h.vc.Datastores(ctx, c.Target.Ref)
-		return usable(got, p.Datastores), err
+		s := usable(got, p)
+		if err != nil || s.done || !p.Rescan || time.Since(rescanned) < rescanEvery {
+			return s, err
+		}
+		rescanned = time.Now()
+		if err := h.vc.Rescan(ctx, c.Target.Ref); err != nil { // a path that is dead takes long: what counts is what is there afterwards
+			s.state += " (" + err.Error() + ")"
+			return s, nil
+		}
+		if got, err = h.vc.Datastores(ctx, c.Target.Ref); err != nil {
+			return s, err
+		}
+		return usable(got, p), nil
 	}))
 }
 
 // usable tells which of the wanted datastores are missing.
-func usable(got []live.Datastore, want []string) seen {
+func usable(got []live.Datastore, p plan.AwaitDatastoresParams) seen {
 	var missing []string
-	for _, ref := range want {
-		i := slices.IndexFunc(got, func(d live.Datastore) bool { return d.Ref == ref })
-		switch {
+	look := func(want string, is func(live.Datastore) bool) {
+		switch i := slices.IndexFunc(got, is); {
 		case i < 0:
-			missing = append(missing, ref)
+			missing = append(missing, want)
 		case !got[i].Accessible:
 			missing = append(missing, got[i].Name)
 		}
 	}
+	for _, ref := range p.Datastores {
+		look(ref, func(d live.Datastore) bool { return d.Ref == ref })
+	}
+	for _, name := range p.Names {
+		look(name, func(d live.Datastore) bool { return d.Name == name })
+	}
 	if len(missing) > 0 {
 		return seen{state: "without datastores " + strings.Join(missing, ", ")}
 	}
-	return seen{done: true, state: fmt.Sprintf("%d datastores accessible", len(want))}
+	return seen{done: true, state: fmt.Sprintf("%d datastores accessible", len(p.Datastores)+len(p.Names))}
 }

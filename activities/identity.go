@@ -36,19 +36,34 @@ func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
 
 // guardGuest refuses guests that a run must never switch off, whatever the plan says.
 func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
-	if why := a.kept(t.Endpoint, t.Direct, g); why != "" {
+	why := a.kept(t.Endpoint, g)
+	if why == "" && t.Direct == "" {
+		why = a.needed(t.Endpoint, g)
+	}
+	if why != "" {
 		return refuse(errUnsafe, "guest %s %s: nightshift does not switch it off", g.Name, why)
 	}
 	return nil
 }
 
-// kept says why the guest must stay on; empty: it need not. direct is the host through whose own API the step goes.
-func (a *Activities) kept(vcenter, direct string, g live.Guest) string {
+// needed says what the lab needs the guest for; empty: nothing. What the lab stands on goes down last, when the vCenter
+// is, or may be, gone already: through the host's own API.
+func (a *Activities) needed(vcenter string, g live.Guest) string {
+	entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID)
+	switch {
+	case !ok || len(entry.Provides) == 0:
+		return ""
+	case provides(entry, inventory.ProvidesVCenter):
+		return "is a vCenter of this lab, which goes down through its host's own API only"
+	}
+	return fmt.Sprintf("provides %s to this lab, and goes down through its host's own API only", entry.Provides[0])
+}
+
+// kept says why the guest is left alone; empty: it is not.
+func (a *Activities) kept(vcenter string, g live.Guest) string {
 	switch entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); {
 	case a.lab.Self.Guest != "" && g.Name == a.lab.Self.Guest:
 		return "is the one that nightshift runs in"
-	case ok && direct == "" && providesVCenter(entry):
-		return "is a vCenter of this lab, which goes down through its host only"
 	case ok && entry.Keep:
 		return "is kept by the lab file"
 	case a.lab.Tags.Keep != "" && slices.Contains(g.Tags, a.lab.Tags.Keep):
@@ -59,10 +74,10 @@ func (a *Activities) kept(vcenter, direct string, g live.Guest) string {
 	return ""
 }
 
-func providesVCenter(g *inventory.Guest) bool {
+func provides(g *inventory.Guest, kind string) bool {
 	return slices.ContainsFunc(g.Provides, func(p inventory.Provision) bool {
-		kind, _ := p.Split()
-		return kind == inventory.ProvidesVCenter
+		k, _ := p.Split()
+		return k == kind
 	})
 }
 
@@ -79,6 +94,9 @@ func (a *Activities) labHost(name string, t plan.Target) (*inventory.Host, error
 	}
 	if of, ok := a.lab.HostByAddress(t.Endpoint, t.Name); !ok || of.Name != name {
 		return nil, refuse(errUnsafe, "host %s of the lab file is not %s in vCenter %s", name, t.Name, t.Endpoint)
+	}
+	if t.Direct != "" && t.Direct != name {
+		return nil, refuse(errUnsafe, "the step about host %s would go to the API of host %s", name, t.Direct)
 	}
 	return h, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/smbios"
@@ -41,11 +42,11 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if !ok {
 		return plan.Reply{}, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", r.Runbook)
 	}
-	state, err := a.inspect(ctx)
+	owed, err := a.ledger.read(ctx, r.Lab)
 	if err != nil {
 		return plan.Reply{}, err
 	}
-	owed, err := a.ledger.read(ctx, r.Lab)
+	state, err := a.inspect(ctx, owed)
 	if err != nil {
 		return plan.Reply{}, err
 	}
@@ -62,9 +63,12 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 		Settings: a.lab.Settings(r.Runbook), Packed: packed}, nil
 }
 
-// inspect reads all vCenters and BMCs side by side. A vCenter that cannot be read ends it, a BMC says so in its Err.
-func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
-	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: smbios.UUID(smbios.File), VCenters: make([]live.VCenter, len(a.lab.VCenters))}
+// inspect reads all vCenters and BMCs side by side, and then the hosts that have to be asked themselves. A vCenter that
+// cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing.
+// A BMC or a host says so in its Err.
+func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
+	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: smbios.UUID(smbios.File), Needs: a.needs(ctx)}
+	vcs := make([]*live.VCenter, len(a.lab.VCenters))
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
 	for i := range a.lab.Hosts {
 		if a.lab.Hosts[i].BMC != nil {
@@ -72,10 +76,11 @@ func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
 		}
 	}
 	st.BMCs = make([]live.BMC, len(hosts))
+	outer := ctx
 	all, ctx := errgroup.WithContext(ctx)
 	for i, v := range a.lab.VCenters {
 		all.Go(func() (err error) {
-			st.VCenters[i], err = a.inspectVCenter(ctx, v.Name)
+			vcs[i], err = a.vcenterOrRecord(ctx, book, v.Name)
 			return err
 		})
 	}
@@ -93,7 +98,31 @@ func (a *Activities) inspect(ctx context.Context) (*live.State, error) {
 	if err := all.Wait(); err != nil {
 		return nil, err
 	}
+	for _, vc := range vcs {
+		if vc != nil {
+			st.VCenters = append(st.VCenters, *vc)
+		}
+	}
+	st.Hosts = a.inspectHosts(outer, st)
 	return st, nil
+}
+
+// vcenterOrRecord reads a vCenter. One that does not answer, and runs in this lab, is told as it was recorded; nil: it
+// was not. A refused login is an error all the same: it answers.
+func (a *Activities) vcenterOrRecord(ctx context.Context, book ledger.State, name string) (*live.VCenter, error) {
+	got, err := a.inspectVCenter(ctx, name)
+	if err == nil {
+		return &got, nil
+	}
+	if _, inside := a.lab.VCenterGuest(name); !inside || !isAway(err) || ctx.Err() != nil {
+		return nil, err
+	}
+	a.log.Info("the vCenter does not answer", "target", name, "error", err)
+	old, ok, err := recorded(book, name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &old, nil
 }
 
 func (a *Activities) inspectVCenter(ctx context.Context, name string) (live.VCenter, error) {

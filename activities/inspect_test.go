@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/runbooks"
@@ -61,7 +62,9 @@ func TestMakePlanRefuses(t *testing.T) {
 func TestAnUnreachableVCenterEndsTheInspection(t *testing.T) {
 	w := newWorld()
 	w.readErr = fault.As(fault.Unreachable, errors.New("no route to vc1"))
-	_, err := makePlan(t, newActivities(w), plan.Request{Runbook: runbooks.PowerDown, Lab: "home"})
+	a := newActivities(w)
+	a.lab.Guests = nil // it runs outside of the lab
+	_, err := makePlan(t, a, plan.Request{Runbook: runbooks.PowerDown, Lab: "home"})
 	requireType(t, err, Transient)
 	require.ErrorContains(t, err, "no route to vc1")
 }
@@ -69,7 +72,7 @@ func TestAnUnreachableVCenterEndsTheInspection(t *testing.T) {
 func TestTheBMCOfAnotherServerTellsNothing(t *testing.T) {
 	w := newWorld()
 	w.bmc.Serial = "TAG2"
-	st, err := newActivities(w).inspect(t.Context())
+	st, err := newActivities(w).inspect(t.Context(), ledger.State{})
 	require.NoError(t, err)
 	require.Contains(t, st.BMCs[0].Err, "it is the BMC of another server")
 	require.Empty(t, st.BMCs[0].Power)
@@ -80,7 +83,7 @@ func TestABMCThatCannotBeReadSaysWhy(t *testing.T) {
 	a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {
 		return nil, fault.As(fault.Unreachable, errors.New("no route to esx21-oob"))
 	}
-	st, err := a.inspect(t.Context())
+	st, err := a.inspect(t.Context(), ledger.State{})
 	require.NoError(t, err)
 	require.Equal(t, "me", st.Instance)
 	require.Equal(t, "vc1", st.VCenters[0].Name)

@@ -133,6 +133,7 @@ func TestAnOrphanIsNamedAndNotWaitedFor(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	w := newWorld()
+	w.book.Memory = nil
 	a := newActivities(w)
 	c := plan.Call{Run: "run-1", Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "u1", Name: "web01"}}})}
 	for range 2 {

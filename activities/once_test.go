@@ -25,8 +25,20 @@ type actCase struct {
 	sends  string
 }
 
-// actCases has every call that activities send, but those that TestEscalation and its like look at.
+// actCases has every call that activities send, but those that TestEscalation and its like look at. What may also go
+// through a host's own API is there twice.
 func actCases() map[string]actCase {
+	all := throughVCenter()
+	for name, c := range throughVCenter() {
+		if c.call.Target.Kind != plan.Cluster && c.action != plan.PowerOnHost {
+			c.call = direct(c.call)
+			all[name+", direct"] = c
+		}
+	}
+	return all
+}
+
+func throughVCenter() map[string]actCase {
 	guest := func(p plan.ShutdownGuestParams) plan.Call {
 		p.Timeout, p.OnTimeout, p.NoTools = within(30*time.Millisecond), plan.LeaveGuest, plan.LeaveGuest
 		return guestCall(p)
@@ -53,6 +65,14 @@ func actCases() map[string]actCase {
 		"DPM":               {plan.SuspendSetting, clusterCall(plan.DPM), func(*world) {}, "SetDPM"},
 		"vCLS":              {plan.SuspendSetting, clusterCall(plan.VCLS), func(*world) {}, "SetVCLS"},
 	}
+}
+
+// activities are those that the call needs: of a lab without a vCenter, where it goes to the host itself.
+func (c actCase) activities(w *world) *Activities {
+	if c.call.Target.Direct != "" {
+		return directActivities(w)
+	}
+	return newActivities(w)
 }
 
 func (c actCase) world() *world {
@@ -85,7 +105,7 @@ func TestEveryVerbIsSentOnceForADecision(t *testing.T) {
 				close(stop) // it looks once more, and yields
 				return fault.As(fault.Unreachable, errors.New("connection reset"))
 			}
-			a := newActivities(w)
+			a := c.activities(w)
 			out, err := attemptIn(t, env, a, c.action, c.call, nil)
 			require.NoError(t, err)
 			require.NotNil(t, out.Yield)
@@ -101,7 +121,7 @@ func TestEveryVerbIsSentOnceForADecision(t *testing.T) {
 // toItsEnd runs the step as the executor does, and counts the decisions to send.
 func (c actCase) toItsEnd(t *testing.T, w *world) (decisions int) {
 	t.Helper()
-	a, call := newActivities(w), c.call
+	a, call := c.activities(w), c.call
 	decisions = 1
 	var memo *plan.Memo
 	for attempt := 1; attempt < 8; attempt++ {
@@ -131,7 +151,7 @@ func TestNoIntentNoAct(t *testing.T) {
 			t.Run(name+", "+why, func(t *testing.T) {
 				w := c.world()
 				w.record = func() error { return e }
-				_, _ = attemptOf(t, newActivities(w), c.action, c.call, nil)
+				_, _ = attemptOf(t, c.activities(w), c.action, c.call, nil)
 				require.Zero(t, w.count("sending "+c.sends))
 			})
 		}
@@ -143,7 +163,7 @@ func TestALeavingStepSendsNothing(t *testing.T) {
 	for name, c := range actCases() {
 		t.Run(name, func(t *testing.T) {
 			w := c.world()
-			out, err := attemptIn(t, stopped(), newActivities(w), c.action, c.call, nil)
+			out, err := attemptIn(t, stopped(), c.activities(w), c.action, c.call, nil)
 			require.NoError(t, err)
 			require.NotNil(t, out.Yield)
 			require.False(t, out.Yield.Sent())
@@ -171,7 +191,7 @@ func TestAStepThatIsAskedToLeaveYieldsOnATransientError(t *testing.T) {
 			}
 			t.Run(name+", "+where, func(t *testing.T) {
 				w := c.world()
-				a := newActivities(w)
+				a := c.activities(w)
 				hinder(w, a)
 				out, err := attemptIn(t, stopped(), a, c.action, c.call, nil)
 				require.NoError(t, err)
@@ -202,7 +222,7 @@ func TestAStepBeatsWhileItLogsIn(t *testing.T) {
 	cases["await datastores"] = actCase{plan.AwaitDatastores, hostCall(plan.AwaitDatastoresParams{Host: "esx21"}), func(*world) {}, ""}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a, beats, logins := newActivities(c.world()), 0, 0
+			a, beats, logins := c.activities(c.world()), 0, 0
 			dial := a.clients.resolve
 			a.clients.resolve = func(ctx context.Context, name string, e inventory.Endpoint, dir string) (endpoint.Resolved, error) {
 				logins++
@@ -225,7 +245,7 @@ func TestAMemoThatCannotBeReadIsNoPermissionToAct(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, env := c.world(), newEnv()
 			env.SetHeartbeatDetails("of another version")
-			_, err := attemptIn(t, env, newActivities(w), c.action, c.call, nil)
+			_, err := attemptIn(t, env, c.activities(w), c.action, c.call, nil)
 			requireType(t, err, Unsafe)
 			require.Empty(t, w.events)
 		})

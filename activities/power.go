@@ -85,6 +85,9 @@ func (d *hostDown) unasked(ctx context.Context) error {
 	if d.call.Before.Sent() {
 		return nil
 	}
+	if d.call.Target.Direct != "" {
+		return d.silent(ctx)
+	}
 	h, err := d.read(ctx)
 	if err != nil || h.Connection != live.Connected || h.Power == "standBy" || h.Power == live.PoweredOff {
 		return err
@@ -94,6 +97,18 @@ func (d *hostDown) unasked(ctx context.Context) error {
 		return err
 	}
 	return refuse(fault.Unreachable, "its BMC says Off, which this run did not ask for, and the vCenter says connected: it is not known whether it is down")
+}
+
+// silent is unasked where the host itself is the other witness: a machine that is off does not answer.
+func (d *hostDown) silent(ctx context.Context) error {
+	_, err := d.vc.Host(ctx, d.call.Target.Ref)
+	switch {
+	case isAway(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return refuse(fault.Unreachable, "its BMC says Off, which this run did not ask for, and its own API answers: it is not known whether it is down")
 }
 
 // first makes sure that the host is the planned one and that all its guests are off, and chooses the way.
@@ -121,7 +136,7 @@ func (d *hostDown) identify(ctx context.Context) (err error) {
 	if d.live, err = d.read(ctx); err != nil {
 		return err
 	}
-	if err := d.keptCluster(ctx, d.live); err != nil {
+	if err := d.keptCluster(ctx, d.live, false); err != nil {
 		return err
 	}
 	if d.live.Connection != live.Connected {
@@ -138,9 +153,16 @@ func (d *hostDown) guestsOff(ctx context.Context) error {
 	}
 	on := running(guests)
 	for _, g := range on {
-		if why := d.a.kept(d.call.Target.Endpoint, d.call.Target.Direct, g); why != "" && !g.VCLS {
+		why := d.a.kept(d.call.Target.Endpoint, g)
+		if why == "" && d.call.Target.Direct == "" {
+			why = d.a.needed(d.call.Target.Endpoint, g)
+		}
+		if why != "" && !g.VCLS {
 			return refuse(errUnsafe, "guest %s runs on it, which %s", g.Name, why)
 		}
+	}
+	if err := d.newcomers(ctx, on); err != nil {
+		return err
 	}
 	if len(on) > 0 {
 		return refuse(fault.State, "guests run on it: %s", names(on))
@@ -156,7 +178,7 @@ func (d *hostDown) mayForce(ctx context.Context, m plan.Memo) error {
 		return err
 	}
 	if err == nil && d.live.Connection == live.Connected {
-		if err := d.keptCluster(ctx, d.live); err != nil {
+		if err := d.keptCluster(ctx, d.live, false); err != nil {
 			return err
 		}
 		return d.guestsOff(ctx)

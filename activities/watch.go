@@ -145,12 +145,20 @@ func (w *wait) trace() *plan.Outcome {
 		if len(fresh) > 0 && !w.c.harmless {
 			return nil // it may be one of those: no proof
 		}
-		evidence += "; the vCenter shows no task of it"
+		evidence += "; " + w.witness() + " shows no task of it"
 	}
 	if w.c.task == "" && !w.c.harmless {
 		return nil
 	}
 	return w.unclear(w.said()+", without an answer, and had no effect", evidence, true)
+}
+
+// witness is who tells of the tasks.
+func (w *wait) witness() string {
+	if w.v.call.Target.Direct != "" {
+		return "the host"
+	}
+	return "the vCenter"
 }
 
 func (w *wait) ours(i vsphere.TaskInfo) bool {

@@ -1,0 +1,197 @@
+package activities
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/ledger"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/internal/smbios"
+)
+
+// maxRecord is how large a packed inventory may be: it travels with the ledger through each of its hand-overs, and
+// Temporal warns at 512 KB. A vCenter of 10,000 guests stays below it.
+const maxRecord = 400 << 10
+
+// maxUnpackedRecord bounds what is read back.
+const maxUnpackedRecord = 64 << 20
+
+// RecordLab writes down what a vCenter knows, in the ledger and on a page for people, before it goes down. Again is fine:
+// the later record takes the place of the earlier one.
+func (a *Activities) RecordLab(ctx context.Context, c plan.Call) (plan.Outcome, error) {
+	stop := keepBeating(ctx)
+	defer stop()
+	out, err := a.recordLab(ctx, c)
+	return out, classify(plan.RecordLab, c.Target, err)
+}
+
+func (a *Activities) recordLab(ctx context.Context, c plan.Call) (plan.Outcome, error) {
+	p, err := params[plan.RecordParams](c)
+	if err != nil {
+		return plan.Outcome{}, err
+	}
+	got, err := a.inspectVCenter(ctx, p.VCenter)
+	if err != nil {
+		return plan.Outcome{}, err
+	}
+	packed, err := packRecord(got, smbios.UUID(smbios.File))
+	if err != nil {
+		return plan.Outcome{}, err
+	}
+	record := ledger.Record{VCenter: p.VCenter, At: time.Now().UTC(), Run: c.Run, Packed: packed}
+	if err := a.ledger.change(ctx, c.Lab, ledger.Change{Record: &record}); err != nil {
+		return plan.Outcome{}, err
+	}
+	path, err := a.writePaper(ctx, c, got)
+	if err != nil {
+		return plan.Outcome{}, err
+	}
+	note := ""
+	if path != "" {
+		note = "what to do by hand is in " + path
+	}
+	return plan.Outcome{Acted: true, Note: note,
+		Evidence: fmt.Sprintf("%d hosts, %d guests and %d datastores in the ledger (%d KiB)", len(got.Hosts), len(got.Guests), len(got.Datastores), len(packed)>>10)}, nil
+}
+
+// packRecord packs what planners need to know of a vCenter that does not answer. machine is the SMBIOS UUID of the one
+// that nightshift runs on: that of its own guest is kept.
+func packRecord(vc live.VCenter, machine string) ([]byte, error) {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // only an unknown level fails
+	short, err := withoutZeros(lasting(vc, machine))
+	if err == nil {
+		_, err = z.Write(short)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		return nil, fmt.Errorf("pack the inventory of vCenter %s: %w", vc.Name, err)
+	}
+	if b.Len() > maxRecord {
+		return nil, refuse(fault.Invalid, "the inventory of vCenter %s has %d guests and %d KiB packed, the limit is %d KiB", vc.Name, len(vc.Guests), b.Len()>>10, maxRecord>>10)
+	}
+	return b.Bytes(), nil
+}
+
+// withoutZeros is the JSON of v without the fields that hold nothing: most of them do.
+func withoutZeros(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var tree any
+	if err := json.Unmarshal(b, &tree); err != nil {
+		return nil, err
+	}
+	return json.Marshal(pruned(tree))
+}
+
+func pruned(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, field := range v {
+			switch field = pruned(field); field {
+			case nil, "", false, 0.0, time.Time{}.Format(time.RFC3339):
+				delete(v, k)
+			default:
+				v[k] = field
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = pruned(v[i])
+		}
+	}
+	return v
+}
+
+// lasting is what of an inventory is still true when nothing runs any more. The devices' own words (tasks, questions,
+// heartbeats, addresses) are not, and templates and vCLS VMs are nobody's to start. A guest's cluster is its host's.
+// UUIDs cannot be packed: what is not compared is left out.
+func lasting(vc live.VCenter, machine string) live.VCenter {
+	vc.Tasks, vc.Warnings, vc.Mark, vc.ClockOffset = nil, nil, "", 0
+	vc.Hosts = slices.Clone(vc.Hosts)
+	for i := range vc.Hosts {
+		h := &vc.Hosts[i]
+		h.Connection, h.Power = "", ""
+	}
+	vc.Guests = slices.DeleteFunc(slices.Clone(vc.Guests), func(g live.Guest) bool { return g.Template || g.VCLS })
+	for i := range vc.Guests {
+		g := &vc.Guests[i]
+		g.ToolsInstalled = g.ToolsInstalled || g.Tools
+		g.Power, g.Connection, g.Tools, g.Heartbeat, g.Question, g.Consolidation, g.NoSuspend = "", "", false, "", nil, false, ""
+		g.IP, g.Folder, g.Cluster = "", "", ""
+		if g.Path != "" && g.Path == usualPath(*g, vc.Datastores) {
+			g.Path = usual
+		}
+		if machine == "" || !live.SameUUID(g.BIOSUUID, machine) {
+			g.BIOSUUID = ""
+		}
+	}
+	slices.SortFunc(vc.Guests, func(a, b live.Guest) int { // those that are alike beside each other pack well
+		return cmp.Or(cmp.Compare(a.Host, b.Host), slices.Compare(a.Datastores, b.Datastores), slices.Compare(a.Tags, b.Tags), cmp.Compare(a.Name, b.Name))
+	})
+	vc.Datastores = slices.Clone(vc.Datastores)
+	for i := range vc.Datastores {
+		vc.Datastores[i].Accessible = false
+	}
+	return vc
+}
+
+// usual stands for the path that vSphere gives to a guest's configuration file by itself. A true one begins with "[".
+const usual = "*"
+
+func usualPath(g live.Guest, all []live.Datastore) string {
+	for _, d := range all {
+		if len(g.Datastores) > 0 && d.Ref == g.Datastores[0] {
+			return fmt.Sprintf("[%s] %s/%s.vmx", d.Name, g.Name, g.Name)
+		}
+	}
+	return ""
+}
+
+// recorded is what the ledger's record tells of a vCenter, Remembered set; false: there is none.
+func recorded(book ledger.State, vcenter string) (live.VCenter, bool, error) {
+	i := slices.IndexFunc(book.Records, func(r ledger.Record) bool { return r.VCenter == vcenter })
+	if i < 0 {
+		return live.VCenter{}, false, nil
+	}
+	r := book.Records[i]
+	vc, err := unpackRecord(r.Packed)
+	if err != nil {
+		return live.VCenter{}, false, fault.As(fault.Invalid, fmt.Errorf("the record of vCenter %s in the ledger, of %s: %w", vcenter, r.At.UTC().Format(time.RFC3339), err))
+	}
+	vc.Name, vc.Remembered = vcenter, r.At
+	return vc, true, nil
+}
+
+func unpackRecord(b []byte) (vc live.VCenter, _ error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return vc, fmt.Errorf("cannot be read: %w", err)
+	}
+	if err := json.NewDecoder(io.LimitReader(z, maxUnpackedRecord)).Decode(&vc); err != nil {
+		return vc, fmt.Errorf("cannot be read: %w", err)
+	}
+	cluster := map[string]string{}
+	for _, h := range vc.Hosts {
+		cluster[h.Ref] = h.Cluster
+	}
+	for i := range vc.Guests {
+		g := &vc.Guests[i]
+		if g.Cluster = cluster[g.Host]; g.Path == usual {
+			g.Path = usualPath(*g, vc.Datastores)
+		}
+	}
+	slices.SortFunc(vc.Guests, func(a, b live.Guest) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Ref, b.Ref)) })
+	return vc, nil
+}
