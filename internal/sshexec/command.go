@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -60,11 +61,17 @@ func (c *Client) Start(ctx context.Context, argv []string) (*Command, error) {
 	var o opened
 	select {
 	case o = <-open:
+	case <-c.done: // x/crypto may wait for ever for a channel of a connection that ended just now
+		return nil, c.notSent(net.ErrClosed)
 	case <-ctx.Done():
 		go func() { // the channel that comes late is not used
-			if late := <-open; late.err == nil {
-				go ssh.DiscardRequests(late.requests)
-				_ = late.ch.Close()
+			select {
+			case late := <-open:
+				if late.err == nil {
+					go ssh.DiscardRequests(late.requests)
+					_ = late.ch.Close()
+				}
+			case <-c.done:
 			}
 		}()
 		return nil, c.notSent(ctx.Err())
@@ -108,6 +115,8 @@ func (cmd *Command) exec(ctx context.Context, requests <-chan *ssh.Request) erro
 		}
 		_ = cmd.ch.CloseWrite() // it is not to wait for input; gone already is as good
 		return nil
+	case <-cmd.client.done:
+		return cmd.lost(net.ErrClosed)
 	case <-ctx.Done():
 		_ = cmd.ch.Close()
 		return cmd.lost(ctx.Err())

@@ -29,8 +29,8 @@ type Resolved struct {
 	agent   net.Conn // whose key is used; nil: none
 }
 
-// close lets go of the agent. The login is over.
-func (r Resolved) close() {
+// Close lets go of the agent. Dial does it; whoever does not dial has to.
+func (r Resolved) Close() {
 	if r.agent != nil {
 		_ = r.agent.Close() // it was only asked
 	}

@@ -78,7 +78,7 @@ func dial(ctx context.Context, r Resolved) (*ssh.Client, error) {
 	if r.hostKey == nil {
 		return nil, fault.As(fault.Identity, fmt.Errorf("%s: no host key is recorded: `nightshift lab trust`", r.Name))
 	}
-	defer r.close()
+	defer r.Close()
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	tcp, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", r.Address)
