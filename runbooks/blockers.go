@@ -20,12 +20,14 @@ func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
 		if !wanted(vc) {
 			continue
 		}
-		if vc.live == nil {
+		if vc.live == nil || vc.unrecorded {
 			b.block(vc.subject(), "could not be read, so nothing is known of its hosts and guests",
 				"see `nightshift lab check`; a vCenter that is off must be started first")
 			continue
 		}
-		b.checkVCenter(vc)
+		if vc.answers() {
+			b.checkVCenter(vc)
+		}
 	}
 }
 
@@ -33,7 +35,7 @@ func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
 func (b *builder) checkOwnMachines() {
 	b.mustExist("the one nightshift runs in (self)", b.lab.Self.Guest)
 	for _, vc := range b.vcenters {
-		if of, ok := b.lab.VCenterGuest(vc.Name); ok {
+		if of, ok := b.lab.VCenterGuest(vc.Name); ok && b.vcenterGuest(vc) == nil {
 			b.mustExist("the one vCenter "+vc.Name+" runs in", of.Name)
 		}
 	}
@@ -61,7 +63,7 @@ func (b *builder) checkSelf() {
 }
 
 func (b *builder) mustExist(what, name string) {
-	if name == "" || slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.live == nil }) ||
+	if name == "" || slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.live == nil || vc.unrecorded }) ||
 		slices.ContainsFunc(b.guests, func(g *guest) bool { return g.Name == name }) {
 		return
 	}
@@ -110,7 +112,7 @@ func blindToTags(warning string) bool { return strings.HasPrefix(strings.ToLower
 // checkTags blocks what goes by tags where these could not be read: a kept guest would look like any other.
 func (b *builder) checkTags(why string) {
 	for _, vc := range b.vcenters {
-		if vc.live == nil {
+		if !vc.answers() {
 			continue
 		}
 		for _, w := range slices.Sorted(slices.Values(vc.live.Warnings)) {
@@ -130,7 +132,10 @@ func (c *cluster) subject() string  { return "cluster " + c.id }
 func (b *builder) checkBMC(h *host) bool {
 	before := len(b.plan.Blockers)
 	switch {
-	case h.lab.BMC == nil:
+	case h.lab.BMC == nil && h.lab.WakeOnLAN != nil && h.bmc == nil:
+		b.block(h.subject(), "nobody has asked its witnesses whether it is on", "see `nightshift lab check`")
+	case h.lab.BMC == nil && h.lab.WakeOnLAN != nil && h.bmc.Err == "":
+	case h.lab.BMC == nil && h.lab.WakeOnLAN == nil:
 		b.block(h.subject(), "has no bmc: in the lab file, so nobody can see that it is off, or switch it on again",
 			"add its bmc:, or mark the host keep: true")
 	case h.bmc == nil:
@@ -193,6 +198,7 @@ func sameMachine(a, b *live.BMC) bool {
 // checkReset says when the BMC does not offer a ResetType that the plan, or the policy, counts on.
 func (b *builder) checkReset(h *host, must bool, resetType, why string) {
 	switch {
+	case h.lab.BMC == nil: // it wakes by a packet
 	case slices.Contains(h.bmc.ResetTypes, resetType):
 	case len(h.bmc.ResetTypes) == 0:
 		b.warn(h.subject(), fmt.Sprintf("its BMC does not tell which resets it knows, so %s (%s) may fail", resetType, why), "")
@@ -272,7 +278,7 @@ func (b *builder) checkGuestDown(g *guest, keysOutside bool) {
 // vCenter tells where a key server runs, so a person has to say it.
 func (b *builder) checkKeys(g *guest, keysOutside bool) {
 	switch {
-	case !g.Encrypted:
+	case !g.Encrypted || b.keysCovered(g): // those go down after it, and come up before it
 	case keysOutside:
 		b.warn(g.subject(), "is encrypted (key provider "+orUnknown(g.KeyProvider)+"): it was said that its keys do not come from this lab", "")
 	default:

@@ -82,21 +82,29 @@ func (b *builder) say(list *[]plan.Finding, f plan.Finding) {
 func (b *builder) mark(vcs []*vcenter) map[string]string {
 	ids := map[string]string{}
 	for _, vc := range vcs {
-		ids[vc.Name] = b.add(plan.Step{ID: "mark-lab:" + vc.Name, Title: "Mark vCenter " + vc.Name + " as worked on by this nightshift",
-			Group: groupBegin, Action: plan.MarkLab, Target: b.labTarget(vc), Holds: []string{vc.holds()},
-			Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
+		ids[vc.Name] = b.add(b.markStep(vc))
 	}
 	return ids
+}
+
+func (b *builder) markStep(vc *vcenter, needs ...string) plan.Step {
+	return plan.Step{ID: "mark-lab:" + vc.Name, Title: "Mark vCenter " + vc.Name + " as worked on by this nightshift",
+		Group: groupBegin, Action: plan.MarkLab, Target: b.labTarget(vc), Needs: needs, Holds: []string{vc.holds()},
+		Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)}
 }
 
 // unmark ends the plan, whatever became of it. That it failed is no reason to wait for a person.
 func (b *builder) unmark(vcs []*vcenter) {
 	ends := b.ends()
 	for _, vc := range vcs {
-		b.add(plan.Step{ID: "unmark-lab:" + vc.Name, Title: "Take the mark off vCenter " + vc.Name, Group: groupEnd,
-			Action: plan.UnmarkLab, Target: b.labTarget(vc), Needs: slices.Clone(ends), Holds: []string{vc.holds()},
-			OnFailure: plan.Skip, Always: true, Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
+		b.unmarkAfter(vc, ends)
 	}
+}
+
+func (b *builder) unmarkAfter(vc *vcenter, needs []string) string {
+	return b.add(plan.Step{ID: "unmark-lab:" + vc.Name, Title: "Take the mark off vCenter " + vc.Name, Group: groupEnd,
+		Action: plan.UnmarkLab, Target: b.labTarget(vc), Needs: slices.Clone(needs), Holds: []string{vc.holds()},
+		OnFailure: plan.Skip, Always: true, Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
 }
 
 func (b *builder) labTarget(vc *vcenter) plan.Target {

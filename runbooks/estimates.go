@@ -12,6 +12,8 @@ import (
 // lab's delays are of the same size.
 const (
 	takesLedger       = time.Second
+	takesRecord       = 5 * time.Second
+	takesJoin         = 100 * time.Millisecond
 	takesMark         = time.Second
 	takesHA           = 30 * time.Second // the agents are reconfigured on every host
 	takesDRS          = 5 * time.Second
@@ -26,6 +28,9 @@ const (
 	takesHostPowerOn  = 20 * time.Second // until the BMC says On
 	takesHostBoot     = 5 * time.Minute  // POST of a two-socket server, ESXi, connection to vCenter
 	takesDatastores   = 20 * time.Second
+	takesRescan       = time.Minute      // until a storage guest that has just come up serves its first host
+	takesVCenter      = 10 * time.Minute // from the boot of its guest until all services answer
+	takesApplication  = time.Minute
 )
 
 // Margins over what the lab file allows a thing to take. A step has to see the end of what it waits for, and of the
@@ -35,6 +40,7 @@ const (
 	marginTask   = 5 * time.Minute  // a vCenter task that usually takes seconds
 	marginHarder = 10 * time.Minute // power off, suspend or force off after a time-out
 	healthWait   = 10 * time.Minute // until a guest is healthy, where the lab file does not say
+	vcenterWait  = 45 * time.Minute // until a vCenter answers whose guest is up
 )
 
 // checksAtATime bounds how many guests of one vCenter are waited for at a time: each polls it.

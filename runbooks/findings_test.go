@@ -75,8 +75,9 @@ func TestPowerDownBlockers(t *testing.T) {
 			f.labHost("nuc").Keep = false
 			f.labHost("nuc").BMC = f.labHost("esx21").BMC
 			f.withNUCBMC()
+			f.lab.Self = inventory.Self{Outside: true}
 		},
-			finding{"guest vcsa", "vCenter vc1 runs in it"}},
+			finding{"host nuc", "guest vcsa on it provides vcenter vc1"}},
 		{"the vCenter is on it, by its address", func(f *fixture) { f.guest("web01").IP = "192.168.4.20" }, finding{"guest web01", "vCenter vc1 runs in it"}},
 		{"self is on it", func(f *fixture) { f.lab.Self.Guest = "web01" }, finding{"guest web01", "nightshift runs in it"}},
 		{"self is not found", func(f *fixture) { f.lab.Self.Guest = "mgmt2" }, finding{"guest mgmt2", "no vCenter has such a guest"}},
@@ -191,6 +192,7 @@ func TestPowerUpBlockers(t *testing.T) {
 	require.Empty(t, allDown().plan(t, runbooks.PowerUp).Blockers)
 	for _, c := range slices.Concat(powerBlockers(), lifeBlockers(), []findingCase{
 		{"BMC cannot switch on", func(f *fixture) { f.bmc("esx21").ResetTypes = []string{"ForceOff"} }, finding{"host esx21", "does not know the reset On"}},
+		{"nobody bears the tag", func(f *fixture) { f.params = map[string]string{"tag": "startup"} }, finding{"tag startup", "no guest bears it"}},
 		{"no such cluster", func(f *fixture) { f.params = map[string]string{"cluster": "Prod"} }, finding{"cluster Prod", "there are: Lab, Management"}},
 		{"tags were not read", func(f *fixture) {
 			f.params = map[string]string{"tag": "T"}

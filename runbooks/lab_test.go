@@ -73,7 +73,7 @@ func newLab(hosts ...inventory.Host) *inventory.Lab {
 		Lab: "home", Self: inventory.Self{Outside: true}, Hosts: hosts,
 		VCenters: []inventory.VCenter{{Name: "vc1", Endpoint: inventory.Endpoint{URL: "https://192.168.4.20"}}},
 		Tags:     inventory.Tags{Keep: "KeepOn", Start: "StartUp"},
-		Limits:   inventory.Limits{VCenter: 16, Host: 4, BMC: 1},
+		Limits:   inventory.Limits{VCenter: 16, Host: 4, BMC: 1, PowerOn: 4},
 		Policies: inventory.Policies{
 			Guest: inventory.GuestPolicy{Method: "shutdown", Timeout: 5 * minute, OnTimeout: "powerOff", NoTools: "leave"},
 			Host: inventory.HostPolicy{Via: "vcenter", NoRights: "leave", Timeout: 15 * minute, OnTimeout: "leave", Boot: 20 * minute,

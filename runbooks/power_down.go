@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -16,11 +17,15 @@ func powerDown() Runbook {
 		Name:    PowerDown,
 		Summary: "Shut down the guests and hosts of the lab, in order, until every BMC says Off",
 		Description: "Remembers which guests run, takes HA, DRS automation, DPM and vCLS from clusters that go down as a whole (and writes down what they were), " +
-			"shuts guests down against their start order, and then each host as soon as its own guests are off: maintenance mode, shutdown, Off seen at its BMC. " +
-			"What is kept (keep: true, the keep tag, self, the vCenter's guest) and what is not in the lab file is not touched.",
+			"stops application clusters, shuts guests down against their start order, and then each host as soon as its own guests are off: maintenance mode, shutdown, Off seen at its BMC. " +
+			"What the lab stands on (provides: in the lab file) goes down last: vCenter, identity, time, DNS, and the guests that serve datastores; without a vCenter, through their hosts' own APIs. " +
+			"What is kept (keep: true, the keep tag, self) and what is not in the lab file is not touched.",
 		Workflow: "PowerDown",
-		Parameters: []Parameter{{Name: paramKeysOutside, Type: TypeBool, Default: "false",
-			Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"}},
+		Parameters: append(scopeParameters(),
+			Parameter{Name: paramKeysOutside, Type: TypeBool, Default: "false",
+				Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"},
+			Parameter{Name: paramStopApplications, Type: TypeBool, Default: "false",
+				Help: "stop application clusters as a whole of which only some members go down"}),
 		Plan: planPowerDown,
 	}
 }
@@ -28,43 +33,65 @@ func powerDown() Runbook {
 // A descent is a power-down plan in the making.
 type descent struct {
 	*builder
-	order  *order
-	down   map[*host]bool  // go down
-	off    map[*host]bool  // are down already
-	going  map[*guest]bool // go down
-	marks  map[string]string
-	memory string // the step after which everything that runs is remembered
-	guest  map[*guest]string
+	order    *order
+	scope    *scope
+	stores   storeProviders
+	down     map[*host]bool    // go down
+	off      map[*host]bool    // are down already
+	going    map[*guest]bool   // go down
+	leaving  map[*vcenter]bool // their guest goes down, or they are not there any more
+	beneath  map[*host]bool    // carry what the lab stands on, and go down last
+	stopping map[*node]bool    // application clusters
+	marks    map[string]string
+	recorded map[string]string
+	memory   string // the step after which everything that runs is remembered
 }
 
 func planPowerDown(in Input) (plan.Plan, error) {
-	d := &descent{builder: newBuilder(in, PowerDown), down: map[*host]bool{}, off: map[*host]bool{}, going: map[*guest]bool{}, guest: map[*guest]string{}}
-	d.checkVCenters(func(vc *vcenter) bool {
-		return slices.ContainsFunc(in.Lab.Hosts, func(h hostEntry) bool { return h.VCenter == vc.Name && !h.Keep })
-	})
+	d := &descent{builder: newBuilder(in, PowerDown), down: map[*host]bool{}, off: map[*host]bool{}, going: map[*guest]bool{},
+		leaving: map[*vcenter]bool{}, stopping: map[*node]bool{}, recorded: map[string]string{}}
+	d.scope = d.newScope(in.Parameters)
+	d.stores = d.storeProviders()
+	d.checkVCenters(d.hasWork)
 	d.checkOwnMachines()
 	d.checkSelf()
 	d.checkTags("a guest that bears the tag " + in.Lab.Tags.Keep + " would not be kept")
 	d.order = newOrder(d.builder)
 	d.chooseHosts()
 	d.chooseGuests(in.Parameters[paramKeysOutside] == "true")
+	d.chooseApplications(in.Parameters[paramStopApplications] == "true")
+	d.chooseFoundation()
 	d.checkClusters()
 	d.checkDependents()
+	d.checkNeeds(in.State.Needs)
 
 	vcs := vcentersOf(d.view, func(vc *vcenter) bool {
-		return slices.ContainsFunc(d.hosts, func(h *host) bool { return d.down[h] && h.vc == vc })
+		return slices.ContainsFunc(d.hosts, func(h *host) bool { return d.down[h] && h.vc == vc }) ||
+			slices.ContainsFunc(d.guests, func(g *guest) bool { return d.going[g] && g.vc == vc })
 	})
 	for _, vc := range vcs {
 		d.checkTasks(vc, d.affected(vc))
 	}
 	d.marks = d.mark(vcs)
+	d.record(vcs)
 	d.rememberRunning()
 	settings := d.suspendSettings()
-	d.shutdownGuests(settings)
-	d.shutdownHosts(settings)
-	d.unmark(vcs)
-	d.title("Power down", "is down", len(d.down), len(d.going))
+	guests := d.shutdownGuests(settings)
+	for _, h := range d.hosts {
+		if d.down[h] && !d.beneath[h] {
+			d.shutdownHost(h, d.hostNeeds(h, settings, guests))
+		}
+	}
+	last := d.unmarkLeaving(vcs)
+	d.shutdownFoundation(settings, guests, last)
+	d.unmark(slices.DeleteFunc(slices.Clone(vcs), func(vc *vcenter) bool { return d.leaving[vc] }))
+	d.title("Power down", d.scope.done("is down"), len(d.down), len(d.going))
 	return d.plan, nil
+}
+
+// hasWork tells whether the vCenter is needed: a lab that is down, its vCenter with it, is known to be by its BMCs.
+func (d *descent) hasWork(vc *vcenter) bool {
+	return slices.ContainsFunc(d.hosts, func(h *host) bool { return h.vc == vc && h.kept == "" && (vc.answers() || !h.bmcSays(live.Off)) })
 }
 
 // affected names what the plan acts on in a vCenter, by reference.
@@ -79,7 +106,7 @@ func (d *descent) affected(vc *vcenter) map[string]string {
 		}
 	}
 	for _, g := range d.guests { // a guest that is off may be a clone's or a backup's source
-		if g.host != nil && d.down[g.host] && g.vc == vc && !g.VCLS {
+		if g.vc == vc && !g.VCLS && (d.going[g] || g.host != nil && d.down[g.host]) {
 			subjects[g.Ref] = g.subject()
 		}
 	}
@@ -102,7 +129,7 @@ func (d *descent) rememberRunning() {
 	}
 	needs := make([]string, 0, len(d.marks))
 	for _, vc := range d.vcenters {
-		needs = append(needs, d.marks[vc.Name])
+		needs = append(needs, cmp.Or(d.recorded[vc.Name], d.marks[vc.Name]))
 	}
 	chunks(list, "remember-running", func(id, part string, guests []plan.RememberedGuest) {
 		d.memory = d.add(plan.Step{ID: id, Title: "Remember the " + count(len(guests), "guest") + " that run" + singular(len(guests)) + part, Group: groupBegin,
@@ -117,7 +144,7 @@ func (d *descent) begun(vc *vcenter) string {
 	if d.memory != "" {
 		return d.memory
 	}
-	return d.marks[vc.Name]
+	return cmp.Or(d.recorded[vc.Name], d.marks[vc.Name])
 }
 
 // suspendSettings takes the settings of clusters that go down as a whole. A cluster of which something stays keeps them.
@@ -131,71 +158,92 @@ func (d *descent) suspendSettings() map[*cluster]map[plan.Setting]string {
 	return settings
 }
 
-// shutdownGuests waits for HA (which would restart a guest), DRS (which would move it) and DPM (which would take hosts
-// that become empty) of the guest's cluster, and for all guests that depend on it.
-func (d *descent) shutdownGuests(settings map[*cluster]map[plan.Setting]string) {
-	dependents := map[*guest][]string{}
-	for _, g := range d.guests {
+// shutdownGuests takes down all guests but those that the lab stands on. Each waits for HA (which would restart a guest),
+// DRS (which would move it) and DPM (which would take hosts that become empty) of its cluster, and for all guests that
+// depend on it.
+func (d *descent) shutdownGuests(settings map[*cluster]map[plan.Setting]string) map[*guest]string {
+	ids := map[*guest]string{}
+	newWay(d.order, true, "").lay(func(n *node, needs []string) string {
+		switch g := n.guest; {
+		case n.app != nil && d.stopping[n]:
+			return d.stopApplication(n, needs)
+		case g != nil && d.going[g] && !g.foundation():
+			ids[g] = d.shutdownGuest(g, g.target(), append(needs, d.free(g, settings)...))
+			return ids[g]
+		}
+		return ""
+	})
+	return ids
+}
+
+// free are the steps after which nobody else acts on the guest.
+func (d *descent) free(g *guest, settings map[*cluster]map[plan.Setting]string) []string {
+	s := settings[g.host.cluster]
+	needs := []string{s[plan.HA], s[plan.DRS], s[plan.DPM]}
+	if strings.Join(needs, "") == "" {
+		needs = append(needs, d.begun(g.vc))
+	}
+	return needs
+}
+
+func (d *descent) shutdownGuest(g *guest, t plan.Target, needs []string) string {
+	p := policyParams(g.policy)
+	p.Host = reference(g.host.ref())
+	return d.add(plan.Step{ID: "shutdown-guest:" + g.id, Title: guestDownTitle(g) + through(t), Group: groupGuests, Action: plan.ShutdownGuest, Target: t,
+		Params: plan.Encode(p), Needs: needs, Holds: holdsOf(t, g.vc, g.host),
+		Estimate: plan.Duration(takesGuestDown(g)), Timeout: plan.Duration(guestDownTimeout(d.lab, g.policy))})
+}
+
+// through says by which way a step goes, where it is not the vCenter.
+func through(t plan.Target) string {
+	if t.Direct == "" {
+		return ""
+	}
+	return ", through host " + t.Direct + " itself"
+}
+
+// holdsOf are the limits of a step: those of a vCenter that is not there are nobody's.
+func holdsOf(t plan.Target, vc *vcenter, h *host) []string {
+	if t.Direct != "" {
+		return []string{"host:" + h.id}
+	}
+	return []string{vc.holds(), "host:" + h.id}
+}
+
+// hostNeeds: a host goes down as soon as its own guests are, and vCLS has left its cluster.
+func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]string, guests map[*guest]string) []string {
+	s := settings[h.cluster]
+	needs := []string{s[plan.VCLS]}
+	for _, g := range h.guests {
 		if d.going[g] {
-			d.guest[g] = "shutdown-guest:" + g.id
+			needs = append(needs, guests[g]) // which waits for the other settings
 		}
 	}
-	for _, g := range d.guests {
-		if d.going[g] {
-			for _, dep := range d.order.nearest(g, func(x *guest) bool { return d.going[x] }) {
-				dependents[dep] = append(dependents[dep], d.guest[g])
-			}
-		}
-	}
-	for _, g := range slices.Backward(d.order.sorted(func(g *guest) bool { return d.going[g] })) {
-		needs := slices.Clone(dependents[g])
-		s := settings[g.host.cluster]
+	if len(needs) == 1 {
 		needs = append(needs, s[plan.HA], s[plan.DRS], s[plan.DPM])
-		if strings.Join(needs, "") == "" {
-			needs = append(needs, d.begun(g.vc))
-		}
-		d.add(plan.Step{ID: d.guest[g], Title: guestDownTitle(g), Group: groupGuests, Action: plan.ShutdownGuest, Target: g.target(),
-			Params: plan.Encode(policyParams(g.policy)), Needs: needs, Holds: []string{g.vc.holds(), "host:" + g.host.id},
-			Estimate: plan.Duration(takesGuestDown(g)), Timeout: plan.Duration(guestDownTimeout(d.lab, g.policy))})
 	}
+	if strings.Join(needs, "") == "" {
+		needs = append(needs, d.begun(h.vc))
+	}
+	return needs
 }
 
-// shutdownHosts takes each host down as soon as its own guests are, and vCLS has left its cluster.
-func (d *descent) shutdownHosts(settings map[*cluster]map[plan.Setting]string) {
-	for _, h := range d.hosts {
-		if !d.down[h] {
-			continue
-		}
-		s := settings[h.cluster]
-		needs := []string{s[plan.VCLS]}
-		for _, g := range h.guests {
-			if d.going[g] {
-				needs = append(needs, d.guest[g]) // which waits for the other settings
-			}
-		}
-		if len(needs) == 1 {
-			needs = append(needs, s[plan.HA], s[plan.DRS], s[plan.DPM])
-		}
-		if strings.Join(needs, "") == "" {
-			needs = append(needs, d.begun(h.vc))
-		}
-		d.shutdownHost(h, needs)
+func (d *descent) shutdownHost(h *host, needs []string) string {
+	p, t := d.hostPolicy(h), h.target()
+	if d.direct(h.vc) {
+		t = h.itself()
 	}
-}
-
-func (d *descent) shutdownHost(h *host, needs []string) {
-	p := d.hostPolicy(h)
 	if !h.live.Maintenance {
-		needs = []string{d.add(plan.Step{ID: "enter-maintenance:" + h.id, Title: "Put host " + h.name + " into maintenance mode", Group: "Host " + h.id,
-			Action: plan.EnterMaintenance, Target: h.target(), Params: plan.Encode(plan.HostParams{Host: h.lab.Name}), Needs: needs,
-			Holds: []string{h.vc.holds(), "host:" + h.id}, Estimate: plan.Duration(takesMaintenance),
+		needs = []string{d.add(plan.Step{ID: "enter-maintenance:" + h.id, Title: "Put host " + h.name + " into maintenance mode" + through(t), Group: "Host " + h.id,
+			Action: plan.EnterMaintenance, Target: t, Params: plan.Encode(plan.HostParams{Host: h.lab.Name}), Needs: needs,
+			Holds: holdsOf(t, h.vc, h), Estimate: plan.Duration(takesMaintenance),
 			Timeout: d.settled(time.Duration(p.Maintenance) + marginTask)})}
 	}
-	title := "Shut down host " + h.name + " and see its BMC say Off"
+	title := "Shut down host " + h.name + through(t) + " and see its BMC say Off"
 	if p.Via == plan.ViaBMC {
 		title = "Ask the BMC of host " + h.name + " to shut it down, and see it say Off"
 	}
-	d.add(plan.Step{ID: "shutdown-host:" + h.id, Title: title, Group: "Host " + h.id, Action: plan.ShutdownHost, Target: h.target(),
+	return d.add(plan.Step{ID: "shutdown-host:" + h.id, Title: title, Group: "Host " + h.id, Action: plan.ShutdownHost, Target: t,
 		Params: plan.Encode(plan.ShutdownHostParams{Host: h.lab.Name, Via: p.Via, NoRights: p.NoRights, Timeout: p.Timeout, OnTimeout: p.OnTimeout}),
 		Needs:  needs, Holds: []string{"bmc:" + h.id}, Estimate: plan.Duration(takesHostShutdown), Timeout: plan.Duration(hostDownTimeout(d.lab, p))})
 }

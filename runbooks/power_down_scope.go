@@ -15,9 +15,14 @@ type hostEntry = inventory.Host
 func (d *descent) chooseHosts() {
 	for _, h := range d.hosts {
 		switch {
+		case !d.scope.host(h):
 		case h.kept != "":
 			d.leave(h.subject(), h.kept) // how many guests run on it is nothing that a plan should change by
+		case h.live == nil && h.bmcSays(live.Off) && !h.vc.answers():
+			d.off[h] = d.checkBMC(h)
 		case h.vc.live == nil: // said already
+		case h.live == nil && h.vc.absent():
+			d.unseen(h)
 		case h.live == nil:
 			d.block(h.subject(), "vCenter "+h.vc.Name+" does not know a host "+inVCenter(*h.lab), "set its address: to its name in vCenter, or remove it from the lab file")
 		case d.checkBMC(h) && d.mayGoDown(h):
@@ -41,6 +46,9 @@ func (d *descent) mayGoDown(h *host) bool {
 	case h.bmc.Power != live.On:
 		d.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
 		return false
+	case !h.connected() && h.vc.absent():
+		d.unseen(h)
+		return false
 	case !h.connected():
 		d.block(h.subject(), "its BMC says On, but vCenter says "+h.live.Connection+": nobody knows what it does, or which guests run on it",
 			"see to its management network and reconnect it in vCenter; if it hangs, switch it off at its BMC")
@@ -59,6 +67,21 @@ func (d *descent) mayGoDown(h *host) bool {
 		d.block(g.subject(), g.kept+", but its host "+h.name+" would go down", remedy)
 	}
 	return free
+}
+
+// unseen: neither the vCenter nor the host itself tells what runs on it.
+func (d *descent) unseen(h *host) {
+	text, remedy := "is on, vCenter "+h.vc.Name+" does not answer, and the lab file has no esxi: for the host: nobody knows which guests run on it",
+		"start the vCenter (power-up), or add esxi: to the host"
+	switch {
+	case h.direct != nil && h.direct.Err != "":
+		text = "is on, but neither vCenter " + h.vc.Name + " nor the host itself answers (" + h.direct.Err + "): nobody knows which guests run on it"
+		remedy = "see to its network; if it hangs, switch it off at its BMC"
+	case h.lab.ESXi != nil:
+		text = "is on, but neither vCenter " + h.vc.Name + " nor the host itself was read: nobody knows which guests run on it"
+		remedy = "see `nightshift lab check`"
+	}
+	d.block(h.subject(), text, remedy)
 }
 
 // checkHostDown takes the host into the plan and says what stands in its way.
@@ -89,7 +112,9 @@ func (d *descent) chooseGuests(keysOutside bool) {
 	templates := 0
 	for _, g := range d.guests {
 		switch {
-		case g.host == nil || !d.down[g.host] || g.VCLS:
+		case g.host == nil && d.scope.guests[g]:
+			d.block(g.subject(), "was asked for, but nobody knows on which host it is", "see to it in vCenter")
+		case g.host == nil || g.VCLS || !d.down[g.host] && !d.scope.guests[g]:
 		case g.Template:
 			templates++
 		case g.kept != "":
@@ -112,11 +137,12 @@ func (d *descent) checkClusters() {
 		if !d.goesDown(c) {
 			continue
 		}
+		d.checkRemembered(c)
 		if c.VSAN {
 			d.block(c.subject(), "is a vSAN cluster, whose data has to be taken down with it, which this nightshift cannot do", "mark the cluster keep: true (under clusters:)")
 		}
 		if stay := d.stays(c); stay != nil && len(c.toSuspend()) > 0 {
-			d.warn(c.subject(), fmt.Sprintf("does not go down as a whole (%s), so its HA, DRS, DPM and vCLS stay as they are", some(stay)), "")
+			d.warn(c.subject(), fmt.Sprintf("does not go down as a whole (%s), so its HA, DRS, DPM and vCLS stay as they are", some(stay))+c.meddles(), "")
 		}
 	}
 }
@@ -127,10 +153,23 @@ func (d *descent) checkDependents() {
 		if d.going[g] || !g.runs() {
 			continue
 		}
-		for _, dep := range d.order.deps[g] {
-			if d.going[dep] {
-				d.warn(dep.subject(), "goes down, though guest "+g.id+" needs it and stays up", "")
-			}
-		}
+		d.checkStaying(g)
+		d.checkHostStays(g)
 	}
+	d.checkFoundationAlone()
+}
+
+// meddles says what a cluster may do by itself to hosts and guests that go down while it works on.
+func (c *cluster) meddles() string {
+	var may []string
+	if c.DRS && c.DRSLevel == "fullyAutomated" {
+		may = append(may, "DRS may move guests to or from the hosts meanwhile")
+	}
+	if c.DPM {
+		may = append(may, "DPM may switch them on again")
+	}
+	if len(may) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(may, ", ")
 }

@@ -104,7 +104,7 @@ func TestPoliciesAndLimitsReachTheSteps(t *testing.T) {
 
 	db := step(t, p, "shutdown-guest:db01")
 	require.Equal(t, "Shut down guest db01 (Tools, 20 min, then ask)", db.Title)
-	require.Equal(t, plan.ShutdownGuestParams{Method: "shutdown", Timeout: 20 * minute, OnTimeout: "leave", NoTools: "leave"}, params[plan.ShutdownGuestParams](t, db))
+	require.Equal(t, plan.ShutdownGuestParams{Method: "shutdown", Timeout: 20 * minute, OnTimeout: "leave", NoTools: "leave", Host: "host-22"}, params[plan.ShutdownGuestParams](t, db))
 	require.Greater(t, db.Timeout, 20*minute)
 	require.Equal(t, []string{"vcenter:vc1", "host:esx22"}, db.Holds)
 	host := step(t, p, "shutdown-host:esx21")

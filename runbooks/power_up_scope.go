@@ -6,37 +6,56 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
 
-// inCluster tells whether the run is about the cluster (nil: a standalone host).
-func (a *ascent) inCluster(c *cluster) bool {
-	return a.cluster == "" || c != nil && c.Name == a.cluster
+// checkVCentersUp looks at the vCenters: one that is off is started where the lab file says in which guest it runs.
+func (a *ascent) checkVCentersUp() {
+	a.checkVCenters(func(vc *vcenter) bool {
+		return !a.comesBack(vc) && slices.ContainsFunc(a.lab.Hosts, func(h hostEntry) bool { return h.VCenter == vc.Name && !h.Keep })
+	})
+	for _, vc := range a.vcenters {
+		if !a.comesBack(vc) {
+			continue
+		}
+		if !a.scope.whole {
+			a.block(vc.subject(), "does not answer, and a part of the lab comes up only through it", "run power-up for the whole lab first")
+		}
+		if vc.unrecorded {
+			a.warn(vc.subject(), "does not answer, and the ledger has no record of what it knows: only its hosts with an esxi: are switched on now, and of the guests that the lab stands on those started that these hosts tell of",
+				"run power-up again until the vCenter answers: that does the rest")
+			continue
+		}
+		a.warn(vc.subject(), "does not answer: what is known of its hosts and guests is from "+vc.live.Remembered.UTC().Format("2006-01-02 15:04 MST"), "")
+		switch g := a.vcenterGuest(vc); {
+		case g == nil:
+			a.block(vc.subject(), "does not answer, and its record knows no guest that provides it", "correct provides: in the lab file, or start the vCenter by hand")
+		case g.kept != "" && g.Power != live.PoweredOn:
+			a.block(g.subject(), "vCenter "+vc.Name+" runs in it and does not answer, but the guest is left alone: "+g.kept, "start it by hand, and run power-up again")
+		}
+	}
 }
 
-func (a *ascent) checkCluster() {
-	if slices.ContainsFunc(a.clusters, a.inCluster) || a.cluster == "" {
-		return
-	}
-	var names []string
-	for _, c := range a.clusters {
-		names = append(names, c.id)
-	}
-	a.block("cluster "+a.cluster, "no vCenter has such a cluster; there are: "+some(names), "give the name as it is in vCenter")
+// comesBack tells whether the vCenter does not answer, and can be started.
+func (a *ascent) comesBack(vc *vcenter) bool {
+	_, inside := a.lab.VCenterGuest(vc.Name)
+	return inside && vc.absent()
 }
 
 // chooseHosts decides which hosts are brought back. A host that is up already needs nothing, whatever its BMC says.
 func (a *ascent) chooseHosts() {
 	for _, h := range a.hosts {
 		switch {
-		case !a.inCluster(h.cluster):
+		case !a.scope.host(h):
 		case h.kept != "":
 			a.leave(h.subject(), h.kept)
 			if h.live != nil && !h.connected() && h.lab != nil {
 				a.warn(h.subject(), "is kept, but vCenter says "+h.live.Connection, "power-up leaves it alone; see to it by hand")
 			}
 		case h.vc.live == nil: // said already
+		case h.live == nil && h.vc.unrecorded: // nobody knows how to reach it
 		case h.live == nil:
 			a.block(h.subject(), "vCenter "+h.vc.Name+" does not know a host "+inVCenter(*h.lab), "set its address: to its name in vCenter, or remove it from the lab file")
 		case h.connected() && !h.bmcSays(live.Off) && !h.bmcSays(live.PoweringOff):
@@ -44,19 +63,37 @@ func (a *ascent) chooseHosts() {
 		case a.checkBMC(h):
 			a.chooseAway(h)
 		}
-	}
-	for _, h := range a.hosts { // outside of the cluster that was asked for: what runs there can be started on
-		if h.kept == "" && h.connected() && !h.live.Maintenance {
-			a.scope[h] = true
+		if a.alone(h) && h.kept == "" && (a.returns[h] || h.connected()) {
+			a.checkFirst(h)
 		}
 	}
+	for _, h := range a.hosts { // outside of what was asked for: what runs there can be started on
+		if h.kept == "" && h.connected() && !h.live.Maintenance {
+			a.up[h] = true
+		}
+	}
+}
+
+// checkFirst looks at a host that carries what the lab stands on: its vCenter is not there to speak for it.
+func (a *ascent) checkFirst(h *host) {
+	why := "comes up before vCenter " + h.vc.Name
+	if len(h.lab.Provides) > 0 {
+		why += ", as it provides " + provisionWords(h.lab.Provides)
+	}
+	for _, g := range h.guests {
+		if g.foundation() {
+			why += ", as guest " + g.id + " on it " + g.stands()
+			break
+		}
+	}
+	a.checkOwnAPI(h, why, h.connected())
 }
 
 // chooseConnected: a host is taken out of maintenance mode where a run has put it there.
 func (a *ascent) chooseConnected(h *host) {
 	switch {
 	case a.inOurMaintenance(h):
-		a.scope[h], a.returns[h] = true, true
+		a.up[h], a.returns[h] = true, true
 	case h.live.Maintenance:
 		a.warnAside(h)
 	}
@@ -80,13 +117,15 @@ func (a *ascent) chooseAway(h *host) {
 		return
 	case h.bmc.Power == live.On && h.live.Connection == live.Disconnected:
 		a.warn(h.subject(), "is on, but disconnected in vCenter, which does not connect to it again by itself where a person disconnected it", "connect it in vCenter if the run waits for it in vain")
+	case (h.bmc.Power == live.On || h.bmc.Power == live.PoweringOn) && h.vc.absent():
+		a.warn(h.subject(), "is on, but does not answer yet: the run waits for it", "see to its management network if it waits in vain")
 	case h.bmc.Power == live.On || h.bmc.Power == live.PoweringOn:
 		a.warn(h.subject(), "is on, but vCenter does not see it yet: the run waits for it", "see to its management network if it waits in vain")
 	default:
 		a.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
 		return
 	}
-	a.coming[h], a.scope[h], a.returns[h] = true, !a.setAside(h), true
+	a.coming[h], a.up[h], a.returns[h] = true, !a.setAside(h), true
 	if a.setAside(h) {
 		a.warnAside(h)
 	}
@@ -99,6 +138,7 @@ func (a *ascent) chooseAway(h *host) {
 // nothing is remembered.
 func (a *ascent) chooseGuests() {
 	start := a.lab.Tags.Start
+	a.wantVCenters()
 	switch {
 	case a.tag != "":
 		a.byTag(a.tag)
@@ -109,14 +149,45 @@ func (a *ascent) chooseGuests() {
 		a.tellTagged(start)
 	}
 	a.byMemory()
+	for _, g := range a.guests {
+		if a.scope.guests[g] {
+			a.named(g)
+		}
+	}
 	a.checkNeeded()
+}
+
+// wantVCenters starts the guests of vCenters that do not answer, with all that these stand on.
+func (a *ascent) wantVCenters() {
+	for _, vc := range a.vcenters {
+		if !a.comesBack(vc) {
+			continue
+		}
+		for _, g := range a.guests {
+			if vc.unrecorded && g.vc == vc && g.foundation() || g == a.vcenterGuest(vc) {
+				a.start(g)
+				for _, dep := range a.guests {
+					if a.order.all(g)[dep] {
+						a.start(dep)
+					}
+				}
+			}
+		}
+	}
+}
+
+// named starts a guest that was asked for by its name.
+func (a *ascent) named(g *guest) {
+	if !a.start(g) && !a.want[g] && !g.runs() && g.kept == "" {
+		a.block(g.subject(), "was asked for, and can't be started: its host is not up, and was not asked for", "name its host, too: -p "+paramHost+"=NAME")
+	}
 }
 
 func (a *ascent) byTag(tag string) {
 	a.checkTags("nobody knows which guests bear the tag " + tag)
 	found := false
 	for _, g := range a.guests {
-		if !g.ordinary() || !slices.Contains(g.Tags, tag) || g.host == nil || !a.inCluster(g.host.cluster) {
+		if !g.ordinary() || !slices.Contains(g.Tags, tag) || g.host == nil || !a.scope.guest(g) {
 			continue
 		}
 		found = true
@@ -125,7 +196,7 @@ func (a *ascent) byTag(tag string) {
 		}
 	}
 	if !found && a.tag != "" {
-		a.warn("tag "+tag, "no guest bears it", "see its spelling in vCenter; upper and lower case differ")
+		a.block("tag "+tag, "no guest bears it", a.likeTag(tag))
 	}
 }
 
@@ -140,7 +211,7 @@ func (a *ascent) start(g *guest) bool {
 	case g.host == nil || g.Connection == "orphaned" || g.Connection == "invalid":
 		a.warn(g.subject(), "is not started: vCenter calls it "+orUnknown(g.Connection)+" and may not know its host", "repair it in vCenter")
 		return false
-	case !a.scope[g.host]:
+	case !a.up[g.host] || g.host.lab == nil:
 		a.warn(g.subject(), "is not started: its host "+g.host.id+" is not up, and will not be", "")
 		return false
 	}
@@ -154,15 +225,28 @@ func (a *ascent) start(g *guest) bool {
 // pullIn starts what the guest needs, too: the person who gave it the tag may not have thought of it.
 func (a *ascent) pullIn(g *guest) {
 	for next := []*guest{g}; len(next) > 0; next = next[1:] {
-		for _, dep := range a.order.deps[next[0]] {
+		a.order.of[next[0]].direct(func(dep *guest, _ edge) {
 			if a.start(dep) {
 				if !a.bears(dep) {
 					a.warn(dep.subject(), "is started too, as guest "+next[0].id+" needs it", "")
 				}
 				next = append(next, dep)
 			}
-		}
+		})
 	}
+}
+
+// likeTag says how the tag may be spelt.
+func (a *ascent) likeTag(tag string) string {
+	var known []string
+	for _, g := range a.guests {
+		known = append(known, g.Tags...)
+	}
+	slices.Sort(known)
+	if near := inventory.Nearest(tag, slices.Compact(known)); near != "" {
+		return fmt.Sprintf("did you mean %q? Upper and lower case differ", near)
+	}
+	return "see its spelling in vCenter; upper and lower case differ"
 }
 
 func (a *ascent) bears(g *guest) bool {
@@ -183,13 +267,13 @@ func (a *ascent) byMemory() {
 	for _, m := range a.view.memory {
 		g := byKey[[2]string{m.Endpoint, m.UUID}]
 		switch {
-		case g == nil && slices.ContainsFunc(a.vcenters, func(vc *vcenter) bool { return vc.Name == m.Endpoint && vc.live == nil }):
+		case g == nil && slices.ContainsFunc(a.vcenters, func(vc *vcenter) bool { return vc.Name == m.Endpoint && (vc.live == nil || vc.unrecorded) }):
 			continue
 		case g == nil:
 			a.warn("guest "+m.Name, "ran before, but vCenter "+m.Endpoint+" does not know it any more: it stays remembered",
 				"if it was removed on purpose: `nightshift settle --forget "+m.Endpoint+"/"+m.UUID+" --reason …`")
 			continue
-		case g.host != nil && !a.inCluster(g.host.cluster):
+		case !a.scope.guest(g):
 			continue
 		}
 		if m.Tools {
@@ -211,14 +295,40 @@ func (a *ascent) byMemory() {
 
 // checkNeeded warns of needs that nobody meets. A guest that runs meets them.
 func (a *ascent) checkNeeded() {
+	unmet := map[*node][]string{} // of sets, which thousands may need
+	var of func(n *node) []string
+	of = func(n *node) (names []string) {
+		if g := n.guest; g != nil {
+			if !a.want[g] && !g.runs() {
+				names = append(names, g.id)
+			}
+			return names
+		}
+		if known, ok := unmet[n]; ok {
+			return known
+		}
+		for _, e := range n.needs {
+			names = append(names, of(e.to)...)
+		}
+		unmet[n] = names
+		return names
+	}
 	for _, g := range a.guests {
 		if !a.want[g] {
 			continue
 		}
-		for _, dep := range a.order.deps[g] {
-			if !a.want[dep] && !dep.runs() {
-				a.warn(g.subject(), "needs guest "+dep.id+", which does not run and is not started", "")
-			}
+		var names []string
+		for _, e := range a.order.of[g].needs {
+			names = append(names, of(e.to)...)
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return name == g.id })
+		slices.Sort(names)
+		switch names = slices.Compact(names); len(names) {
+		case 0:
+		case 1:
+			a.warn(g.subject(), "needs guest "+names[0]+", which does not run and is not started", "")
+		default:
+			a.warn(g.subject(), "needs guests "+some(names)+", which do not run and are not started", "")
 		}
 	}
 }

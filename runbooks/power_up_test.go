@@ -140,7 +140,6 @@ func TestPowerUpWarnings(t *testing.T) {
 		{"kept host is down", func(f *fixture) { f.host("nuc").Connection = live.NotResponding }, finding{"host nuc", "is kept, but vCenter says notResponding"}},
 		{"disconnected by a person", func(f *fixture) { f.bmc("esx21").Power, f.host("esx21").Connection = live.On, live.Disconnected }, finding{"host esx21", "does not connect to it again"}},
 		{"cluster is gone", func(f *fixture) { f.ledger.Debts[0].Target.Ref = "domain-c99" }, finding{"cluster Lab", "has no such cluster any more"}},
-		{"nobody bears the tag", func(f *fixture) { f.params = map[string]string{"tag": "startup"} }, finding{"tag startup", "no guest bears it"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, runbooks.PowerUp, c, func(p plan.Plan) []plan.Finding {

@@ -129,7 +129,7 @@ func (b *builder) checkDebts() {
 		switch {
 		case i >= 0 && b.clusters[i].Name != d.Target.Name:
 			b.warn(b.clusters[i].subject(), "was called "+d.Target.Name+" when its "+d.Setting.Title()+" was switched off", "")
-		case i < 0 && slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.Name == d.Target.Endpoint && vc.live != nil }):
+		case i < 0 && slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.Name == d.Target.Endpoint && vc.answers() }):
 			b.warn("cluster "+d.Target.Name, "its "+d.Setting.Title()+" is owed, but vCenter "+d.Target.Endpoint+" has no such cluster any more",
 				"give the debt up: `nightshift settle --forgive "+d.ID+" --reason …`")
 		}
@@ -155,9 +155,9 @@ func (b *builder) setAside(h *host) bool {
 }
 
 // exitMaintenance adds the step that takes the host out of maintenance mode.
-func (b *builder) exitMaintenance(h *host, needs []string) string {
-	return b.add(plan.Step{ID: "exit-maintenance:" + h.id, Title: "Take host " + h.name + " out of maintenance mode", Group: "Host " + h.id,
-		Action: plan.ExitMaintenance, Target: h.target(), Params: plan.Encode(plan.HostParams{Host: h.lab.Name}), Needs: needs,
-		Holds: []string{h.vc.holds(), "host:" + h.id}, Estimate: plan.Duration(takesMaintenance),
+func (b *builder) exitMaintenance(h *host, t plan.Target, needs []string) string {
+	return b.add(plan.Step{ID: "exit-maintenance:" + h.id, Title: "Take host " + h.name + " out of maintenance mode" + through(t), Group: "Host " + h.id,
+		Action: plan.ExitMaintenance, Target: t, Params: plan.Encode(plan.HostParams{Host: h.lab.Name}), Needs: needs,
+		Holds: holdsOf(t, h.vc, h), Estimate: plan.Duration(takesMaintenance),
 		Timeout: b.settled(time.Duration(b.hostPolicy(h).Maintenance) + marginTask)})
 }

@@ -42,7 +42,7 @@ func planSettle(in Input) (plan.Plan, error) {
 	})
 	marks := b.mark(vcs)
 	for _, h := range hosts {
-		b.exitMaintenance(h, []string{marks[h.vc.Name]})
+		b.exitMaintenance(h, h.target(), []string{marks[h.vc.Name]})
 	}
 	for _, c := range clusters {
 		b.settle(c, []string{marks[c.vc.Name]})
@@ -75,11 +75,11 @@ func (b *builder) owedHosts() (list []*host) {
 	return list
 }
 
-// vcentersOf lists those that can be read and fit.
+// vcentersOf lists those that answer and fit.
 func vcentersOf(v *view, fits func(*vcenter) bool) []*vcenter {
 	var list []*vcenter
 	for _, vc := range v.vcenters {
-		if vc.live != nil && fits(vc) {
+		if vc.answers() && fits(vc) {
 			list = append(list, vc)
 		}
 	}

@@ -23,11 +23,15 @@ type view struct {
 	guests   []*guest
 	memory   []plan.RememberedGuest
 	debts    []plan.Debt
+	// entriesOf are the lab file's guests by name.
+	entriesOf map[string][]*inventory.Guest
 }
 
 type vcenter struct {
 	inventory.VCenter
-	live *live.VCenter // nil: it could not be read
+	live       *live.VCenter     // nil: it could not be read, and nothing is known of it
+	unrecorded bool              // it does not answer, and live is only what its hosts tell
+	stores     map[string]string // names of datastores by reference
 }
 
 type cluster struct {
@@ -42,12 +46,13 @@ type host struct {
 	name    string // in the lab file, else in vCenter
 	id      string
 	vc      *vcenter
-	lab     *inventory.Host // nil: not in the lab file
-	live    *live.Host      // nil: vCenter does not know it
-	bmc     *live.BMC       // nil: not read
-	cluster *cluster        // nil: standalone
-	guests  []*guest        // by its live state
-	kept    string          // why it is left alone; empty: it is not
+	lab     *inventory.Host  // nil: not in the lab file
+	live    *live.Host       // nil: vCenter does not know it
+	bmc     *live.BMC        // nil: not read
+	direct  *live.DirectHost // nil: its own API was not read
+	cluster *cluster         // nil: standalone
+	guests  []*guest         // by its live state
+	kept    string           // why it is left alone; empty: it is not
 }
 
 type guest struct {
@@ -58,11 +63,17 @@ type guest struct {
 	host   *host            // nil: unknown
 	policy inventory.GuestPolicy
 	kept   string // why it is left alone; empty: it is not
-	needed string // why its host must stay: nightshift or a vCenter runs in it
+	needed string // why its host must stay: nightshift runs in it, or a vCenter that the lab file does not know of
+	tier   int    // by what it provides; tierNone: it is not of the foundation
 }
 
 func newView(in Input) *view {
-	v := &view{lab: in.Lab, instance: in.State.Instance, machine: in.State.Machine, memory: slices.Clone(in.Ledger.Memory), debts: slices.Clone(in.Ledger.Debts)}
+	v := &view{lab: in.Lab, instance: in.State.Instance, machine: in.State.Machine, memory: slices.Clone(in.Ledger.Memory), debts: slices.Clone(in.Ledger.Debts),
+		entriesOf: map[string][]*inventory.Guest{}}
+	for i := range in.Lab.Guests {
+		e := &in.Lab.Guests[i]
+		v.entriesOf[e.Name] = append(v.entriesOf[e.Name], e)
+	}
 	slices.SortFunc(v.memory, func(a, b plan.RememberedGuest) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Endpoint, b.Endpoint), cmp.Compare(a.UUID, b.UUID))
 	})
@@ -74,8 +85,15 @@ func newView(in Input) *view {
 		v.vcenters = append(v.vcenters, vc)
 	}
 	slices.SortFunc(v.vcenters, func(a, b *vcenter) int { return cmp.Compare(a.Name, b.Name) })
-	listed := v.listedHosts(in.State.BMCs)
+	listed := v.listedHosts(in.State)
 	for _, vc := range v.vcenters {
+		switch {
+		case vc.live == nil:
+			vc.live = v.unrecordedVCenter(vc, listed)
+			vc.unrecorded = vc.live != nil
+		case vc.absent():
+			v.recall(vc, listed)
+		}
 		if vc.live != nil {
 			v.addVCenter(vc, listed)
 		}
@@ -97,8 +115,8 @@ func inVCenter(h inventory.Host) string { return cmp.Or(h.Address, h.Name) }
 // hostKey: DNS names do not tell upper from lower case.
 func hostKey(vcenter, name string) string { return vcenter + "/" + strings.ToLower(name) }
 
-func (v *view) listedHosts(bmcs []live.BMC) map[string]*host {
-	listed := map[string]*host{}
+func (v *view) listedHosts(st *live.State) map[string]*host {
+	listed, bmcs := map[string]*host{}, st.BMCs
 	for i := range v.lab.Hosts {
 		l := &v.lab.Hosts[i]
 		h := &host{name: l.Name, lab: l}
@@ -109,6 +127,9 @@ func (v *view) listedHosts(bmcs []live.BMC) map[string]*host {
 		}
 		if k := slices.IndexFunc(bmcs, func(b live.BMC) bool { return b.Host == l.Name }); k >= 0 {
 			h.bmc = &bmcs[k]
+		}
+		if k := slices.IndexFunc(st.Hosts, func(d live.DirectHost) bool { return d.Host == l.Name }); k >= 0 {
+			h.direct = &st.Hosts[k]
 		}
 		listed[hostKey(l.VCenter, inVCenter(*l))] = h
 	}
@@ -138,15 +159,36 @@ func (v *view) addVCenter(vc *vcenter, listed map[string]*host) {
 		hosts[l.Ref] = h
 		v.hosts = append(v.hosts, h)
 	}
+	vc.stores = map[string]string{}
+	for _, d := range vc.live.Datastores {
+		vc.stores[d.Ref] = d.Name
+	}
 	for _, l := range vc.live.Guests {
-		g := &guest{Guest: l, vc: vc, host: hosts[l.Host]}
-		g.lab, _ = v.lab.Guest(vc.Name, l.Name, l.UUID)
+		g := &guest{Guest: l, vc: vc, host: hosts[l.Host], lab: v.entry(vc.Name, l.Name, l.UUID), tier: tierNone}
 		g.policy = v.lab.GuestPolicy(g.lab)
+		if g.lab != nil && g.ordinary() {
+			g.tier = tierOf(g.lab.Provides)
+		}
 		if g.host != nil {
 			g.host.guests = append(g.host.guests, g)
 		}
 		v.guests = append(v.guests, g)
 	}
+}
+
+// entry is what Lab.Guest finds; with thousands of guests, one must not look through thousands of entries for each.
+func (v *view) entry(vcenter, name, uuid string) *inventory.Guest {
+	var found *inventory.Guest
+	for _, e := range v.entriesOf[name] {
+		switch {
+		case e.VCenter != vcenter:
+		case uuid != "" && strings.EqualFold(e.UUID, uuid):
+			return e
+		case found == nil && (e.UUID == "" || uuid == ""):
+			found = e
+		}
+	}
+	return found
 }
 
 func (v *view) order() {
@@ -228,8 +270,7 @@ func (v *view) keep() {
 	}
 	for _, g := range v.guests {
 		for _, vc := range v.vcenters {
-			of, ok := v.lab.VCenterGuest(vc.Name)
-			if ok && g.lab == of || answersAt(g.IP, vc.URL) {
+			if answersAt(g.IP, vc.URL) && !g.provides(inventory.ProvidesVCenter, vc.Name) {
 				g.needed = "vCenter " + vc.Name + " runs in it"
 			}
 		}
@@ -267,11 +308,34 @@ func (h *host) ref() string {
 	return h.live.Ref
 }
 
+// connected: the vCenter sees the host, or, where that does not answer, the host itself did.
 func (h *host) connected() bool { return h.live != nil && h.live.Connection == live.Connected }
 
 // target names the host as vCenter does, as its identity is compared there.
 func (h *host) target() plan.Target {
-	return plan.Target{Kind: plan.Host, Name: h.live.Name, Endpoint: h.vc.Name, Ref: h.live.Ref, UUID: h.live.UUID}
+	return plan.Target{Kind: plan.Host, Name: h.live.Name, Endpoint: h.vc.Name, Ref: reference(h.live.Ref), UUID: h.live.UUID}
+}
+
+// reference is what goes into a step.
+func reference(ref string) string {
+	if strings.HasPrefix(ref, refOfItsOwn) {
+		return ""
+	}
+	return ref
+}
+
+// itself is the host as its own API tells it.
+func (h *host) itself() plan.Target {
+	t := h.target()
+	t.Direct = h.lab.Name
+	return t
+}
+
+// onHost is the guest as its host's own API tells it.
+func (g *guest) onHost() plan.Target {
+	t := g.target()
+	t.Direct = g.host.lab.Name
+	return t
 }
 
 func (c *cluster) target() plan.Target {

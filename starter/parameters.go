@@ -8,16 +8,18 @@ import (
 	"nightshift/runbooks"
 )
 
-// parameterOptions are the parameters of a runbook: -p key=value, and shorthands for those of power-up.
+// parameterOptions are the parameters of a runbook: -p key=value, and shorthands for those that say what a run is about.
 type parameterOptions struct {
-	pairs        []string
-	tag, cluster string
+	pairs                  []string
+	tag, cluster, host, vm string
 }
 
 func (o *parameterOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.pairs, "param", "p", nil, "parameter of the runbook, `KEY=VALUE`; may be given more than once (see `nightshift runbook show RUNBOOK`)")
 	f.StringVar(&o.tag, "tag", "", "power-up: start what bears the vSphere tag `T` (the same as -p tag=T)")
-	f.StringVar(&o.cluster, "cluster", "", "only cluster `C` (the same as -p cluster=C)")
+	f.StringVar(&o.cluster, "cluster", "", "only the hosts and guests of cluster `C` (the same as -p cluster=C)")
+	f.StringVar(&o.host, "host", "", "only host `H` with its guests; several with commas (the same as -p host=H)")
+	f.StringVar(&o.vm, "vm", "", "only guest `G`; several with commas (the same as -p vm=G)")
 }
 
 // of looks up the runbook and checks the parameters against it: a mistake is said before anything is started.
@@ -55,7 +57,7 @@ func (o *parameterOptions) given() (map[string]string, error) {
 			return nil, err
 		}
 	}
-	for _, short := range []struct{ key, value string }{{"tag", o.tag}, {"cluster", o.cluster}} {
+	for _, short := range []struct{ key, value string }{{"tag", o.tag}, {"cluster", o.cluster}, {"host", o.host}, {"vm", o.vm}} {
 		if short.value == "" {
 			continue
 		}

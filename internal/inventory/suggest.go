@@ -14,6 +14,9 @@ func allowed(got string, words []string) string {
 	return "allowed: " + list
 }
 
+// Nearest is the word that got was probably meant to be, or "".
+func Nearest(got string, words []string) string { return nearest(got, words) }
+
 // nearest is the word that got was probably meant to be, or "".
 func nearest(got string, words []string) string {
 	best, bestDistance := "", max(1, len(got)/3)+1

@@ -1,0 +1,143 @@
+package runbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nightshift/internal/inventory"
+)
+
+const (
+	paramHost    = "host"
+	paramCluster = "cluster"
+	paramVM      = "vm"
+)
+
+// scopeParameters are those by which a run is about a part of the lab.
+func scopeParameters() []Parameter {
+	return []Parameter{
+		{Name: paramHost, Type: TypeString, Help: "only these hosts, with their guests: names, with commas between them"},
+		{Name: paramCluster, Type: TypeString, Help: "only the hosts and guests of these clusters"},
+		{Name: paramVM, Type: TypeString, Help: "only these guests, and no host but those of host and cluster"},
+	}
+}
+
+// A scope is the part of the lab that a run is about.
+type scope struct {
+	whole  bool
+	hosts  map[*host]bool
+	guests map[*guest]bool // named one by one
+	said   []string        // "host esx21"
+}
+
+func (b *builder) newScope(parameters map[string]string) *scope {
+	s := &scope{hosts: map[*host]bool{}, guests: map[*guest]bool{}}
+	split := func(param string) (names []string) {
+		for name := range strings.SplitSeq(parameters[param], ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+				s.said = append(s.said, param+" "+name)
+			}
+		}
+		return names
+	}
+	hosts, clusters, guests := split(paramHost), split(paramCluster), split(paramVM)
+	s.whole = len(s.said) == 0
+	for _, name := range hosts {
+		b.scopeHost(s, name)
+	}
+	for _, name := range clusters {
+		b.scopeCluster(s, name)
+	}
+	for _, name := range guests {
+		b.scopeGuest(s, name)
+	}
+	return s
+}
+
+func (s *scope) host(h *host) bool { return s.whole || s.hosts[h] }
+
+func (s *scope) guest(g *guest) bool {
+	return s.whole || s.guests[g] || g.host != nil && s.hosts[g.host]
+}
+
+// cluster tells whether all of the cluster's hosts are in the scope that nightshift may touch.
+func (s *scope) cluster(c *cluster) bool {
+	return !slices.ContainsFunc(c.hosts, func(h *host) bool { return !s.host(h) && h.kept == "" })
+}
+
+func (b *builder) scopeHost(s *scope, name string) {
+	var known []string
+	for _, h := range b.hosts {
+		known = append(known, h.id)
+		if h.id != name && (h.live == nil || !strings.EqualFold(h.live.Name, name)) {
+			continue
+		}
+		s.hosts[h] = true
+		if h.kept != "" {
+			b.block(h.subject(), "was asked for, but is left alone: "+h.kept, "leave it out, or correct the lab file")
+		}
+		return
+	}
+	b.unknown("host", name, "the lab has no such host", known)
+}
+
+func (b *builder) scopeCluster(s *scope, name string) {
+	var known []string
+	found := false
+	for _, c := range b.clusters {
+		known = append(known, c.id)
+		if c.id != name && c.Name != name {
+			continue
+		}
+		found = true
+		for _, h := range c.hosts {
+			s.hosts[h] = true
+		}
+	}
+	if !found {
+		b.unknown("cluster", name, "no vCenter has such a cluster", known)
+	}
+}
+
+func (b *builder) scopeGuest(s *scope, name string) {
+	var known, found []string
+	for _, g := range b.guests {
+		if !g.ordinary() {
+			continue
+		}
+		known = append(known, g.id)
+		if g.id != name && g.Name != name {
+			continue
+		}
+		found = append(found, g.id)
+		s.guests[g] = true
+		if g.kept != "" {
+			b.block(g.subject(), "was asked for, but is left alone: "+g.kept, "leave it out, or correct the lab file")
+		}
+	}
+	switch len(found) {
+	case 0:
+		b.unknown("guest", name, "no vCenter has such a guest", known)
+	case 1:
+	default:
+		b.block("guest "+name, fmt.Sprintf("was asked for, but %d guests have this name", len(found)), "say which: "+some(found))
+	}
+}
+
+func (b *builder) unknown(kind, name, text string, known []string) {
+	remedy := "give the name as it is in vCenter"
+	if near := inventory.Nearest(name, known); near != "" {
+		remedy = fmt.Sprintf("did you mean %q?", near)
+	}
+	b.block(kind+" "+name, text+"; there are: "+some(known), remedy)
+}
+
+// done is how a plan without steps says that nothing is to be done.
+func (s *scope) done(state string) string {
+	if s.whole {
+		return state
+	}
+	return state + ", as far as was asked for (" + some(s.said) + ")"
+}
