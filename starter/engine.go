@@ -34,6 +34,7 @@ type station struct {
 	worker *worker.Worker
 	lab    *inventory.Lab
 	where  where
+	papers string // where pages for people are written
 }
 
 // openState locks the state directory for this process.
@@ -67,6 +68,7 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 		return err
 	}
 	st.where = where{Options: client.Options{HostPort: st.engine.Address(), Namespace: st.engine.Namespace()}, UI: st.engine.UIURL(), Lab: st.lab.Lab, Source: st.dir.Path()}
+	st.papers = st.dir.Path()
 	if err := st.work(ctx, localHome(st.dir.Path()), logger); err != nil {
 		return err
 	}
@@ -87,7 +89,8 @@ func (st *station) work(ctx context.Context, home string, logger *slog.Logger) e
 	if st.client, err = client.DialContext(ctx, options); err != nil {
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)
 	}
-	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger})
+	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger,
+		Address: options.HostPort, Papers: st.papers})
 	return err
 }
 

@@ -37,7 +37,11 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 		return err
 	}
 	w.Lab = lab.Lab
-	st := &station{lab: lab, where: w}
+	papers, err := a.stateDir()
+	if err != nil {
+		return err
+	}
+	st := &station{lab: lab, where: w, papers: papers}
 	home := w.Options.HostPort + "/" + firstOf(w.Options.Namespace, client.DefaultNamespace)
 	if err := st.work(ctx, home, a.logger(o.verbose)); err != nil {
 		st.abandon()

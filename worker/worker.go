@@ -34,6 +34,9 @@ type Config struct {
 	Lab       *inventory.Lab
 	Instance  string // names this nightshift where others can see it: the mark on the lab
 	Logger    *slog.Logger
+	Address   string // of the Temporal service, host:port; empty: not known
+	// Papers is the directory for pages that people read when nightshift is not there; empty: none are written.
+	Papers string
 	// Site limits the worker to the steps of one site; empty: everything.
 	Site string
 	// Interceptors stand around every activity and workflow task: for tests, and for tracing.
@@ -51,7 +54,8 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 	if err := ensureSearchAttributes(ctx, c.Client, c.Namespace); err != nil {
 		return nil, err
 	}
-	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger})}
+	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
+		Address: c.Address, Papers: c.Papers})}
 	for _, queue := range queues(c) {
 		one := worker.New(c.Client, queue, worker.Options{
 			WorkerStopTimeout:                  stopTimeout,
