@@ -201,6 +201,15 @@ func TestAHostGoesDownAndUpByItself(t *testing.T) {
 	require.Equal(t, Logins{OK: 2}, r.Logins()["esxi:esx21"])
 }
 
+func TestAHostByItselfMovesNoVCLS(t *testing.T) {
+	r := newRig(t, SmallSpec())
+	r.guestsOff("dc01", "db01")
+	c := r.esxi("esx21")
+	ref, err := c.EnterMaintenance(r.ctx, "ha-host", time.Second)
+	require.NotEmpty(t, r.task(c, ref, err), "its vCLS VM keeps it")
+	require.False(t, r.Hosts()["esx21"].Maintenance)
+}
+
 func TestAHostIsSilentWithoutItsManagementNetwork(t *testing.T) {
 	r := newRig(t, SmallSpec())
 	c := r.esxi("esx21")

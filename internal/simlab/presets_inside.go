@@ -45,18 +45,18 @@ func InsideSpec() Spec {
 	s := Spec{
 		Name:         "inside",
 		Clusters:     []ClusterSpec{{Name: "Lab", HA: true, DRS: true, VCLS: 3}},
-		Datastores:   []DatastoreSpec{{Name: "local21", Hosts: hosts[:1]}, {Name: "nfs01", ProvidedBy: "nas01"}},
+		Datastores:   []DatastoreSpec{{Name: "local21", Hosts: hosts[:1]}, {Name: "shared01", ProvidedBy: "san01"}},
 		VCenterGuest: "vcenter",
 		Guests: []GuestSpec{
-			{Name: "nas01", Host: "esx21", Datastore: "local21", Boot: 60 * time.Second, MemoryMB: 8192},
+			{Name: "san01", Host: "esx21", Datastore: "local21", Boot: 60 * time.Second, MemoryMB: 8192},
 			{Name: "dc01", Host: "esx21", Datastore: "local21", Provides: []string{"dns", "identity"}, Tags: []string{"StartUp"}},
 			{Name: "ntp01", Host: "esx21", Datastore: "local21", Provides: []string{"ntp"}},
 			{Name: "vcenter", Host: "esx21", Datastore: "local21", MemoryMB: 14336},
-			{Name: "db01", Host: "esx22", Datastore: "nfs01", Tags: []string{"StartUp"}, HTTP: true},
-			{Name: "app01", Host: "esx22", Datastore: "nfs01", Tags: []string{"StartUp"}, After: []string{"db01"}, HTTP: true},
-			{Name: "web01", Host: "esx23", Datastore: "nfs01", Tags: []string{"StartUp"}, After: []string{"app01"}, HTTP: true},
-			{Name: "test01", Host: "esx23", Datastore: "nfs01"},
-			{Name: "spare", Host: "esx23", Datastore: "nfs01", Off: true},
+			{Name: "db01", Host: "esx22", Datastore: "shared01", Tags: []string{"StartUp"}, HTTP: true},
+			{Name: "app01", Host: "esx22", Datastore: "shared01", Tags: []string{"StartUp"}, After: []string{"db01"}, HTTP: true},
+			{Name: "web01", Host: "esx23", Datastore: "shared01", Tags: []string{"StartUp"}, After: []string{"app01"}, HTTP: true},
+			{Name: "test01", Host: "esx23", Datastore: "shared01"},
+			{Name: "spare", Host: "esx23", Datastore: "shared01", Off: true},
 		},
 	}
 	for i, name := range hosts {

@@ -35,7 +35,9 @@ func (v *view) enterMaintenance(j *job, h *host, timeout time.Duration) types.Ba
 		var empty bool
 		l.read(func() {
 			fault = v.refusesHost(h, false)
-			l.evacuateVCLS(h)
+			if v.host == nil { // it is vCenter that moves them
+				l.evacuateVCLS(h)
+			}
 			empty = l.nothingRuns(h)
 		})
 		switch {

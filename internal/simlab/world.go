@@ -113,9 +113,11 @@ func (l *Lab) change(fn func(t *touched)) {
 	l.mu.Lock()
 	fn(t)
 	l.follow(t)
-	for _, g := range l.guests {
-		if t.hosts[g.host] || t.hosts[g.knownHost] {
-			t.guest(g)
+	if len(t.hosts) > 0 {
+		for _, g := range l.guests {
+			if t.hosts[g.host] || t.hosts[g.knownHost] {
+				t.guest(g)
+			}
 		}
 	}
 	for g := range t.guests {
