@@ -42,6 +42,7 @@ type Activities struct {
 	instance string
 	log      *slog.Logger
 	clients  *clients
+	machines machines
 	recorder recorder
 	ledger   ledgerSystem
 	hub      *hub
@@ -97,6 +98,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.ShutdownGuest: a.ShutdownGuest, plan.PowerOnGuest: a.PowerOnGuest, plan.CheckGuest: a.CheckGuest,
 		plan.EnterMaintenance: a.EnterMaintenance, plan.ExitMaintenance: a.ExitMaintenance,
 		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,
+		plan.StopApplication: a.StopApplication, plan.StartApplication: a.StartApplication,
 		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores, plan.AwaitVCenter: a.AwaitVCenter,
 		plan.Join: a.Join,
 	}

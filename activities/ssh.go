@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/sshexec"
+)
+
+// machines are reached over SSH. The zero value is ready.
+type machines struct {
+	mu       sync.Mutex
+	dialling map[string]chan struct{} // by address: two steps do not send the same wrong password at the same time
+	sent     map[string]*sshexec.Command
+}
+
+// A machine is one of them for the time of one step. It connects with its first command and keeps the connection for the
+// next ones. The caller closes it.
+type machine struct {
+	a     *Activities
+	name  string // as errors name it
+	entry inventory.SSH
+	conn  *sshexec.Client // nil: none yet
+	left  chan struct{}   // closed when the step leaves a connection in which a command may run on; nil: there is none
+}
+
+// connect answers the connection, and logs in where there is none: once, and not within 15 minutes after a refusal.
+func (m *machine) connect(ctx context.Context) (*sshexec.Client, error) {
+	if m.conn != nil && m.conn.Alive() {
+		return m.conn, nil
+	}
+	m.close()
+	done, err := m.a.machines.gate(ctx, m.entry.Address)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	c := m.a.clients
+	r, err := sshexec.Resolve(ctx, m.name, m.entry, c.lab.Dir)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, c.salt)
+	_, _ = fmt.Fprintf(mac, "ssh %q %q %q %q", r.Address, r.User, r.By, r.Password.Reveal())
+	account := string(mac.Sum(nil))
+	c.mu.Lock()
+	old, known := c.refused[account]
+	c.mu.Unlock()
+	if wait := lockout - c.now().Sub(old.at); known && wait > 0 {
+		r.Close()
+		return nil, fault.As(fault.Auth, fmt.Errorf("%w; not tried again with the same login for %s", old.err, wait.Round(time.Second)))
+	}
+	conn, err := sshexec.Dial(ctx, r)
+	if err != nil {
+		c.remember(account, err)
+		return nil, err
+	}
+	m.conn = conn
+	return conn, nil
+}
+
+// query runs a command that changes nothing.
+func (m *machine) query(ctx context.Context, argv []string) (sshexec.Result, error) {
+	conn, err := m.connect(ctx)
+	if err != nil {
+		return sshexec.Result{}, err
+	}
+	return conn.Query(ctx, argv)
+}
+
+// send sends a command that changes something, and answers when the machine has taken it. It runs on, and keeps its
+// connection, when the step leaves: the next attempt in this process finds it under its key. limit is when nobody
+// listens to it any more.
+func (m *machine) send(ctx context.Context, key string, argv []string, limit time.Duration) error {
+	conn, err := m.connect(ctx)
+	if err != nil {
+		return notSent{err}
+	}
+	cmd, err := conn.Start(ctx, argv)
+	switch {
+	case errors.Is(err, sshexec.ErrNotSent):
+		return notSent{err}
+	case err != nil:
+		return err
+	}
+	left := make(chan struct{})
+	m.left = left
+	m.a.machines.keep(key, cmd, limit)
+	go func() {
+		select {
+		case <-cmd.Ended():
+		case <-time.After(limit):
+			cmd.Abandon()
+		}
+		<-left
+		conn.Close()
+	}()
+	return nil
+}
+
+// close ends the connection, or leaves it to the command that runs in it.
+func (m *machine) close() {
+	switch {
+	case m.left != nil:
+		close(m.left)
+	case m.conn != nil:
+		m.conn.Close()
+	}
+	m.conn, m.left = nil, nil
+}
+
+func (s *machines) gate(ctx context.Context, address string) (done func(), err error) {
+	s.mu.Lock()
+	if s.dialling == nil {
+		s.dialling = map[string]chan struct{}{}
+	}
+	g := s.dialling[address]
+	if g == nil {
+		g = make(chan struct{}, 1)
+		s.dialling[address] = g
+	}
+	s.mu.Unlock()
+	select {
+	case g <- struct{}{}:
+		return func() { <-g }, nil
+	case <-ctx.Done():
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", address, ctx.Err()))
+	}
+}
+
+// keep remembers a command for as long as a step may ask for it.
+func (s *machines) keep(key string, cmd *sshexec.Command, limit time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sent == nil {
+		s.sent = map[string]*sshexec.Command{}
+	}
+	s.sent[key] = cmd
+	time.AfterFunc(2*limit+lockout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.sent[key] == cmd {
+			delete(s.sent, key)
+		}
+	})
+}
+
+// command is what was sent under the key in this process; nil: nothing.
+func (s *machines) command(key string) *sshexec.Command {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent[key]
+}
