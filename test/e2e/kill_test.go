@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +20,24 @@ import (
 	"nightshift/internal/simlab"
 )
 
+// seeds is how many of them are tried: NIGHTSHIFT_SEEDS, else 50.
+func seeds(t *testing.T) int64 {
+	t.Helper()
+	word := os.Getenv("NIGHTSHIFT_SEEDS")
+	if word == "" {
+		return 50
+	}
+	n, err := strconv.ParseInt(word, 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
 // TestKilledAtAnyMoment kills nightshift once or twice in each of two runs, at moments that the seed chooses: when the
-// lab receives the nth call, and a little later. The runs must end right, with nothing sent twice undecided.
+// lab receives the nth call, and a little later. The runs must end right, with nothing sent twice undecided. Every other
+// seed takes something else away besides, for a (simulated) minute at moments of its own: the vCenter, a BMC, or the
+// network of a host.
 func TestKilledAtAnyMoment(t *testing.T) {
-	for seed := range int64(10) {
+	for seed := range seeds(t) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel() // most of it is waiting
 			spec := simlab.SmallSpec()
@@ -32,6 +49,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			before := r.lab.Guests()
 			clusters := r.lab.Clusters()
 			r.start()
+			if seed%2 == 1 {
+				t.Cleanup(r.disturb(rand.New(rand.NewSource(-seed))))
+			}
 
 			r.runKilled(rng, "power-down")
 			for name, h := range r.lab.Hosts() {
@@ -55,6 +75,28 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			r.stop()
 		})
 	}
+}
+
+// disturb cuts systems off for a simulated minute each, again and again, until the function returned is called.
+func (r *rig) disturb(rng *rand.Rand) (stop func()) {
+	victims := []string{"vcenter"}
+	for name := range r.lab.Hosts() {
+		victims = append(victims, "bmc:"+name, "host:"+name)
+	}
+	slices.Sort(victims)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-time.After(time.Duration(1000+rng.Intn(4000)) * time.Millisecond):
+				r.lab.CutOff(victims[rng.Intn(len(victims))], time.Minute/speed)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }
 
 // runKilled runs a runbook to its end, with kills between.

@@ -27,6 +27,9 @@ import (
 // patience is how long a test waits for anything: these machines are slow and shared.
 const patience = 5 * time.Minute
 
+// speed is that of the simulated labs that are killed.
+const speed = 60
+
 // binary is the nightshift command, built once.
 var binary string
 
@@ -61,7 +64,7 @@ type rig struct {
 
 func newRig(t *testing.T, spec simlab.Spec, seed int64) *rig {
 	r := &rig{t: t, dir: t.TempDir(), calls: make(chan simlab.Record, 10_000)}
-	lab, err := simlab.Start(t.Context(), simlab.Config{Spec: spec, Speed: 60, Seed: seed, OnCall: func(c simlab.Record) { r.calls <- c }})
+	lab, err := simlab.Start(t.Context(), simlab.Config{Spec: spec, Speed: speed, Seed: seed, OnCall: func(c simlab.Record) { r.calls <- c }})
 	require.NoError(t, err)
 	r.lab = lab
 	r.labFile, err = lab.WriteLabFile(r.dir)
