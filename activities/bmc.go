@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
-	"nightshift/internal/redfish"
 )
 
 // A server is the BMC of one host for the time of one step. It opens a session with its first request and keeps it for
@@ -21,8 +21,11 @@ type server struct {
 	account string
 }
 
+// logoutTimeout is for ending a session at a BMC. An old one takes 40 s for an answer, and it has few sessions.
+const logoutTimeout = 45 * time.Second
+
 func (c *clients) server(h *inventory.Host) (*server, error) {
-	if h.BMC == nil {
+	if h.BMC == nil && h.WakeOnLAN == nil {
 		return nil, refuse(fault.Invalid, "host %s has no bmc in the lab file: nobody could say whether it is off", h.Name)
 	}
 	return &server{c: c, host: h}, nil
@@ -52,6 +55,12 @@ func (s *server) do(ctx context.Context, request func(bmc) error) error {
 		return notSent{err}
 	}
 	defer done()
+	if s.session == nil && s.silent() {
+		if s.session, err = s.c.wake(s.host.Name, *s.host.WakeOnLAN); err != nil {
+			s.session = nil
+			return notSent{err}
+		}
+	}
 	if s.session == nil {
 		s.account, err = s.c.open(ctx, s.host.Name, s.host.BMC.Endpoint, func(r endpoint.Resolved) (err error) {
 			r.Basic = s.host.BMC.BasicAuth
@@ -85,13 +94,13 @@ func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.
 	return got, same(got)
 }
 
-// reset sends one Reset. redfish.ErrNotDone marks a no of the BMC, too: that is an answer.
+// reset sends one Reset. fault.NotDone marks a no of the BMC, too: that is an answer.
 func (s *server) reset(ctx context.Context, kind string) error {
 	err := s.do(ctx, func(b bmc) error { return b.Reset(ctx, kind) })
-	if errors.Is(err, redfish.ErrTurnedAway) {
+	if errors.Is(err, fault.TurnedAway) {
 		return turnedAway{err}
 	}
-	if errors.Is(err, redfish.ErrNotDone) && !saidNo(err) {
+	if errors.Is(err, fault.NotDone) && !saidNo(err) {
 		return notSent{err}
 	}
 	return err
@@ -101,7 +110,7 @@ func (s *server) close(ctx context.Context) {
 	if s == nil || s.session == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logoutTimeout)
 	defer cancel()
 	if err := s.session.Close(ctx); err != nil {
 		s.c.log.Warn("the session at the BMC could not be ended", "target", s.host.Name, "error", err)

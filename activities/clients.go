@@ -34,10 +34,10 @@ type vcenter interface {
 	Close(ctx context.Context) error
 }
 
-// bmc is a session at a management controller. *redfish.Client is one.
+// bmc is a session at a management controller, or what there is in place of one: *redfish.Client, *ipmi.Client, *wol.Machine.
 type bmc interface {
 	System(ctx context.Context) (live.BMC, error)
-	// Reset sends one call; redfish.ErrNotDone where it is certain that it did nothing.
+	// Reset sends one call; a fault.NotDone where it is certain that it did nothing.
 	Reset(ctx context.Context, resetType string) error
 	Close(ctx context.Context) error
 }
@@ -58,6 +58,7 @@ type clients struct {
 	resolve func(ctx context.Context, name string, e inventory.Endpoint, dir string) (endpoint.Resolved, error)
 	dialVC  func(ctx context.Context, r endpoint.Resolved) (vcenter, error)
 	dialBMC func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error)
+	wake    func(host string, w inventory.WakeOnLAN) (bmc, error)
 	now     func() time.Time
 	salt    []byte
 
@@ -93,13 +94,17 @@ func newClients(lab *inventory.Lab, log *slog.Logger) *clients {
 			return c, nil
 		},
 		dialBMC: func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error) {
+			if r.URL.Scheme == "ipmi" {
+				return dialIPMI(ctx, r)
+			}
 			c, err := redfish.Connect(ctx, r, system)
 			if err != nil {
 				return nil, err
 			}
 			return c, nil
 		},
-		vcs: map[string]*session{}, gates: map[string]chan struct{}{}, refused: map[string]refusal{},
+		wake: wakeOnLAN,
+		vcs:  map[string]*session{}, gates: map[string]chan struct{}{}, refused: map[string]refusal{},
 	}
 }
 

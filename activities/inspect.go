@@ -71,7 +71,7 @@ func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.Stat
 	vcs := make([]*live.VCenter, len(a.lab.VCenters))
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
 	for i := range a.lab.Hosts {
-		if a.lab.Hosts[i].BMC != nil {
+		if a.lab.Hosts[i].BMC != nil || a.lab.Hosts[i].WakeOnLAN != nil {
 			hosts = append(hosts, &a.lab.Hosts[i])
 		}
 	}

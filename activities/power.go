@@ -66,7 +66,10 @@ func (d *hostDown) sameServer(b live.BMC) error { return sameServer(d.host, d.ca
 // look reads the BMC alone: a host that goes down is lost to its vCenter, and that proves nothing.
 func (d *hostDown) look(ctx context.Context) (s seen, err error) {
 	d.bmc, err = d.server.read(ctx, d.sameServer)
-	return seen{done: d.bmc.Power == live.Off, state: bmcState(d.bmc)}, err
+	if err == nil && d.bmc.Power == live.Off && d.server.silent() {
+		return d.lost(ctx)
+	}
+	return seen{done: d.bmc.Power == live.Off, state: d.server.state(d.bmc)}, err
 }
 
 func bmcState(b live.BMC) string {
@@ -82,7 +85,7 @@ func bmcState(b live.BMC) string {
 // unasked holds an Off that nobody asked for against what the vCenter sees: a BMC that says so of a host at work is broken,
 // or another machine's. A vCenter says connected for a while after a shutdown, too: of an emptied host the BMC is believed.
 func (d *hostDown) unasked(ctx context.Context) error {
-	if d.call.Before.Sent() {
+	if d.call.Before.Sent() || d.server.silent() { // look has held silence against the vCenter
 		return nil
 	}
 	if d.call.Target.Direct != "" {
@@ -242,10 +245,11 @@ func (a *Activities) PowerOnHost(ctx context.Context, c plan.Call) (plan.Outcome
 	defer s.close(ctx)
 	var got live.BMC
 	const on = "on"
+	limit := s.onLimit(time.Duration(a.lab.HostPolicy(h).Boot))
 	return a.act(ctx, verb{op: plan.PowerOnHost, call: c,
 		read: func(ctx context.Context) (_ seen, err error) {
 			got, err = s.read(ctx, func(b live.BMC) error { return sameServer(h, c.Target, b) })
-			return seen{done: got.Power == live.On, state: bmcState(got)}, err
+			return seen{done: got.Power == live.On, state: s.state(got)}, err
 		},
 		first: func(context.Context, *seen) (string, error) {
 			if got.Power == live.PoweringOn {
@@ -253,7 +257,7 @@ func (a *Activities) PowerOnHost(ctx context.Context, c plan.Call) (plan.Outcome
 			}
 			return on, nil
 		},
-		calls: map[string]call{"": {limit: bmcOnLimit}, on: {words: resetOn + " to the BMC of " + c.Target.String(), limit: bmcOnLimit, harmless: true,
+		calls: map[string]call{"": {limit: limit}, on: {words: s.words(resetOn, c.Target), limit: limit, harmless: true,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", s.reset(ctx, resetOn) },
 			refused: func(_ context.Context, err error) (string, error) {
 				if errors.Is(err, fault.State) { // "already on", which it may show a little later

@@ -27,7 +27,7 @@ type Resolved struct {
 	Basic bool
 	// TLS verifies the machine by its fingerprint, by a CA file or by the system's CAs; nil for http://. A refusal is a
 	// fault.Identity, also through http.Client. InsecureSkipVerify is set in it because VerifyConnection does the work:
-	// keep both when changing a copy.
+	// keep both when changing a copy. nil for ipmi://, too.
 	TLS      *tls.Config
 	Warnings []string // what a person should know who uses it
 }
@@ -47,6 +47,8 @@ func Resolve(ctx context.Context, name string, e inventory.Endpoint, dir string)
 		return Resolved{}, fault.As(fault.Invalid, fmt.Errorf("%s: its url in the lab file holds a login: use user and password", name))
 	case u.Scheme == "http" && e.Insecure:
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is reached over plain http: anyone on the way can read its password (insecure: true)", name))
+	case u.Scheme == "ipmi":
+		r.Warnings = append(r.Warnings, IPMIWarning(name))
 	case u.Scheme == "https":
 		if r.TLS, err = tlsConfig(name, u, e.TLS, dir); err != nil {
 			return Resolved{}, fault.As(fault.Invalid, err)
@@ -61,6 +63,12 @@ func Resolve(ctx context.Context, name string, e inventory.Endpoint, dir string)
 		return Resolved{}, fmt.Errorf("%s: its password: %w", name, err)
 	}
 	return r, nil
+}
+
+// IPMIWarning is what a person should know who reaches a machine through IPMI.
+func IPMIWarning(name string) string {
+	return name + " is reached by IPMI, which has no certificate, and tells everybody who asks for the user's name a hash to try passwords on " +
+		"(RAKP): keep it in a network of its own, with a long password that nothing else has; Redfish (https://) is better where the BMC has it"
 }
 
 func tlsConfig(name string, u *url.URL, t inventory.TLS, dir string) (*tls.Config, error) {

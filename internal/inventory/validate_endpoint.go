@@ -97,12 +97,16 @@ func (c *checker) bmcs() {
 			continue
 		}
 		at := fmt.Sprintf("hosts[%d].bmc", i)
-		c.endpoint(at, h.BMC.Endpoint)
-		if h.BMC.BasicAuth && h.BMC.User == "" {
+		if h.BMC.IPMI() {
+			c.ipmi(at, *h.BMC)
+		} else {
+			c.endpoint(at, h.BMC.Endpoint)
+		}
+		if h.BMC.BasicAuth && h.BMC.User == "" && !h.BMC.IPMI() {
 			c.add(at+".basicAuth", "there is no user to log in with", "add user and password")
 		}
 		system := strings.TrimRight(h.BMC.System, "/")
-		if system != "" && !strings.HasPrefix(system, "/redfish/") {
+		if system != "" && !strings.HasPrefix(system, "/redfish/") && !h.BMC.IPMI() {
 			c.add(at+".system", fmt.Sprintf("%q is no path of a system", h.BMC.System), "as the BMC lists it: /redfish/v1/Systems/1")
 		}
 		key := sameURL(h.BMC.URL)
@@ -130,7 +134,7 @@ func sameURL(s string) string {
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = map[string]string{"http": "80", "https": "443", "ipmi": "623"}[u.Scheme]
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	return net.JoinHostPort(host, port) + strings.TrimRight(u.Path, "/")

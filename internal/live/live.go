@@ -99,6 +99,7 @@ type Host struct {
 	Build       string
 	ReadOnly    bool     // its licence allows reading only (the free ESXi)
 	Datastores  []string // Refs
+	MACs        []string // of its network cards, lower case; none: not known
 }
 
 // A Guest is a VM.

@@ -20,10 +20,10 @@ import (
 // ErrNotDone marks an error of [Client.Reset] that proves that nothing was done: it was refused before it was sent, no
 // connection came about, or the service answered that it refuses. Without the mark nothing is known: the call may have
 // been carried out, and only reading the power state tells.
-var ErrNotDone = errors.New("nothing was done")
+var ErrNotDone = fault.NotDone
 
 // ErrTurnedAway marks an [ErrNotDone] for which the call had been sent: the service answered that it is not ready.
-var ErrTurnedAway = errors.New("it was sent, and turned away")
+var ErrTurnedAway = fault.TurnedAway
 
 // failure is an error whose text is whole and free of secrets; errors.Is finds the kinds. What caused it is not kept:
 // its text might hold a token.

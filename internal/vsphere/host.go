@@ -16,7 +16,7 @@ import (
 )
 
 var hostProperties = []string{
-	"name", "parent", "datastore", "hardware.systemInfo", "summary.hardware", "summary.config.product", "config.lockdownMode",
+	"name", "parent", "datastore", "hardware.systemInfo", "summary.hardware", "summary.config.product", "config.lockdownMode", "config.network.pnic",
 	"runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
 }
 
@@ -46,6 +46,11 @@ func newHost(h *mo.HostSystem) live.Host {
 	}
 	if h.Config != nil {
 		out.Lockdown = string(h.Config.LockdownMode)
+		if n := h.Config.Network; n != nil {
+			for _, card := range n.Pnic {
+				out.MACs = append(out.MACs, strings.ToLower(card.Mac))
+			}
+		}
 	}
 	return out
 }
