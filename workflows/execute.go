@@ -66,7 +66,10 @@ func (r *run) load() error {
 // execute runs the plan to its end. The error is the hand-over to the next run of the chain.
 func (r *run) execute(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseExecute, "")
-	for r.count[runapi.Todo]+r.count[runapi.Running]+r.count[runapi.Blocked] > 0 {
+	r.timely = workflow.GetVersion(ctx, lostTime, workflow.DefaultVersion, 1) > workflow.DefaultVersion
+	r.notice(ctx)
+	for r.count[runapi.Todo]+r.count[runapi.Running]+r.count[runapi.Blocked] > 0 || r.suspended() {
+		r.amend(ctx)
 		r.start(ctx)
 		r.watchClock(ctx)
 		r.show(ctx)
@@ -77,13 +80,17 @@ func (r *run) execute(ctx workflow.Context) error {
 		if len(r.flights) == 0 && (r.leaving || n > limit*3/4) {
 			return r.next(ctx)
 		}
-		if rang := r.await(ctx, nil); rang {
+		r.expect(ctx)
+		rang := r.await(ctx, r.replanning)
+		r.notice(ctx)
+		if rang && !r.looking() {
 			if at, _, why := r.deadline(); !at.IsZero() && !workflow.Now(ctx).Before(at) {
 				r.abort(ctx, why)
 			}
 		}
 	}
 	r.alarm.stop()
+	r.tick.stop()
 	return nil
 }
 
@@ -97,7 +104,7 @@ func (r *run) limit() int {
 // next hands over to a fresh run.
 func (r *run) next(ctx workflow.Context) error {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled
-	r.Steps, r.Runs = string(r.steps), r.Runs+1
+	r.Steps, r.Runs, r.Version, r.Due = string(r.steps), r.Runs+1, stateVersion, workflow.Now(ctx).UTC()
 	return workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, r.p, r.packed, r.State)
 }
 
@@ -126,7 +133,7 @@ func (r *run) nudge(ctx workflow.Context) {
 
 // start starts whatever may start.
 func (r *run) start(ctx workflow.Context) {
-	if r.Paused != "" || r.leaving {
+	if r.Paused != "" || r.leaving || r.suspended() {
 		return
 	}
 	for i := r.graph.Take(); i >= 0; i = r.graph.Take() {
@@ -162,7 +169,12 @@ func (r *run) await(ctx workflow.Context, f workflow.Future) (rang bool) {
 		})
 	}
 	if r.alarm.timer != nil {
-		sel.AddFuture(r.alarm.timer, func(f workflow.Future) { rang = f.Get(ctx, nil) == nil })
+		sel.AddFuture(r.alarm.timer, func(f workflow.Future) {
+			rang, r.alarm = f.Get(ctx, nil) == nil, alarm{} // it can be set again, for the same time, if clocks are set back
+		})
+	}
+	if r.tick.timer != nil {
+		sel.AddFuture(r.tick.timer, func(workflow.Future) { r.tick = alarm{} })
 	}
 	sel.AddReceive(r.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	if r.Aborted == "" { // a closed channel is always ready
@@ -180,7 +192,8 @@ func (r *run) abort(ctx workflow.Context, why string) {
 	if r.Aborted != "" {
 		return
 	}
-	r.Aborted, r.Paused = why, ""
+	r.Aborted, r.Paused, r.Stale = why, "", ""
+	r.forgetPlans()
 	yield := r.yield
 	if !r.leaving { // what starts from now on must not be born cancelled
 		r.acts, r.yield = workflow.WithCancel(ctx)
@@ -209,13 +222,13 @@ func (r *run) giveUp(ctx workflow.Context) {
 
 // watchClock sets the alarm for the next deadline.
 func (r *run) watchClock(ctx workflow.Context) {
-	if len(r.flights) > 0 || r.leaving {
+	if len(r.flights) > 0 || r.leaving || r.replanning != nil {
 		r.Stuck = time.Time{}
 	} else if r.Stuck.IsZero() {
 		r.Stuck = workflow.Now(ctx).UTC()
 	}
 	at, summary, _ := r.deadline()
-	if r.Aborted != "" {
+	if r.Aborted != "" || r.looking() {
 		at = time.Time{}
 	}
 	r.alarm.set(ctx, at, summary)

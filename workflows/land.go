@@ -25,6 +25,8 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 	switch {
 	case err == nil && out.Unclear != nil:
 		r.unclear(ctx, i, *out.Unclear)
+	case err == nil && out.Replan != "":
+		r.ask(ctx, i, out.Replan)
 	case err == nil && out.Yield == nil:
 		delete(r.Notes, s.ID)
 		if out.Note != "" {
@@ -41,9 +43,18 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 		r.lost(ctx, fl, lost)
 	case fl.acts.Err() != nil && notRetried(err): // it would have been tried again, had we not asked it to yield
 		r.again(ctx, i, r.between[s.ID])
+	case unknownAction(err):
+		r.failAs(ctx, i, plan.Ask, fmt.Sprintf("no worker that took this step knows the action %s: an older nightshift works for this lab; upgrade it", s.Action))
 	default:
 		r.fail(ctx, i, cause(err))
 	}
+}
+
+// unknownAction tells of a step that only workers of an older nightshift have taken, as often as Temporal tried. That is no
+// failure of the step: whatever its policy is, it waits.
+func unknownAction(err error) bool {
+	app := new(temporal.ApplicationError)
+	return errors.As(err, &app) && app.Type() == "ActivityNotRegisteredError"
 }
 
 // notRetried tells of a failed activity that Temporal did not try again because its cancellation was requested.
@@ -105,14 +116,22 @@ func (r *run) decide(ctx workflow.Context, i int, again Again, by, verdict, evid
 	r.Decisions = append(r.Decisions, runapi.Decision{At: workflow.Now(ctx).UTC(), Step: id, By: by, Verdict: verdict, Evidence: evidence})
 }
 
+// policy is what happens when the step has failed for good.
+func (r *run) policy(s plan.Step) plan.OnFailure {
+	if s.OnFailure == "" || r.p.OnFailure != "" && !s.Always {
+		return r.Settings.OnFailure
+	}
+	return s.OnFailure
+}
+
 // fail ends a step that failed for good as its policy says.
 func (r *run) fail(ctx workflow.Context, i int, why string) {
+	r.failAs(ctx, i, r.policy(r.graph.Steps[i]), why)
+}
+
+func (r *run) failAs(ctx workflow.Context, i int, policy plan.OnFailure, why string) {
 	s := r.graph.Steps[i]
 	r.Notes[s.ID] = why
-	policy := s.OnFailure
-	if policy == "" || r.p.OnFailure != "" && !s.Always {
-		policy = r.Settings.OnFailure
-	}
 	switch {
 	case r.Aborted != "" && !s.Always:
 		r.finishStep(ctx, i, runapi.HalfDone)
@@ -184,5 +203,5 @@ func (r *run) set(i int, c byte) {
 }
 
 func (r *run) tenths(ctx workflow.Context) int64 {
-	return int64(workflow.Now(ctx).Sub(r.Started) / (100 * time.Millisecond))
+	return max(0, int64(workflow.Now(ctx).Sub(r.Started)/(100*time.Millisecond))) // clocks are set back
 }

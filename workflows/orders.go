@@ -47,6 +47,8 @@ func describe(verb string) string {
 		return "begin no new step"
 	case runapi.Resume:
 		return "go on"
+	case runapi.Replan:
+		return "read the lab again and plan anew what has not begun"
 	}
 	return "end in order: begin nothing but what must be put back"
 }
@@ -72,6 +74,10 @@ func (r *run) check(ctx workflow.Context, verb string, o runapi.Order) error {
 		if r.Paused == "" {
 			return fmt.Errorf("the run is not paused: it is %s", r.standing())
 		}
+	case runapi.Replan:
+		if r.Phase != runapi.PhaseExecute || r.Replan != "" || r.Aborted != "" {
+			return fmt.Errorf("the run cannot be planned anew: it is %s", r.standing())
+		}
 	case runapi.Abort:
 		if r.Aborted != "" {
 			return errors.New("the run is being aborted already: " + r.Aborted)
@@ -86,16 +92,18 @@ func (r *run) standing() string {
 		return "being aborted"
 	case r.Paused != "":
 		return "paused by " + r.Paused
+	case r.Replan != "":
+		return "being planned anew: " + r.Replan
 	}
 	return r.Phase
 }
 
 func (r *run) checkAnswer(ctx workflow.Context, verb string, o runapi.Order) error {
 	switch {
-	case r.Phase != runapi.PhaseApprove:
+	case r.awaited() == "":
 		return fmt.Errorf("the run does not wait for approval: it is %s", r.standing())
 	case verb == runapi.Approve:
-		return r.checkApproval(ctx, o, r.Hash)
+		return r.checkApproval(ctx, o, r.awaited())
 	}
 	return nil
 }
@@ -133,13 +141,19 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 	why := strings.TrimSuffix(o.By+": "+o.Reason, ": ")
 	switch verb {
 	case runapi.Approve:
-		return r.takeApproval(ctx, o, r.Hash)
+		return r.takeApproval(ctx, o, r.awaited())
 	case runapi.Reject:
+		if r.Phase == runapi.PhaseExecute {
+			r.decline(ctx, "rejected by "+why)
+			return nil
+		}
 		r.Outcome, r.Why = runapi.Refused, "rejected by "+why
+	case runapi.Replan:
+		r.wantPlan("asked for by " + why)
 	case runapi.Pause:
 		r.Paused = why
 	case runapi.Resume:
-		r.Paused = ""
+		r.Paused, r.Stale = "", ""
 	case runapi.Abort:
 		r.abort(ctx, "aborted by "+why)
 	case runapi.Retry, runapi.Skip:
@@ -180,6 +194,7 @@ func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	}
 	r.decide(ctx, i, again, o.By, verdict, evidence)
 	delete(r.Notes, s.ID)
+	delete(r.Replans, s.ID)
 	r.set(i, runapi.Todo)
 	return nil
 }

@@ -30,6 +30,12 @@ type run struct {
 	between   map[string]*plan.Memo // of steps that stood between two attempts when this run was to leave
 	blind     bool                  // what steps have sent could not be read then
 	alarm     alarm
+	tick      alarm // while steps are under way: only to see that the run wakes in time
+
+	replanning workflow.Future // the new plan that is being made
+	timely     bool            // lost time is noticed
+	due        time.Time       // when the run should have woken at the latest; zero: whenever
+	woke       time.Time       // when it last did
 	grouped   []group
 	groupOf   []int // of each step
 }
@@ -41,6 +47,12 @@ func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (ru
 	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done()}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
 	r.acts, r.yield = workflow.WithCancel(ctx)
+	if r.Version > stateVersion {
+		panic(errors.New("a newer nightshift has handed this run over: upgrade this one")) // as below, where the plan is loaded
+	}
+	if r.due = r.Due; r.due.IsZero() {
+		r.due = workflow.GetInfo(ctx).WorkflowStartTime
+	}
 	if r.Started.IsZero() {
 		r.Started = workflow.Now(ctx).UTC()
 	}
@@ -76,6 +88,9 @@ func (r *run) prepareToExecute(ctx workflow.Context) error {
 		}
 	}
 	r.Begun = workflow.Now(ctx).UTC()
+	if r.Phase == runapi.PhaseApprove { // a person was there just now
+		r.due = r.Begun
+	}
 	return nil
 }
 
@@ -100,6 +115,9 @@ func (r *run) lock(ctx workflow.Context) error {
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
 	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == ledger.Locked {
 		return r.finish(runapi.Refused, app.Message())
+	}
+	if r.p.Wait {
+		r.due = workflow.Now(ctx) // it may have waited long, and has not looked yet
 	}
 	return err
 }

@@ -35,7 +35,12 @@ type bench struct {
 	// nudge is what the running steps answer.
 	nudge func() (map[string]*plan.Memo, error)
 
+	// again makes the second plan and those after it, by their number; nil: left.
+	again func(n int) (plan.Plan, error)
+	set   func(*plan.Settings) // changes what the lab file says
+
 	calls    []plan.Call
+	orders   int
 	planned  int
 	released int
 }
@@ -72,10 +77,19 @@ func (b *bench) makePlan(_ context.Context, _ plan.Request) (plan.Reply, error) 
 			b.mu.Unlock()
 		}
 		p = b.left
+		if b.again != nil {
+			var err error
+			if p, err = b.again(b.planned); err != nil {
+				return plan.Reply{}, err
+			}
+		}
+	}
+	settings := plan.Settings{OnFailure: plan.Ask, BlockedDeadline: plan.Duration(12 * time.Hour), ApprovalDeadline: plan.Duration(time.Hour)}
+	if b.set != nil {
+		b.set(&settings)
 	}
 	packed, err := p.Pack()
-	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Blockers: p.Blockers, Packed: packed,
-		Settings: plan.Settings{OnFailure: plan.Ask, BlockedDeadline: plan.Duration(12 * time.Hour), ApprovalDeadline: plan.Duration(time.Hour)}}, err
+	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Blockers: p.Blockers, Packed: packed, Settings: settings}, err
 }
 
 func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {
@@ -86,6 +100,31 @@ func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {
 		return do(c)
 	}
 	return plan.Outcome{Acted: true}, nil
+}
+
+// during does something when the activity begins for the nth time: no clock says when that is.
+func (b *bench) during(name string, nth int, do func()) {
+	b.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if info.ActivityType.Name != name {
+			return
+		}
+		if nth--; nth == 0 {
+			do()
+		}
+	})
+}
+
+// say gives an order now, which is obeyed, or refused with this text.
+func (b *bench) say(verb string, o runapi.Order, refused string) {
+	b.orders++
+	b.UpdateWorkflow(verb, fmt.Sprint(b.orders), &testsuite.TestUpdateCallback{
+		OnAccept: func() { require.Empty(b.t, refused, "%s %v", verb, o) },
+		OnReject: func(err error) {
+			require.NotEmpty(b.t, refused, "%s: %v", verb, err)
+			require.ErrorContains(b.t, err, refused)
+		},
+		OnComplete: func(any, error) {},
+	}, o)
 }
 
 // hang keeps a step in flight until the test ends.
@@ -123,16 +162,7 @@ func (b *bench) sheet() (s runapi.Sheet) {
 
 // order gives an order at a time; refused with this text, or obeyed.
 func (b *bench) order(at time.Duration, verb string, o runapi.Order, refused string) {
-	b.RegisterDelayedCallback(func() {
-		b.UpdateWorkflow(verb, fmt.Sprint(verb, at, o), &testsuite.TestUpdateCallback{
-			OnAccept: func() { require.Empty(b.t, refused, "%s %v", verb, o) },
-			OnReject: func(err error) {
-				require.NotEmpty(b.t, refused, "%s: %v", verb, err)
-				require.ErrorContains(b.t, err, refused)
-			},
-			OnComplete: func(any, error) {},
-		}, o)
-	}, at)
+	b.RegisterDelayedCallback(func() { b.say(verb, o, refused) }, at)
 }
 
 func (b *bench) ran() (ids []string) {
@@ -564,8 +594,11 @@ func TestRetryAfterAYieldActs(t *testing.T) {
 func TestAbortWhileVerifying(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.verifying = func() { b.hang() }
-	b.RegisterDelayedCallback(func() { require.Equal(t, runapi.PhaseVerify, b.now().Phase); require.Empty(t, b.now().Outcome) }, 10*time.Millisecond)
-	b.order(20*time.Millisecond, runapi.Abort, runapi.Order{By: "ann"}, "")
+	b.during(plan.MakePlan, 2, func() {
+		require.Equal(t, runapi.PhaseVerify, b.now().Phase)
+		require.Empty(t, b.now().Outcome)
+		b.say(runapi.Abort, runapi.Order{By: "ann"}, "")
+	})
 	b.run(runapi.Params{Approved: true})
 	require.Equal(t, runapi.Aborted, b.sheet().Outcome)
 	require.Contains(t, b.sheet().Why, "the end state was not verified")

@@ -57,6 +57,9 @@ func (r *run) handleQueries(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, runapi.SheetQuery, func() (runapi.Sheet, error) { return r.sheet(), nil }); err != nil {
 		return err
 	}
+	if err := workflow.SetQueryHandler(ctx, runapi.ProposalQuery, func() ([]byte, error) { return r.Proposed, nil }); err != nil {
+		return err
+	}
 	return workflow.SetQueryHandler(ctx, runapi.PlanQuery, func() ([]byte, error) { return r.packed, nil })
 }
 
@@ -72,7 +75,7 @@ func (r *run) sheet() runapi.Sheet {
 		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),
 		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
 		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Approvers: r.Settings.Approvers, Requester: r.Requester, Approvals: slices.Clone(r.Approvals), Left: r.Left, Owed: r.Owed, Warnings: r.Warnings, Blockers: r.Blockers,
-		Runs: r.Runs + 1,
+		Runs: r.Runs + 1, Replanning: r.Replan, Proposal: r.Proposal, Amendments: slices.Clone(r.Amendments), Stale: r.Stale,
 	}
 }
 
@@ -105,6 +108,7 @@ func (r *run) markdown(id string) string {
 			fmt.Fprintf(&b, "- yes: %s\n- no: %s\n\n", code(approve), code("nightshift reject "+id+" --reason WHY"))
 		}
 	}
+	r.planned(&b, id)
 	if len(r.steps) > 0 {
 		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
 			r.count[runapi.StepDone], len(r.steps), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],

@@ -10,6 +10,7 @@ import (
 
 // A State is what one run of a chain hands to the next, readable in the Temporal UI.
 type State struct {
+	Version  int            `json:"version,omitempty"` // stateVersion of the worker that wrote it
 	Phase    string         `json:"phase,omitempty"`
 	Settings plan.Settings  `json:"settings"`
 	Title    string         `json:"title,omitempty"`
@@ -43,7 +44,20 @@ type State struct {
 
 	Requester *runapi.Consent  `json:"requester,omitempty"` // who asked for the run, where its runbook has approvers
 	Approvals []runapi.Consent `json:"approvals,omitempty"`
+
+	Replan     string             `json:"replan,omitempty"`   // why a new plan of what is left is wanted
+	Asking     []string           `json:"asking,omitempty"`   // steps that wanted it
+	Replans    map[string]int     `json:"replans,omitempty"`  // how many steps wanted, by step
+	Proposal   *runapi.Amendment  `json:"proposal,omitempty"` // a new plan that waits for an approval
+	Proposed   []byte             `json:"proposed,omitempty"` // the same, packed
+	Amendments []runapi.Amendment `json:"amendments,omitempty"`
+
+	Stale string    `json:"stale,omitempty"` // when the run slept, until somebody lets it go on
+	Due   time.Time `json:"due,omitzero"`    // when the next run of the chain should go on
 }
+
+// stateVersion is raised with every field that an older worker must not lose when it hands over.
+const stateVersion = 1
 
 // Again is what the next start of a step must know of the decisions about it.
 type Again struct {
@@ -73,6 +87,9 @@ func (st *State) prepare(n int) {
 	}
 	if st.Amended == nil {
 		st.Amended = map[string]json.RawMessage{}
+	}
+	if st.Replans == nil {
+		st.Replans = map[string]int{}
 	}
 	for len(st.BegunAt) < n {
 		st.BegunAt = append(st.BegunAt, -1)

@@ -1,0 +1,227 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+)
+
+// Amendments: a step that finds the lab other than planned, an operator, or a run that has slept, wants a new plan of what
+// is left. Until it is there nothing new begins; what is under way goes on. merge.go puts the two plans together.
+
+// mostAsked is how often one step may ask for a new plan, until an operator retries it.
+const mostAsked = 3
+
+// ask takes in that a step found the lab other than planned, and has sent nothing.
+func (r *run) ask(ctx workflow.Context, i int, why string) {
+	id := r.graph.Steps[i].ID
+	switch r.Replans[id]++; {
+	case r.Aborted != "":
+		r.unplanned(ctx, i, why)
+	case r.Replans[id] > mostAsked:
+		r.unplanned(ctx, i, fmt.Sprintf("%s (%d new plans did not help)", why, mostAsked))
+	default:
+		r.Notes[id] = why
+		r.Asking = append(r.Asking, id)
+		r.wantPlan(why)
+		r.set(i, runapi.Todo)
+	}
+}
+
+// wantPlan asks for a new plan of what is left. Several who ask at once get one.
+func (r *run) wantPlan(why string) {
+	if r.Replan == "" {
+		r.Replan = why
+	}
+}
+
+// suspended tells whether no step may begin because another plan may come.
+func (r *run) suspended() bool { return r.Replan != "" || r.Proposal != nil }
+
+// forgetPlans drops what is being planned: the run ends, or nobody wants it any more.
+func (r *run) forgetPlans() {
+	r.Replan, r.Asking, r.Proposal, r.Proposed, r.replanning = "", nil, nil, nil, nil
+}
+
+// amend does what can be done now about a new plan: ask for it, take it in, carry it out once it is approved.
+func (r *run) amend(ctx workflow.Context) {
+	switch {
+	case r.replanning != nil && r.replanning.IsReady():
+		r.takeIn(ctx)
+	case r.replanning == nil && r.Replan != "" && !r.leaving:
+		r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
+	case r.replanning == nil && r.Proposal != nil && r.approvedPlan(r.Proposal.To):
+		a, packed := *r.Proposal, r.Proposed
+		a.ApprovedBy = r.approvers(a.To)
+		r.adopt(ctx, a, packed)
+	}
+}
+
+// takeIn takes in the answer of the planner.
+func (r *run) takeIn(ctx workflow.Context) {
+	var reply plan.Reply
+	err := r.replanning.Get(ctx, &reply)
+	r.replanning = nil
+	if err != nil && r.leaving { // it was called back: the next run of the chain asks again
+		return
+	}
+	a := runapi.Amendment{At: workflow.Now(ctx).UTC(), Why: r.Replan, From: r.Hash}
+	r.Replan, r.Proposal, r.Proposed = "", nil, nil
+	switch {
+	case err != nil:
+		r.keepPlan(ctx, a, "no new plan could be made: "+cause(err))
+	case len(reply.Blockers) > 0:
+		r.keepPlan(ctx, a, fmt.Sprintf("the new plan has %d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
+	default:
+		r.consider(ctx, a, reply)
+	}
+	r.looked(ctx, err == nil)
+}
+
+// consider carries the new plan out, or proposes it.
+func (r *run) consider(ctx workflow.Context, a runapi.Amendment, reply plan.Reply) {
+	merged, err := r.merge(reply)
+	if err != nil {
+		r.keepPlan(ctx, a, err.Error())
+		return
+	}
+	packed, err := merged.Pack()
+	if err != nil {
+		r.keepPlan(ctx, a, err.Error())
+		return
+	}
+	a.To = merged.Hash()
+	describeChanges(&a, r.graph.Plan, merged)
+	for _, w := range reply.Warnings {
+		if !slices.Contains(r.Warnings, w) {
+			r.Warnings = append(r.Warnings, w)
+		}
+	}
+	a.Beyond = bounded(plan.Beyond(r.graph.Plan, merged))
+	switch policy := r.Settings.OnFailure; {
+	case len(a.Beyond) == 0:
+		r.adopt(ctx, a, packed)
+	case r.p.Approved && (policy == plan.Skip || policy == plan.Abort): // nobody is there
+		r.keepPlan(ctx, a, "the new plan needs an approval: "+a.Beyond[0])
+	default:
+		r.Proposal, r.Proposed = &a, packed
+	}
+}
+
+// describeChanges says what is other in the new plan.
+func describeChanges(a *runapi.Amendment, was, is plan.Plan) {
+	lines := plan.Diff(was, is)
+	for _, l := range lines {
+		switch {
+		case strings.HasPrefix(l, "new: "):
+			a.Added++
+		case strings.HasPrefix(l, "changed: "):
+			a.Changed++
+		case strings.HasPrefix(l, "no longer: "):
+			a.Dropped++
+		}
+	}
+	a.Changes = bounded(lines)
+}
+
+func bounded(lines []string) []string {
+	if n := len(lines) - runapi.MostChanges; n > 0 {
+		lines = append(slices.Clone(lines[:runapi.MostChanges]), fmt.Sprintf("… and %d more", n))
+	}
+	return lines
+}
+
+// keepPlan goes on with the plan as it was: those who asked for another one end as their policies say.
+func (r *run) keepPlan(ctx workflow.Context, a runapi.Amendment, why string) {
+	a.Refused = why
+	r.note(a)
+	asking := r.Asking
+	r.Asking, r.Proposal, r.Proposed = nil, nil, nil
+	for _, id := range asking {
+		if i, ok := r.graph.Index(id); ok && r.steps[i] == runapi.Todo {
+			r.unplanned(ctx, i, r.Notes[id]+"; "+why)
+			r.Asking = append(r.Asking, id) // a later plan may still be about it
+		}
+	}
+}
+
+// decline is a person's no to the new plan.
+func (r *run) decline(ctx workflow.Context, why string) {
+	a := *r.Proposal
+	a.At = workflow.Now(ctx).UTC()
+	r.keepPlan(ctx, a, why)
+}
+
+// note keeps an amendment for the report.
+func (r *run) note(a runapi.Amendment) {
+	r.Amendments = append(r.Amendments, a)
+	if n := len(r.Amendments) - runapi.MostAmendments; n > 0 {
+		r.Amendments = slices.Delete(r.Amendments, 0, n)
+	}
+}
+
+// unplanned ends a step for which there is no plan any more, as its policy says. No harsher way: it has sent nothing, and
+// would do to another lab what was approved for this one.
+func (r *run) unplanned(ctx workflow.Context, i int, why string) {
+	s := r.graph.Steps[i]
+	policy := r.policy(s)
+	if policy == plan.Force {
+		policy = plan.Ask
+	}
+	if r.Aborted != "" && !s.Always {
+		r.Notes[s.ID] = why
+		r.finishStep(ctx, i, runapi.Untouched)
+		return
+	}
+	r.failAs(ctx, i, policy, why)
+}
+
+// awaited is the hash of the plan that waits for an approval: that of the run, or of an amendment. Empty: none does.
+func (r *run) awaited() string {
+	switch {
+	case r.Phase == runapi.PhaseApprove:
+		return r.Hash
+	case r.Phase == runapi.PhaseExecute && r.Proposal != nil && r.Aborted == "":
+		return r.Proposal.To
+	}
+	return ""
+}
+
+// approvers names those who approved the plan with the hash.
+func (r *run) approvers(hash string) string {
+	var names []string
+	for _, o := range r.Orders {
+		if o.Verb == runapi.Approve && o.Hash == hash && !slices.Contains(names, o.By) {
+			names = append(names, o.By)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// planned writes into the run sheet what became of the plan, and what is to be said to a new one.
+func (r *run) planned(b *strings.Builder, id string) {
+	if r.Replan != "" {
+		fmt.Fprintf(b, "Planning anew what is left: %s\n\n", escape(r.Replan))
+	}
+	if r.Stale != "" {
+		fmt.Fprintf(b, "%s. To go on: %s\n\n", escape(r.Stale), code("nightshift resume "+id))
+	}
+	if a := r.Proposal; a != nil {
+		fmt.Fprintf(b, "**A new plan of what is left waits for an approval**, %s: %s\n\n", plan.ShortHash(a.To), escape(a.Why))
+		for _, line := range a.Beyond {
+			fmt.Fprintf(b, "- %s\n", escape(line))
+		}
+		fmt.Fprintf(b, "- yes: %s\n- no: %s\n\n", code("nightshift approve "+id), code("nightshift reject "+id+" --reason WHY"))
+	}
+	for _, a := range r.Amendments[max(0, len(r.Amendments)-3):] {
+		fmt.Fprintf(b, "- %s\n", escape(a.String()))
+	}
+	if len(r.Amendments) > 0 {
+		b.WriteString("\n")
+	}
+}
