@@ -116,35 +116,36 @@ func TestDirectIdentity(t *testing.T) {
 	})
 }
 
-// What the lab stands on goes down through its host only; the vCenter not while vCLS VMs are there that only it removes.
-func TestWhatTheLabStandsOnGoesDownThroughItsHost(t *testing.T) {
-	for _, p := range []inventory.Provision{"vcenter:vc1", "datastore:vmfs1", "dns", "keys:kms1"} {
-		entry := []inventory.Guest{{Name: "web01", VCenter: "vc1", Provides: []inventory.Provision{p}}}
-		w := newWorld()
-		a := newActivities(w)
-		a.lab.Guests = entry
-		_, err := attemptOf(t, a, plan.ShutdownGuest, guestCall(patient), nil)
-		requireType(t, err, Unsafe)
-		require.Empty(t, w.events)
-		w.host.Maintenance = true
-		_, err = attemptOf(t, a, plan.ShutdownHost, hostCall(down(time.Minute)), nil)
-		requireType(t, err, Unsafe)
-		require.Empty(t, w.events, "its host goes down by its own API as well")
+// The vCenter that we talk through goes down through its host only, and not while vCLS VMs are there that only it removes.
+func TestAVCenterGoesDownThroughItsHost(t *testing.T) {
+	entry := []inventory.Guest{{Name: "web01", VCenter: "vc1", Provides: []inventory.Provision{"dns", "vcenter:vc1"}}}
+	w := newWorld()
+	a := newActivities(w)
+	a.lab.Guests = entry
+	_, err := attemptOf(t, a, plan.ShutdownGuest, guestCall(patient), nil)
+	requireType(t, err, Unsafe)
+	_, err = attemptOf(t, a, plan.ShutdownHost, hostCall(down(time.Minute)), nil)
+	requireType(t, err, Unsafe)
+	require.Empty(t, w.events, "its host goes down by its own API as well")
 
-		a = directActivities(w)
-		a.lab.Guests = entry
-		w.others = []live.Guest{{Name: "vCLS-1", VCLS: true, Power: live.PoweredOn}}
-		if p == "vcenter:vc1" {
-			_, err = attemptOf(t, a, plan.ShutdownGuest, direct(guestCall(patient)), nil)
-			requireType(t, err, Precondition)
-			require.ErrorContains(t, err, "vCLS-1")
-			require.Empty(t, w.events)
-			w.others[0].Power = live.PoweredOff
-		}
-		_, err = attemptOf(t, a, plan.ShutdownGuest, direct(guestCall(patient)), nil)
-		require.NoError(t, err)
-		require.Equal(t, 1, w.count("ShutdownGuest"))
-	}
+	a = directActivities(w)
+	a.lab.Guests = entry
+	w.others = []live.Guest{{Name: "vCLS-1", VCLS: true, Power: live.PoweredOn}}
+	_, err = attemptOf(t, a, plan.ShutdownGuest, direct(guestCall(patient)), nil)
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "vCLS-1")
+	require.Empty(t, w.events)
+	w.others[0].Power = live.PoweredOff
+	_, err = attemptOf(t, a, plan.ShutdownGuest, direct(guestCall(patient)), nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, w.count("ShutdownGuest"))
+
+	entry[0].Provides = []inventory.Provision{"vcenter:vc2"} // another one: this one still answers
+	w = newWorld()
+	a = newActivities(w)
+	a.lab.Guests = entry
+	_, err = attemptOf(t, a, plan.ShutdownGuest, guestCall(patient), nil)
+	require.NoError(t, err)
 }
 
 // A host that is off does not answer: a step that goes on after it was told to shut down needs its BMC alone.

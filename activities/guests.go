@@ -179,7 +179,7 @@ func (d *guestDown) mayGoDown(ctx context.Context) error {
 func (d *guestDown) noAgents(ctx context.Context) error {
 	t := d.call.Target
 	entry, ok := d.a.lab.Guest(t.Endpoint, d.last.Name, d.last.UUID)
-	if !ok || !provides(entry, inventory.ProvidesVCenter) {
+	if !ok || !provides(entry, inventory.ProvidesVCenter, "") {
 		return nil
 	}
 	guests, err := d.vc.GuestsOn(ctx, "")

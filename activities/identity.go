@@ -39,30 +39,25 @@ func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
 
 // guardGuest refuses guests that a run must never switch off, whatever the plan says.
 func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
-	why := a.kept(t.Endpoint, g)
-	if why == "" && t.Direct == "" {
-		why = a.needed(t.Endpoint, g)
-	}
-	if why != "" {
+	if why := a.mustStay(t.Endpoint, t.Direct, g); why != "" {
 		return refuse(errUnsafe, "guest %s %s: nightshift does not switch it off", g.Name, why)
 	}
 	return nil
 }
 
-// needed says what the lab needs the guest for; empty: nothing. What the lab stands on goes down last, when the vCenter
-// is, or may be, gone already: through the host's own API.
-func (a *Activities) needed(vcenter string, g live.Guest) string {
-	entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID)
-	switch {
-	case !ok || len(entry.Provides) == 0:
-		return ""
-	case provides(entry, inventory.ProvidesVCenter):
-		return "is a vCenter of this lab, which goes down through its host's own API only"
+// mustStay says why the guest must stay on; empty: it need not. direct is the host through whose own API the step goes: the
+// vCenter that we talk through would be gone before it could say how it ended.
+func (a *Activities) mustStay(vcenter, direct string, g live.Guest) string {
+	if why := a.kept(vcenter, g); why != "" || direct != "" {
+		return why
 	}
-	return fmt.Sprintf("provides %s to this lab, and goes down through its host's own API only", entry.Provides[0])
+	if entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); ok && provides(entry, inventory.ProvidesVCenter, vcenter) {
+		return "is the vCenter that says so, and goes down through its host's own API only"
+	}
+	return ""
 }
 
-// kept says why the guest is left alone; empty: it is not.
+// kept says why nightshift neither switches the guest off nor on; empty: it may.
 func (a *Activities) kept(vcenter string, g live.Guest) string {
 	switch entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); {
 	case a.lab.Self.Guest != "" && g.Name == a.lab.Self.Guest:
@@ -77,10 +72,11 @@ func (a *Activities) kept(vcenter string, g live.Guest) string {
 	return ""
 }
 
-func provides(g *inventory.Guest, kind string) bool {
+// provides tells whether the guest provides something of the kind, or only what is called so.
+func provides(g *inventory.Guest, kind, name string) bool {
 	return slices.ContainsFunc(g.Provides, func(p inventory.Provision) bool {
-		k, _ := p.Split()
-		return k == kind
+		k, n := p.Split()
+		return k == kind && (name == "" || n == name)
 	})
 }
 

@@ -243,7 +243,7 @@ func (g *paperGuest) rank() int {
 	kinds := []string{inventory.ProvidesDatastore, inventory.ProvidesDNS, inventory.ProvidesNTP, inventory.ProvidesIdentity, inventory.ProvidesKeys, inventory.ProvidesVCenter}
 	if g.lab != nil {
 		for i, k := range kinds {
-			if provides(g.lab, k) {
+			if provides(g.lab, k, "") {
 				return i
 			}
 		}

@@ -156,11 +156,7 @@ func (d *hostDown) guestsOff(ctx context.Context) error {
 	}
 	on := running(guests)
 	for _, g := range on {
-		why := d.a.kept(d.call.Target.Endpoint, g)
-		if why == "" && d.call.Target.Direct == "" {
-			why = d.a.needed(d.call.Target.Endpoint, g)
-		}
-		if why != "" && !g.VCLS {
+		if why := d.a.mustStay(d.call.Target.Endpoint, d.call.Target.Direct, g); why != "" && !g.VCLS {
 			return refuse(errUnsafe, "guest %s runs on it, which %s", g.Name, why)
 		}
 	}
