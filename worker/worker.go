@@ -62,6 +62,7 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 			StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
 			MaxConcurrentActivityExecutionSize: 1000,
 			DisableRegistrationAliasing:        true,
+			DeadlockDetectionTimeout:           20 * time.Second, // two plans of 10,000 guests take a second or two to be put together
 			Interceptors:                       c.Interceptors,
 		})
 		if queue == plan.TaskQueue(c.Lab.Lab) {

@@ -36,8 +36,8 @@ type run struct {
 	timely     bool            // lost time is noticed
 	due        time.Time       // when the run should have woken at the latest; zero: whenever
 	woke       time.Time       // when it last did
-	grouped   []group
-	groupOf   []int // of each step
+	grouped    []group
+	groupOf    []int // of each step
 }
 
 // errAborted ends a phase before the execution: nothing was touched.

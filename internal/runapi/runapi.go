@@ -3,6 +3,7 @@
 package runapi
 
 import (
+	"fmt"
 	"time"
 
 	"nightshift/internal/plan"
@@ -26,6 +27,8 @@ func RunID(lab, runbook string, at time.Time) string {
 const (
 	SheetQuery = "sheet" // -> Sheet
 	PlanQuery  = "plan"  // -> []byte, the packed plan; nil before there is one
+	// ProposalQuery -> []byte, the packed plan that waits for an approval while the run is executing (Sheet.Proposal); nil: none.
+	ProposalQuery = "proposal"
 
 	Approve = "approve"
 	Reject  = "reject"
@@ -34,10 +37,11 @@ const (
 	Pause   = "pause"
 	Resume  = "resume"
 	Abort   = "abort"
+	Replan  = "replan"
 )
 
 // Verbs lists the updates.
-func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort} }
+func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort, Replan} }
 
 // Params start a run.
 type Params struct {
@@ -60,6 +64,8 @@ type Params struct {
 	Deadline  plan.Duration  `json:"deadline,omitempty"`
 	// HandOverAt is the length of history, in events, at which the run goes on in a fresh one (Continue-As-New). 0: 8,000.
 	HandOverAt int `json:"handOverAt,omitempty"`
+	// StaleAfter is how late a run may wake before it counts as having lost time. 0: 15 minutes. For tests.
+	StaleAfter plan.Duration `json:"staleAfter,omitempty"`
 }
 
 // An Order is what an operator says to a run.
@@ -175,6 +181,52 @@ type Sheet struct {
 	// Owed are the lab's open debts when the run ended: what `settle --recover` can put back into a lost ledger.
 	Owed []plan.Debt `json:"owed,omitempty"`
 	Runs int         `json:"runs"` // Temporal runs in the chain
+
+	// Replanning is why a new plan of what is left is being made; no step begins until it is there.
+	Replanning string `json:"replanning,omitempty"`
+	// Proposal is the new plan that waits for an approval; what is under way goes on, and nothing else begins.
+	Proposal   *Amendment  `json:"proposal,omitempty"`
+	Amendments []Amendment `json:"amendments,omitempty"` // the last MostAmendments
+	// Stale says that the run has slept, when it did, and that it waits for `resume`.
+	Stale string `json:"stale,omitempty"`
+}
+
+// MostAmendments is how many amendments a run remembers, and MostChanges how many changes of each.
+const (
+	MostAmendments = 50
+	MostChanges    = 20
+)
+
+// An Amendment is a new plan of what is left of a run.
+type Amendment struct {
+	At      time.Time `json:"at"`
+	Why     string    `json:"why"`
+	From    string    `json:"from"`              // hash of the plan before
+	To      string    `json:"to,omitempty"`      // hash of the plan after
+	Added   int       `json:"added,omitempty"`   // steps
+	Changed int       `json:"changed,omitempty"` // the same
+	Dropped int       `json:"dropped,omitempty"` // no longer needed
+	Changes []string  `json:"changes,omitempty"` // in people's words, no more than MostChanges
+	// Beyond says what needs an approval: it goes beyond the plan before.
+	Beyond     []string `json:"beyond,omitempty"`
+	ApprovedBy string   `json:"approvedBy,omitempty"` // empty: it needed no approval
+	// Refused says why the plan before stands: blockers, a rejection, a lab that could not be read.
+	Refused string `json:"refused,omitempty"`
+}
+
+// String is the amendment in a line, for people.
+func (a Amendment) String() string {
+	if a.Refused != "" {
+		return fmt.Sprintf("no new plan (%s): %s", a.Why, a.Refused)
+	}
+	if a.From == a.To {
+		return fmt.Sprintf("planned anew (%s): nothing is other than before", a.Why)
+	}
+	s := fmt.Sprintf("planned anew (%s): %d steps added, %d changed, %d no longer needed", a.Why, a.Added, a.Changed, a.Dropped)
+	if a.ApprovedBy != "" {
+		s += ", approved by " + a.ApprovedBy
+	}
+	return s
 }
 
 // A Decision to act again, or to give up, after an unclear answer.
@@ -193,19 +245,20 @@ type Record struct {
 	Order
 }
 
-// Stuck tells whether nothing of the run goes on without a person: it waits for an approval, or all that is left is blocked
-// or waits for what is.
+// Stuck tells whether nothing of the run goes on without a person: it waits for an approval, or has slept and asks, or all
+// that is left is blocked or waits for what is.
 func (s Sheet) Stuck() bool {
 	if s.Outcome != "" {
 		return false
 	}
-	return s.Phase == PhaseApprove || s.Phase == PhaseExecute && s.Blocked > 0 && s.Running == 0
+	waits := s.Blocked > 0 || s.Proposal != nil || s.Stale != ""
+	return s.Phase == PhaseApprove || s.Phase == PhaseExecute && waits && s.Running == 0 && s.Replanning == ""
 }
 
-// Elapsed is how long the run took, or has taken until now.
+// Elapsed is how long the run took, or has taken until now; never less than nothing, as clocks are set back.
 func (s Sheet) Elapsed(now time.Time) time.Duration {
 	if !s.Ended.IsZero() {
 		now = s.Ended
 	}
-	return now.Sub(s.Started).Round(time.Second)
+	return max(0, now.Sub(s.Started).Round(time.Second))
 }
