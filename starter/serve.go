@@ -111,6 +111,11 @@ func (a *app) serveLab(ctx context.Context, dir *statedir.Dir, lab *inventory.La
 		return err
 	}
 	a.tellServed(st, o)
+	if r, ok, err := statedir.ReadRestored(dir.Path()); ok {
+		a.tellRestore(dir.Path(), r)
+	} else if err != nil {
+		a.notef("The note about a restore cannot be read: %v", err)
+	}
 	a.warnOfSecrets(ctx, lab)
 	<-ctx.Done()
 	a.notef("Stopping: what is on the wire is finished first, runs go on at the next start (Ctrl-C again stops at once).")

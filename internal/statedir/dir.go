@@ -121,5 +121,8 @@ func (d *Dir) Path() string { return d.path }
 // Database is the path of the engine's SQLite file.
 func (d *Dir) Database() string { return filepath.Join(d.path, databaseFile) }
 
+// Database is the path of the engine's SQLite file in the state directory at path.
+func Database(path string) string { return filepath.Join(path, databaseFile) }
+
 // Notices say, for the log, what Open had to change.
 func (d *Dir) Notices() []string { return d.notices }
