@@ -188,8 +188,11 @@ func unpack(f io.Reader, dir string, accept func(Manifest) error) (Manifest, err
 			return m, err
 		}
 	}
-	if _, err := t.Next(); !errors.Is(err, io.EOF) {
+	switch _, err := t.Next(); {
+	case err == nil:
 		return m, errors.New("there is more in it than its list says: the archive is damaged")
+	case !errors.Is(err, io.EOF):
+		return m, errors.New("the archive is damaged or cut off")
 	}
 	if _, err := io.Copy(io.Discard, io.LimitReader(zip, 1<<20)); err != nil { // to the archive's own checksum
 		return m, errors.New("the archive is damaged or cut off")
