@@ -12,7 +12,6 @@ import (
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
-	"nightshift/internal/redfish"
 	"nightshift/internal/vsphere"
 )
 
@@ -222,62 +221,4 @@ func (c *checks) missing(missing map[string][]string, name map[string]string, op
 		}
 		c.add(state, "rights", "give the role of "+user+" the privilege "+id, "%s is missing on %s", id, some(by[id]))
 	}
-}
-
-// checkBMC asks a management controller.
-func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]checkRow, *live.BMC) {
-	c := &checks{subject: "BMC of " + h.Name}
-	r, ok := c.endpoint(ctx, h.BMC.Endpoint, lab.Dir)
-	if !ok {
-		return c.rows, nil
-	}
-	r.Basic = h.BMC.BasicAuth
-	client, err := redfish.Connect(ctx, r, h.BMC.System)
-	if err != nil {
-		c.fail("login", err)
-		return c.rows, nil
-	}
-	defer func() { _ = client.Close(ctx) }() // it was only read
-	c.ok("login", "%s", loginText(r, h.BMC.TLS))
-	s, err := client.System(ctx)
-	if err != nil {
-		c.fail("system", err)
-		return c.rows, nil
-	}
-	s.Host = h.Name
-	c.ok("system", "%s, serial %s, firmware %s, power %s", s.Model, s.Serial, s.Firmware, s.Power)
-	pin := live.Pin{Serial: h.BMC.Serial, UUID: h.BMC.UUID}
-	switch id, why := s.Identify(pin, ""); {
-	case id == live.Contradicted:
-		c.add(checkFail, "identity", "is this the address of another server? If it was replaced: nightshift lab trust --replace", "it %s", why)
-	case pin.Recorded():
-	case live.Genuine(s.Serial):
-		c.add(checkWarn, "identity", "nightshift lab trust", "its serial number %s is not recorded", s.Serial)
-	case live.GenuineUUID(s.UUID):
-		c.add(checkWarn, "identity", "nightshift lab trust", "it tells no serial number, and its UUID %s is not recorded", s.UUID)
-	}
-	c.resetTypes(s, lab.HostPolicy(&h))
-	return c.rows, &s
-}
-
-// resetTypes looks whether the BMC can do what the host's policy asks of it.
-func (c *checks) resetTypes(s live.BMC, p inventory.HostPolicy) {
-	need := []string{"On"}
-	if p.Via == "graceful" || p.NoRights == "graceful" {
-		need = append(need, "GracefulShutdown")
-	}
-	if p.OnTimeout == "forceOff" {
-		need = append(need, "ForceOff")
-	}
-	if len(s.ResetTypes) == 0 {
-		c.add(checkWarn, "reset types", "", "it does not say which it knows; needed: %s", join(need))
-		return
-	}
-	for _, n := range need {
-		if !contains(s.ResetTypes, n) {
-			c.add(checkFail, "reset types", "update its firmware, or change the host's shutdown policy", "it does not know %s, only %s", n, join(s.ResetTypes))
-			return
-		}
-	}
-	c.ok("reset types", "knows %s; needed: %s", join(s.ResetTypes), join(need))
 }

@@ -44,8 +44,12 @@ func checkHost(h *inventory.Host, v live.VCenter, bmcs map[string]live.BMC) []ch
 	if x.Lockdown != "" && x.Lockdown != "lockdownDisabled" {
 		c.add(checkWarn, "lockdown", "", "lockdown mode is on (%s): it cannot be reached directly", x.Lockdown)
 	}
+	if h.WakeOnLAN != nil && h.BMC == nil {
+		c.macBelongs(h, x)
+		return c.rows
+	}
 	if h.BMC == nil && !h.Keep {
-		c.add(checkFail, "BMC", "give it a bmc:, or keep: true", "without a BMC nobody can see that it is off, nor switch it on")
+		c.add(checkFail, "BMC", "give it a bmc:, wakeOnLan:, or keep: true", "without a BMC nobody can see that it is off, nor switch it on")
 	}
 	b, ok := bmcs[h.Name]
 	if !ok {

@@ -71,9 +71,9 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 		})
 	}
 	for _, h := range lab.Hosts {
-		if h.BMC != nil {
+		if h.BMC != nil || h.WakeOnLAN != nil {
 			asks = append(asks, func() answer {
-				rows, seen := checkBMC(ctx, lab, h)
+				rows, seen := checkPower(ctx, lab, h)
 				return answer{rows: rows, bmc: seen}
 			})
 		}

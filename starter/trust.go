@@ -13,7 +13,6 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
-	"nightshift/internal/redfish"
 	"nightshift/internal/sshexec"
 )
 
@@ -66,6 +65,10 @@ func allAtOnce[T any](asks []func() T) []T {
 func certificateFact(ctx context.Context, machine string, e inventory.Endpoint, field string) trustFact {
 	f := trustFact{Machine: machine, Address: e.URL, What: "certificate", Recorded: e.TLS.Fingerprint, field: field}
 	u, err := url.Parse(e.URL)
+	if err == nil && u.Scheme == "ipmi" {
+		f.State, f.Note = trustNone, "IPMI has no certificate: each login proves to both sides that the other knows the password"
+		return f
+	}
 	if err == nil && u.Scheme == "http" {
 		f.State, f.Note = trustNone, "plain http: there is no certificate, and no way to know who answers (insecure: true)"
 		return f
@@ -138,8 +141,7 @@ func readIdentity(ctx context.Context, lab *inventory.Lab, h inventory.Host) (li
 	if err != nil {
 		return live.BMC{}, err
 	}
-	r.Basic = h.BMC.BasicAuth
-	c, err := redfish.Connect(ctx, r, h.BMC.System)
+	c, err := dialBMC(ctx, r, h.BMC)
 	if err != nil {
 		return live.BMC{}, err
 	}

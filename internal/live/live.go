@@ -174,6 +174,9 @@ type BMC struct {
 	Err string
 }
 
+// MAC is a MAC address as Host.MACs has it: lower case, with colons.
+func MAC(s string) string { return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "-", ":") }
+
 // SameUUID compares SMBIOS UUIDs, of which some BMCs and ESXi write the first three fields in the other byte order
 // (SMBIOS 2.6, §7.2.1), and IPMI the whole of it in reverse (IPMI 2.0, §20.8).
 func SameUUID(a, b string) bool {
