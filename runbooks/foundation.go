@@ -196,7 +196,15 @@ func (vc *vcenter) hasStore(name string) bool {
 }
 
 // storeNames are the names of the datastores that hold the guest's files.
-func (g *guest) storeNames() []string { return g.vc.storeNames(g.Datastores) }
+func (g *guest) storeNames() []string {
+	if len(g.Datastores) == 0 && g.vc.unrecorded { // the host's own references say nothing to its vCenter's
+		name, _, _ := strings.Cut(strings.TrimPrefix(g.Path, "["), "]")
+		if name != "" && strings.HasPrefix(g.Path, "[") {
+			return []string{name}
+		}
+	}
+	return g.vc.storeNames(g.Datastores)
+}
 
 func (h *host) storeNames() []string {
 	if h.live == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/runbooks"
@@ -39,6 +40,15 @@ func TestGolden(t *testing.T) {
 	blocked.vc().Tasks = []live.Task{{Ref: "task-1", Name: "VirtualMachine.createSnapshot", Entity: "vm-12", State: "running"}}
 	blocked.guest("dc01").Question = &live.Question{Text: "msg.hbacommon.outofspace", Choices: []string{"Retry", "Cancel"}}
 
+	part := func(f *fixture, key, value string) *fixture {
+		f.params = map[string]string{key: value}
+		return f
+	}
+	cycle := drBox()
+	cycle.labGuest("ss2").After = []string{"dns01"}
+	lost := wentDown(t, insideLab)
+	lost.ledger, lost.record = ledger.State{}, nil
+
 	for name, c := range map[string]struct {
 		runbook string
 		f       *fixture
@@ -51,6 +61,20 @@ func TestGolden(t *testing.T) {
 		"power-up-tag":         {runbooks.PowerUp, byTag},
 		"power-up-up":          {runbooks.PowerUp, homeLab()},
 		"settle-home":          {runbooks.Settle, halfDone},
+
+		"power-down-dr-box":       {runbooks.PowerDown, drBox().observed()},
+		"power-up-dr-box":         {runbooks.PowerUp, wentDown(t, drBox).observed()},
+		"power-down-dr-box-cycle": {runbooks.PowerDown, cycle.observed()},
+		"power-down-one-host":     {runbooks.PowerDown, oneHost().observed()},
+		"power-up-one-host":       {runbooks.PowerUp, wentDown(t, oneHost).observed()},
+		"power-down-inside":       {runbooks.PowerDown, insideLab().observed()},
+		"power-up-inside":         {runbooks.PowerUp, wentDown(t, insideLab).observed()},
+		"power-up-inside-lost":    {runbooks.PowerUp, lost.observed()},
+		"power-down-applications": {runbooks.PowerDown, appLab()},
+		"power-up-applications":   {runbooks.PowerUp, wentDown(t, appLab).observed()},
+		"power-down-one-of-four":  {runbooks.PowerDown, part(homeLab(), "host", "esx23")},
+		"power-down-guests":       {runbooks.PowerDown, part(homeLab(), "vm", "web01, web02")},
+		"power-up-one-of-four":    {runbooks.PowerUp, part(allDown(), "host", "esx21")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.f.plan(t, c.runbook)

@@ -30,6 +30,7 @@ type fixture struct {
 	state  *live.State
 	ledger ledger.State
 	params map[string]string
+	record *live.VCenter // of the vCenter, in the ledger
 }
 
 func (f *fixture) input() runbooks.Input {

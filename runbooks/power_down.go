@@ -151,7 +151,7 @@ func (d *descent) begun(vc *vcenter) string {
 func (d *descent) suspendSettings() map[*cluster]map[plan.Setting]string {
 	settings := map[*cluster]map[plan.Setting]string{}
 	for _, c := range d.clusters {
-		if d.goesDown(c) && d.stays(c) == nil {
+		if d.goesDown(c) && d.stays(c) == nil && c.vc.answers() {
 			settings[c] = d.suspend(c, d.begun(c.vc))
 		}
 	}
@@ -196,8 +196,11 @@ func (d *descent) shutdownGuest(g *guest, t plan.Target, needs []string) string 
 
 // through says by which way a step goes, where it is not the vCenter.
 func through(t plan.Target) string {
-	if t.Direct == "" {
+	switch {
+	case t.Direct == "":
 		return ""
+	case t.Kind == plan.Host:
+		return " through its own API"
 	}
 	return ", through host " + t.Direct + " itself"
 }
@@ -215,7 +218,7 @@ func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]stri
 	s := settings[h.cluster]
 	needs := []string{s[plan.VCLS]}
 	for _, g := range h.guests {
-		if d.going[g] {
+		if d.going[g] && (g.foundation() || !d.beneath[h] || !d.direct(h.vc)) { // what comes last waits for all others anyway
 			needs = append(needs, guests[g]) // which waits for the other settings
 		}
 	}
@@ -230,7 +233,7 @@ func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]stri
 
 func (d *descent) shutdownHost(h *host, needs []string) string {
 	p, t := d.hostPolicy(h), h.target()
-	if d.direct(h.vc) {
+	if d.direct(h.vc) && d.beneath[h] {
 		t = h.itself()
 	}
 	if !h.live.Maintenance {
@@ -240,6 +243,9 @@ func (d *descent) shutdownHost(h *host, needs []string) string {
 			Timeout: d.settled(time.Duration(p.Maintenance) + marginTask)})}
 	}
 	title := "Shut down host " + h.name + through(t) + " and see its BMC say Off"
+	if h.lab.BMC == nil {
+		title = "Shut down host " + h.name + through(t) + " and see its witnesses fall silent"
+	}
 	if p.Via == plan.ViaBMC {
 		title = "Ask the BMC of host " + h.name + " to shut it down, and see it say Off"
 	}

@@ -128,6 +128,9 @@ func (a *ascent) settleClusters() {
 			hosts = append(hosts, a.ready[h]...)
 		}
 		if !a.owed(c) {
+			if len(a.debtsOf(c)) > 0 && slices.ContainsFunc(c.hosts, a.scope.host) && !a.whole(c) {
+				a.warn(c.subject(), "is not given back yet what a power-down took from it (HA, DRS, DPM, vCLS), as not all of its hosts come up", "run power-up for the rest of it")
+			}
 			a.back[c] = a.joined(c, hosts)
 			continue
 		}
@@ -178,7 +181,7 @@ func (a *ascent) startFoundation() {
 // servedFor are the steps after which the guest's host sees those of its datastores that guests of the lab serve.
 func (a *ascent) servedFor(g *guest) (ids []string) {
 	for _, name := range g.storeNames() {
-		if p := a.stores.guest(g.vc, name); p != nil && a.want[p] && p != g {
+		if p := a.stores.guest(g.vc, name); p != nil && (a.want[p] || a.returns[g.host]) && p != g {
 			ids = append(ids, a.awaitServed(g.host, p))
 		}
 	}
@@ -336,11 +339,13 @@ func (a *ascent) awaitVCenters(vcs []*vcenter) {
 		if !vc.absent() || g == nil || !slices.Contains(vcs, vc) && a.last[g] == "" {
 			continue
 		}
-		id := a.add(plan.Step{ID: "await-vcenter:" + vc.Name, Title: "Wait until vCenter " + vc.Name + " answers", Group: groupBegin, Action: plan.AwaitVCenter,
+		id := a.add(plan.Step{ID: "await-vcenter:" + vc.Name, Title: "Wait until vCenter " + vc.Name + " answers", Group: "vCenter " + vc.Name, Action: plan.AwaitVCenter,
 			Target: plan.Target{Kind: plan.VCenter, Name: vc.Name, Endpoint: vc.Name}, Needs: []string{a.last[g]},
 			Estimate: plan.Duration(takesVCenter), Timeout: plan.Duration(vcenterWait)})
 		if slices.Contains(vcs, vc) {
-			a.marks[vc.Name] = a.add(a.markStep(vc, id))
+			mark := a.markStep(vc, id)
+			mark.Group = "vCenter " + vc.Name
+			a.marks[vc.Name] = a.add(mark)
 		}
 	}
 }

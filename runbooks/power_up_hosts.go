@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
 )
 
@@ -38,7 +39,7 @@ func (a *ascent) bootHost(h *host) {
 	alone := a.alone(h)
 	c := &climb{a: a, h: h, t: h.target(), need: []string{a.marks[h.vc.Name]}}
 	if alone {
-		c.t, c.need = h.itself(), nil
+		c.need = nil
 	}
 	if a.coming[h] && h.isOff() {
 		if h.vc.absent() {
@@ -56,6 +57,9 @@ func (a *ascent) bootHost(h *host) {
 		if !alone && h.vc.absent() {
 			c.need = append(c.need, a.marks[h.vc.Name])
 		}
+	}
+	if alone {
+		c.t = h.itself()
 	}
 	if a.coming[h] && alone {
 		c.next("reach-host", "Wait until host "+h.name+" answers itself", plan.AwaitHost, plan.Encode(plan.HostParams{Host: h.lab.Name}), takesHostBoot, a.waitFor(h))
@@ -75,21 +79,18 @@ func (a *ascent) bootHost(h *host) {
 	}
 }
 
-// awaitStores waits for the datastores that are there without the guests that this run starts.
+// awaitStores waits for the datastores that no guest of the lab serves.
 func (a *ascent) awaitStores(c *climb, alone bool) {
 	p := plan.AwaitDatastoresParams{Host: c.h.lab.Name}
 	for _, ref := range c.h.stores() {
 		name := c.h.vc.stores[ref]
-		server := a.stores.guest(c.h.vc, name)
 		switch {
-		case server != nil && a.want[server]:
-			continue
+		case a.stores.guest(c.h.vc, name) != nil: // awaitServed
 		case alone && name != "":
 			p.Names = append(p.Names, name)
 		case !alone:
 			p.Datastores = append(p.Datastores, ref)
 		}
-		p.Rescan = p.Rescan || server != nil
 	}
 	slices.Sort(p.Names)
 	if n := len(p.Datastores) + len(p.Names); n > 0 {
@@ -114,8 +115,8 @@ func (a *ascent) serversOf(h *host) (ids []string) {
 	return ids
 }
 
-// awaitServed lets a host look for the datastores that a guest serves which this run starts, once for each such guest, and
-// returns the step.
+// awaitServed lets a host look for the datastores that a guest of the lab serves, once for each such guest, and returns the
+// step. The guest may come up after the host, so the host has to look again.
 func (a *ascent) awaitServed(h *host, server *guest) string {
 	p := plan.AwaitDatastoresParams{Host: h.lab.Name, Rescan: true}
 	direct := a.alone(h)
@@ -130,6 +131,13 @@ func (a *ascent) awaitServed(h *host, server *guest) string {
 			p.Names = append(p.Names, name)
 		} else {
 			p.Datastores = append(p.Datastores, ref)
+		}
+	}
+	if h.vc.unrecorded {
+		for _, x := range server.lab.Provides {
+			if kind, name := x.Split(); kind == inventory.ProvidesDatastore {
+				names, p.Names = append(names, name), append(p.Names, name)
+			}
 		}
 	}
 	if len(names) == 0 {
@@ -162,7 +170,7 @@ func (a *ascent) reconnect() {
 			continue
 		}
 		for _, name := range h.storeNames() {
-			if g := a.stores.guest(h.vc, name); g != nil && a.want[g] {
+			if g := a.stores.guest(h.vc, name); g != nil && (a.want[g] || a.returns[h]) {
 				a.awaitServed(h, g)
 			}
 		}
