@@ -84,6 +84,32 @@ func TestFindGuest(t *testing.T) {
 	require.ErrorIs(t, err, fault.Identity)
 }
 
+// A host knows what it does not run, also where it cannot read the files any more. What runs, or may, stays unknown.
+func TestAHostKnowsWhatItDoesNotRun(t *testing.T) {
+	s := startSim(t, simulator.ESX())
+	c := s.connect(t)
+	vm, host := s.any("VirtualMachine"), s.any("HostSystem")
+	for _, x := range []struct {
+		power types.VirtualMachinePowerState
+		state types.VirtualMachineConnectionState
+		want  string
+	}{
+		{types.VirtualMachinePowerStatePoweredOff, types.VirtualMachineConnectionStateInaccessible, live.PoweredOff},
+		{types.VirtualMachinePowerStatePoweredOff, types.VirtualMachineConnectionStateInvalid, live.PoweredOff},
+		{types.VirtualMachinePowerStatePoweredOn, types.VirtualMachineConnectionStateInaccessible, unknown},
+		{types.VirtualMachinePowerStatePoweredOff, types.VirtualMachineConnectionStateDisconnected, unknown},
+		{types.VirtualMachinePowerStatePoweredOff, types.VirtualMachineConnectionStateOrphaned, unknown},
+	} {
+		s.change(vm, "runtime.powerState", x.power, "runtime.connectionState", x.state)
+		list, err := c.GuestsOn(t.Context(), host.Value)
+		require.NoError(t, err)
+		require.Equal(t, x.want, find(t, list, func(g live.Guest) bool { return g.Ref == vm.Value }).Power, x)
+		v, err := c.Inspect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, x.want, find(t, v.Guests, func(g live.Guest) bool { return g.Ref == vm.Value }).Power, x)
+	}
+}
+
 func TestRescan(t *testing.T) {
 	for name, m := range map[string]*simulator.Model{"host": simulator.ESX(), "vCenter": oneVM()} {
 		t.Run(name, func(t *testing.T) {

@@ -68,6 +68,19 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 	return g
 }
 
+// guest is newGuest by whom it was read. A host knows of a VM whose storage is gone that it does not run, as it would
+// have a process of it: what serves a datastore to its own host goes down last, and must not keep it up.
+func (c *Client) guest(vm *mo.VirtualMachine) live.Guest {
+	g := newGuest(vm)
+	if !c.vim.IsVC() && vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOff {
+		switch vm.Runtime.ConnectionState {
+		case types.VirtualMachineConnectionStateInaccessible, types.VirtualMachineConnectionStateInvalid:
+			g.Power = live.PoweredOff
+		}
+	}
+	return g
+}
+
 func installed(status string) bool {
 	return status != "" && status != string(types.VirtualMachineToolsVersionStatusGuestToolsNotInstalled)
 }
@@ -164,7 +177,7 @@ func (c *Client) guestsFrom(ctx context.Context, start types.ObjectSpec) ([]live
 	}
 	var out []live.Guest
 	for _, vm := range allOf[mo.VirtualMachine](got) {
-		g := newGuest(vm)
+		g := c.guest(vm)
 		g.Cluster = cluster[g.Host]
 		out = append(out, g)
 	}

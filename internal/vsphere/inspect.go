@@ -59,7 +59,7 @@ func (c *Client) inventory(ctx context.Context, out *live.VCenter) error {
 	}
 	folders := newFolders(got)
 	for _, vm := range allOf[mo.VirtualMachine](got) {
-		g := newGuest(vm)
+		g := c.guest(vm)
 		g.Cluster, g.Folder = cluster[g.Host], folders.of(vm)
 		out.Guests = append(out.Guests, g)
 	}

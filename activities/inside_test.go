@@ -1,0 +1,188 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
+	"nightshift/internal/simlab"
+	"nightshift/runbooks"
+)
+
+// A bench runs plans on a simulated lab, step by step, with a ledger in memory: what an executor and a server do besides
+// is not its business.
+type bench struct {
+	*testing.T
+	lab *simlab.Lab
+	a   *Activities
+
+	mu   sync.Mutex
+	book ledger.State
+	last map[string]plan.Memo // of a step
+	step string
+}
+
+func newBench(t *testing.T, spec simlab.Spec) *bench {
+	t.Helper()
+	lab, err := simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 600})
+	require.NoError(t, err)
+	t.Cleanup(lab.Close)
+	path, err := lab.WriteLabFile(t.TempDir())
+	require.NoError(t, err)
+	file, err := inventory.Load(path)
+	require.NoError(t, err)
+	b := &bench{T: t, lab: lab, last: map[string]plan.Memo{}, book: ledger.State{Lab: file.Lab}}
+	b.a = New(Config{Lab: file, Instance: "bench", Logger: slog.New(slog.DiscardHandler), Papers: t.TempDir()})
+	b.a.recorder, b.a.ledger, b.a.pace = b, b, pace{5 * time.Millisecond, 50 * time.Millisecond}
+	t.Cleanup(b.a.Close)
+	return b
+}
+
+func (b *bench) RecordActivityHeartbeatWithOptions(_ context.Context, o client.RecordActivityHeartbeatOptions) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last[b.step] = o.Details[0].(plan.Memo)
+	return nil
+}
+
+func (b *bench) change(_ context.Context, _ string, c ledger.Change) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.book.Check(c); err != nil {
+		return err
+	}
+	b.book.Apply(c, time.Now())
+	return nil
+}
+
+func (b *bench) read(context.Context, string) (ledger.State, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := b.book
+	st.Debts, st.Memory, st.Records = slices.Clone(st.Debts), slices.Clone(st.Memory), slices.Clone(st.Records)
+	return st, nil
+}
+
+func (b *bench) ended(context.Context, ledger.Holder) (bool, error) { return false, nil }
+
+// plan asks for one, through the activity.
+func (b *bench) plan(runbook string) plan.Plan {
+	b.Helper()
+	reply, err := makePlan(b.T, b.a, plan.Request{Runbook: runbook, Lab: b.a.lab.Lab})
+	require.NoError(b, err)
+	require.Empty(b, reply.Blockers)
+	p, err := plan.Unpack(reply.Packed)
+	require.NoError(b, err)
+	require.NoError(b, p.Validate())
+	return p
+}
+
+// carryOut does the steps one after the other, each after those that it needs.
+func (b *bench) carryOut(p plan.Plan) {
+	b.Helper()
+	done := map[string]bool{}
+	for len(done) < len(p.Steps) {
+		n := len(done)
+		for _, s := range p.Steps {
+			if !done[s.ID] && !slices.ContainsFunc(s.Needs, func(id string) bool { return !done[id] }) {
+				b.do(s)
+				done[s.ID] = true
+			}
+		}
+		require.Greater(b, len(done), n, "a circle")
+	}
+}
+
+// do is what Temporal does with a step: again and again, as long as it fails for what passes.
+func (b *bench) do(s plan.Step) {
+	b.Helper()
+	b.step = s.ID
+	if b.a.steps()[s.Action] == nil {
+		return // the executor's own
+	}
+	c := plan.Call{Run: "run-1", Lab: b.a.lab.Lab, Step: s.ID, Target: s.Target, Params: s.Params}
+	for end := time.Now().Add(5 * time.Minute); ; {
+		var memo *plan.Memo
+		if m, ok := b.last[s.ID]; ok {
+			memo = &m
+		}
+		out, err := attemptOf(b.T, b.a, s.Action, c, memo)
+		app := new(temporal.ApplicationError)
+		if errors.As(err, &app) && app.Type() == Transient && time.Now().Before(end) {
+			continue
+		}
+		require.NoError(b, err, "step %s (%s)", s.ID, s.Title)
+		require.Nil(b, out.Unclear, s.ID)
+		require.Empty(b, out.Replan, s.ID)
+		require.Nil(b, out.Yield, s.ID)
+		return
+	}
+}
+
+// A lab goes down with all that it stands on, its vCenter included, and comes up from nothing but the record.
+func TestALabThatCarriesItsOwnVCenter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of a simulated lab")
+	}
+	for name, spec := range map[string]simlab.Spec{"inside": simlab.InsideSpec(), "drbox": simlab.DRBoxSpec(), "onehost": simlab.OneHostSpec()} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, spec)
+			before, err := b.a.inspect(t.Context(), b.book)
+			require.NoError(t, err)
+			b.carryOut(b.plan(runbooks.PowerDown))
+			st, err := b.a.inspect(t.Context(), b.book)
+			require.NoError(t, err)
+			for _, bmc := range st.BMCs {
+				require.Equal(t, "Off", bmc.Power, bmc.Host)
+			}
+			require.False(t, st.VCenters[0].Remembered.IsZero())
+			require.Empty(t, st.Hosts)
+			require.NotEmpty(t, b.book.Records)
+			page, err := os.ReadFile(filepath.Join(b.a.papers, "restore-"+b.a.lab.Lab+".txt"))
+			require.NoError(t, err)
+			for _, g := range before.VCenters[0].Guests {
+				if g.Power == "poweredOn" && !g.VCLS {
+					require.Contains(t, string(page), g.Path)
+				}
+			}
+
+			b.last = map[string]plan.Memo{}
+			b.carryOut(b.plan(runbooks.PowerUp))
+			after, err := b.a.inspect(t.Context(), b.book)
+			require.NoError(t, err)
+			require.True(t, after.VCenters[0].Remembered.IsZero())
+			for _, g := range before.VCenters[0].Guests {
+				if g.Power != "poweredOn" || g.VCLS {
+					continue
+				}
+				for _, now := range after.VCenters[0].Guests {
+					require.True(t, now.UUID != g.UUID || now.Power == "poweredOn", g.Name)
+				}
+			}
+			require.Empty(t, b.book.Debts)
+			require.Empty(t, b.book.Memory)
+			for system, l := range b.lab.Logins() {
+				require.Zero(t, l.Failed, system)
+			}
+			for _, r := range b.lab.Calls() {
+				if strings.HasPrefix(r.Verb, "ShutdownHost_Task") || strings.HasPrefix(r.Verb, "ShutdownGuest") {
+					require.Equal(t, 1, b.lab.Count(r.Verb, r.Target), "%s of %s", r.Verb, r.Target)
+				}
+			}
+		})
+	}
+}
