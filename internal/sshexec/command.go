@@ -145,7 +145,7 @@ func (cmd *Command) Wait(ctx context.Context) (Result, error) {
 func (cmd *Command) Abandon() { _ = cmd.ch.Close() }
 
 // Query runs a command that changes nothing. One that has not ended when ctx ends is told to (TERM), so that those that
-// hang do not pile up.
+// hang do not pile up; OpenSSH passes that on to users other than root.
 func (c *Client) Query(ctx context.Context, argv []string) (Result, error) {
 	cmd, err := c.Start(ctx, argv)
 	if err != nil {
@@ -153,7 +153,7 @@ func (c *Client) Query(ctx context.Context, argv []string) (Result, error) {
 	}
 	res, err := cmd.Wait(ctx)
 	if err != nil {
-		_, _ = cmd.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"TERM"})) // old servers know no signals
+		_, _ = cmd.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"TERM"})) // there are servers that know no signals
 		cmd.Abandon()
 	}
 	return res, err
