@@ -275,7 +275,7 @@ func (a *Activities) AwaitDatastores(ctx context.Context, c plan.Call) (plan.Out
 		rescanned = time.Now()
 		if err := h.vc.Rescan(ctx, c.Target.Ref); err != nil { // a path that is dead takes long: what counts is what is there afterwards
 			s.state += " (" + err.Error() + ")"
-			return s, nil
+			return s, nil //nolint:nilerr // it is told in the state
 		}
 		if got, err = h.vc.Datastores(ctx, c.Target.Ref); err != nil {
 			return s, err

@@ -35,7 +35,7 @@ func (w *world) remember(t *testing.T) {
 
 // A large vCenter, with names that differ as people's do.
 func largeVCenter(guests int) live.VCenter {
-	r := rand.New(rand.NewSource(1)) //nolint:gosec // test data
+	r := rand.New(rand.NewSource(1))
 	word := func() string {
 		b := make([]byte, 5)
 		for i := range b {
