@@ -69,7 +69,7 @@ func approval(ctx context.Context, a *app, o approveOptions, s *session, run str
 	}
 	sure := o.hash != "" || o.yes
 	if !sure {
-		if err := a.showWaiting(ctx, s, run, hash); err != nil {
+		if err := a.showWaiting(ctx, s, run, sheet, hash); err != nil {
 			return order, err
 		}
 	}
@@ -86,6 +86,9 @@ func approval(ctx context.Context, a *app, o approveOptions, s *session, run str
 // waiting is how the run stands, and the hash of the plan that it waits with.
 func (s *session) waiting(ctx context.Context, run string) (runapi.Sheet, string, error) {
 	sheet, err := s.runs.Sheet(ctx, run)
+	if err == nil && sheet.Phase == runapi.PhaseExecute && sheet.Proposal != nil {
+		return sheet, sheet.Proposal.To, nil
+	}
 	if err == nil && sheet.Phase != runapi.PhaseApprove {
 		err = fmt.Errorf("run %s waits for no approval: it is %s", run, view{Sheet: sheet}.headline())
 	}
@@ -93,7 +96,10 @@ func (s *session) waiting(ctx context.Context, run string) (runapi.Sheet, string
 }
 
 // showWaiting shows the plan that the run waits with.
-func (a *app) showWaiting(ctx context.Context, s *session, run, hash string) error {
+func (a *app) showWaiting(ctx context.Context, s *session, run string, sheet runapi.Sheet, hash string) error {
+	if sheet.Proposal != nil {
+		return a.showProposal(ctx, s, run, sheet.Proposal)
+	}
 	p, err := s.runs.Plan(ctx, run)
 	if err != nil {
 		return err

@@ -36,21 +36,23 @@ func (e fakeEnv) Environ() []string {
 
 // A fakeLab is a session without Temporal: a script of sheets that a run goes through, one per look.
 type fakeLab struct {
-	mu      sync.Mutex
-	script  []runapi.Sheet
-	looks   int
-	plan    *plan.Plan
-	started []runapi.Params
-	orders  []runapi.Record
-	answer  func(verb string, o runapi.Order) error
-	list    []runInfo
-	infos   map[string]runInfo
-	state   ledger.State
-	changes []ledger.Change
-	scheds  []schedule
-	broken  error
-	taken   map[string]bool // ids of runs that were there before
-	onLook  func(n int)
+	mu     sync.Mutex
+	script []runapi.Sheet
+	// proposal waits for an approval.
+	proposal *plan.Plan
+	looks    int
+	plan     *plan.Plan
+	started  []runapi.Params
+	orders   []runapi.Record
+	answer   func(verb string, o runapi.Order) error
+	list     []runInfo
+	infos    map[string]runInfo
+	state    ledger.State
+	changes  []ledger.Change
+	scheds   []schedule
+	broken   error
+	taken    map[string]bool // ids of runs that were there before
+	onLook   func(n int)
 }
 
 func (f *fakeLab) Start(_ context.Context, _, id string, p runapi.Params) error {
@@ -81,6 +83,8 @@ func (f *fakeLab) Sheet(context.Context, string) (runapi.Sheet, error) {
 }
 
 func (f *fakeLab) Plan(context.Context, string) (*plan.Plan, error) { return f.plan, nil }
+
+func (f *fakeLab) Proposal(context.Context, string) (*plan.Plan, error) { return f.proposal, nil }
 
 func (f *fakeLab) Order(_ context.Context, _, verb string, o runapi.Order) (runapi.Sheet, error) {
 	f.orders = append(f.orders, runapi.Record{Verb: verb, Order: o})

@@ -32,38 +32,41 @@ func (a *app) newProgress() progress {
 // plainProgress prints one line per change.
 type plainProgress struct {
 	out      io.Writer
-	steps    []byte // letters as they were printed last
+	begun    bool
+	steps    map[string]byte // letters as they were printed last, by step: a new plan has other numbers
+	amended  time.Time       // the last amendment that was told
 	headline string
 	attempts map[string]int
 }
 
 func newPlainProgress(out io.Writer) *plainProgress {
-	return &plainProgress{out: out, attempts: map[string]int{}}
+	return &plainProgress{out: out, attempts: map[string]int{}, steps: map[string]byte{}}
 }
 
 func (p *plainProgress) Say(line string) { fmt.Fprintln(p.out, line) }
 func (p *plainProgress) Close()          {}
 
 func (p *plainProgress) Show(v view) {
-	if p.steps == nil {
+	if !p.begun {
+		p.begun = true
 		p.line(v.Sheet.Started, "run", v.Run)
 		p.more(v.Link)
 	}
 	if !v.Sheet.Stuck() {
 		p.now(v)
 	}
-	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
-		if p.steps == nil {
-			p.steps = []byte{}
+	for _, a := range v.Sheet.Amendments {
+		if a.At.After(p.amended) {
+			p.amended = a.At
+			p.line(a.At, "replanned", a.String())
 		}
-		return
 	}
-	for len(p.steps) < len(v.Sheet.Steps) {
-		p.steps = append(p.steps, runapi.Todo)
+	if v.Plan == nil || len(v.Sheet.Steps) != len(v.Plan.Steps) {
+		return
 	}
 	for _, i := range v.changes(p.steps) {
 		p.step(v, i)
-		p.steps[i] = v.letter(i)
+		p.steps[v.Plan.Steps[i].ID] = v.letter(i)
 	}
 	p.now(v) // that it is blocked comes after what is
 }
@@ -73,6 +76,9 @@ func (p *plainProgress) now(v view) {
 	if h := v.headline(); h != p.headline && v.Sheet.Outcome == "" {
 		p.headline = h
 		p.line(v.Now, "now", h)
+		for _, l := range v.planned() {
+			p.more(l)
+		}
 	}
 }
 
@@ -108,10 +114,10 @@ func (p *plainProgress) more(text string) {
 }
 
 // changes are the steps whose letters differ from those printed, in the order in which it happened.
-func (v view) changes(printed []byte) []int {
+func (v view) changes(printed map[string]byte) []int {
 	var list []int
 	for i := range v.Sheet.Steps {
-		if v.letter(i) != printed[i] && v.letter(i) != runapi.Todo {
+		if v.letter(i) != printed[v.Plan.Steps[i].ID] && v.letter(i) != runapi.Todo {
 			list = append(list, i)
 		}
 	}

@@ -125,7 +125,7 @@ func (s style) head(v view, width int) []string {
 	if !v.Sheet.Ended.IsZero() {
 		end = v.Sheet.Ended
 	}
-	state := v.headline() + ", " + span(end.Sub(v.Sheet.Started))
+	state := v.headline() + ", " + span(max(0, end.Sub(v.Sheet.Started)))
 	if left, ok := v.left(); ok {
 		state += ", about " + span(left) + " left"
 	}
@@ -137,6 +137,9 @@ func (s style) head(v view, width int) []string {
 		lines = append(lines, s.paint.on(dim, oneLineOf(v.Link)))
 	}
 	lines = append(lines, cut(state, width-1))
+	for _, l := range v.planned() {
+		lines = append(lines, s.paint.on(yellow, cut(l, width-1)))
+	}
 	if v.Sheet.Total > 0 {
 		bar := s.bar(v, min(30, width/3))
 		lines = append(lines, cut(bar+"  "+v.counts(), width-1))

@@ -190,6 +190,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 			if r.Sheet.Total > 0 {
 				lines = append(lines, v.counts())
 			}
+			lines = append(lines, v.planned()...)
 			if r.Sheet.Phase == runapi.PhaseApprove {
 				approve := "nightshift approve " + r.Run
 				if r.Sheet.Approvers != nil {

@@ -58,6 +58,8 @@ type reader interface {
 	Sheet(ctx context.Context, id string) (runapi.Sheet, error)
 	// Plan is what the run carries out; nil before there is one.
 	Plan(ctx context.Context, id string) (*plan.Plan, error)
+	// Proposal is the new plan that waits for an approval while the run goes on; nil: none.
+	Proposal(ctx context.Context, id string) (*plan.Plan, error)
 	// List is the newest runs of the lab, newest first; open ones only where asked for.
 	List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error)
 	// Info is what Temporal knows about a run.

@@ -32,6 +32,19 @@ func (t *temporalRuns) Plan(ctx context.Context, id string) (*plan.Plan, error) 
 	return &p, nil
 }
 
+// Proposal asks the run.
+func (t *temporalRuns) Proposal(ctx context.Context, id string) (*plan.Plan, error) {
+	var packed []byte
+	if _, err := t.query(ctx, id, runapi.ProposalQuery, false, &packed); err != nil || len(packed) == 0 {
+		return nil, err
+	}
+	p, err := plan.Unpack(packed)
+	if err != nil {
+		return nil, fmt.Errorf("the new plan of run %s: %w", id, err)
+	}
+	return &p, nil
+}
+
 // planInHistory walks back through the chain of runs to the one that made the plan.
 func (t *temporalRuns) planInHistory(ctx context.Context, id string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)

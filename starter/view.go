@@ -134,6 +134,10 @@ func (v view) headline() string {
 		return "aborting: " + strings.TrimPrefix(s.Aborted, "aborted ")
 	case s.Paused != "":
 		return "paused by " + s.Paused
+	case s.Replanning != "":
+		return "planning anew what is left: " + s.Replanning
+	case s.Proposal != nil && s.Blocked == 0:
+		return "its new plan waits for your approval"
 	case s.Phase == runapi.PhaseExecute && s.Stuck():
 		return "blocked, waits for you"
 	case s.Waiting != "" && s.Phase != runapi.PhaseExecute:

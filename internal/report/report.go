@@ -51,6 +51,11 @@ type Report struct {
 	Approvers *plan.Approvers  `json:"approvers,omitempty"`
 	Requester *runapi.Consent  `json:"requester,omitempty"`
 	Approvals []runapi.Consent `json:"approvals,omitempty"`
+	// Amendments are the new plans of what was left; Proposal is one that waits for an approval.
+	Amendments []runapi.Amendment `json:"amendments"`
+	Proposal   *runapi.Amendment  `json:"proposal,omitempty"`
+	// Stale says when an open run slept that waits for `resume`.
+	Stale string `json:"stale,omitempty"`
 	// Left is what the end-state check found.
 	Left     []plan.Finding `json:"left"`
 	Blockers []plan.Finding `json:"blockers"`
@@ -106,6 +111,7 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},
 		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
 		Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
+		Amendments: list(s.Amendments), Proposal: s.Proposal, Stale: s.Stale,
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
 	}
 	if r.Title == "" {
@@ -223,6 +229,13 @@ func nextOpen(r Report, add func(why, format string, args ...any)) {
 		add("carries the plan out", "nightshift approve %s%s", r.Run, sign(r.Approvers))
 		add("drops it, nothing was touched", "nightshift reject %s --reason WHY", r.Run)
 		return
+	}
+	if r.Stale != "" {
+		add("lets it go on after it has slept", "nightshift resume %s", r.Run)
+	}
+	if r.Proposal != nil {
+		add("goes on with the new plan", "nightshift approve %s%s", r.Run, sign(r.Approvers))
+		add("goes on with the plan as it was", "nightshift reject %s --reason WHY", r.Run)
 	}
 	for _, s := range r.Steps {
 		if s.State == StateBlocked {

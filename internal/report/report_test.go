@@ -174,3 +174,25 @@ func TestGoOnNamesEveryCommand(t *testing.T) {
 	require.Empty(t, Harsher(plan.Step{Action: plan.EnterMaintenance}))
 	require.Empty(t, Harsher(plan.Step{Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{Method: plan.PowerOffGuest})}), "it is the harshest already")
 }
+
+func TestAReportTellsHowTheRunWasPlannedAnew(t *testing.T) {
+	s, p := aborted(), fiveGuests()
+	s.Amendments = []runapi.Amendment{
+		{At: started(), Why: "guest web01 is on host esx22 now", From: "a", To: "b", Changed: 1, Changes: []string{"changed: Shut down guest web01: it runs at another place"}},
+		{At: started(), Why: "asked for by ann@desk", From: "b", To: "c", Added: 1, ApprovedBy: "bob"},
+		{At: started(), Why: "host esx21 is dead", From: "c", Refused: "rejected by bob: not that one"},
+		{At: started(), Why: "the run slept", From: "c", To: "c"},
+	}
+	var b bytes.Buffer
+	Assemble(run, s, p, started()).Text(&b)
+	for _, want := range []string{"Planned anew\n", "guest web01 is on host esx22 now): 0 steps added, 1 changed, 0 no longer needed\n      changed: Shut down guest web01: it runs at another place\n",
+		"1 steps added, 0 changed, 0 no longer needed, approved by bob\n", "no new plan (host esx21 is dead): rejected by bob: not that one\n", "nothing is other than before\n"} {
+		require.Contains(t, b.String(), want)
+	}
+	s.Outcome, s.Phase, s.Stale, s.Proposal = "", runapi.PhaseExecute, "nightshift slept", &runapi.Amendment{}
+	var next []string
+	for _, c := range Assemble(run, s, p, started()).Next {
+		next = append(next, c.Type)
+	}
+	require.Equal(t, []string{"nightshift resume " + run, "nightshift approve " + run, "nightshift reject " + run + " --reason WHY"}, next[:3])
+}

@@ -164,6 +164,14 @@ func (r Report) history(w io.Writer) {
 	}
 	section(w, "Orders", lines)
 	lines = nil
+	for _, a := range r.Amendments {
+		lines = append(lines, fmt.Sprintf("  %s  %s", moment(a.At), a))
+		for _, c := range a.Changes {
+			lines = append(lines, "      "+c)
+		}
+	}
+	section(w, "Planned anew", lines)
+	lines = nil
 	for _, d := range byRule(r) {
 		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", moment(d.At), d.Step, d.Verdict, d.By, suffix(Reason(r.step(d.Step), d.Evidence))))
 	}
