@@ -93,6 +93,8 @@ func (r *rig) awaitStep(run string, action plan.Action) {
 	}
 	r.eventually("a step with action "+string(action), func() bool {
 		s := r.report(run)
-		return slices.ContainsFunc(s.Steps, func(x report.Step) bool { return strings.HasPrefix(x.ID, prefixes[action]) && x.State == report.StateRunning })
+		return slices.ContainsFunc(s.Steps, func(x report.Step) bool {
+			return strings.HasPrefix(x.ID, prefixes[action]) && x.State == report.StateRunning
+		})
 	})
 }
