@@ -17,7 +17,7 @@ bin/compose       := bin/docker-compose-$(COMPOSE)
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e e2e-ipmi fuzz histories compose clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e e2e-ipmi e2e-ssh fuzz histories compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ e2e: ## the command against the simulated lab: kill -9, restarts, secrets (needs
 e2e-ipmi: ## the IPMI client against OpenIPMI's ipmi_sim on loopback (Debian: apt install openipmi)
 	@command -v ipmi_sim >/dev/null || { echo "ipmi_sim is missing (Debian: apt install openipmi)" >&2; exit 2; }
 	go test -tags e2e -count=1 -run TestIPMISim ./internal/ipmi
+
+e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt install openssh-server)
+	@PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || { echo "sshd is missing (Debian: apt install openssh-server)" >&2; exit 2; }
+	go test -tags e2e -count=1 -run TestOpenSSH ./internal/sshexec
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \

@@ -44,6 +44,13 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 			return hostKeyFact(ctx, "storage host "+s.Name, s.SSH, fmt.Sprintf("storageHosts[%d].ssh.hostKey", i))
 		})
 	}
+	for i, x := range lab.ApplicationClusters {
+		for k, s := range x.At {
+			asks = append(asks, func() trustFact {
+				return hostKeyFact(ctx, "application cluster "+x.Name, s, fmt.Sprintf("applicationClusters[%d].at[%d].hostKey", i, k))
+			})
+		}
+	}
 	return allAtOnce(asks)
 }
 
