@@ -134,7 +134,10 @@ func (b *builder) checkBMC(h *host) bool {
 	switch {
 	case h.lab.BMC == nil && h.lab.WakeOnLAN != nil && h.bmc == nil:
 		b.block(h.subject(), "nobody has asked its witnesses whether it is on", "see `nightshift lab check`")
-	case h.lab.BMC == nil && h.lab.WakeOnLAN != nil && h.bmc.Err == "":
+	case h.wakes() && h.bmc.Err != "":
+		b.block(h.subject(), "its witnesses do not tell whether it is on: "+h.bmc.Err, "see `nightshift lab check`, or mark the host keep: true")
+	case h.wakes():
+		b.checkWake(h)
 	case h.lab.BMC == nil && h.lab.WakeOnLAN == nil:
 		b.block(h.subject(), "has no bmc: in the lab file, so nobody can see that it is off, or switch it on again",
 			"add its bmc:, or mark the host keep: true")

@@ -311,7 +311,7 @@ func (h *host) isOff() bool {
 // believed of a host that was made ready for it: in maintenance mode, and no guest is on. Of any other host it is a
 // contradiction.
 func (h *host) unnoticed() bool {
-	return h.bmcSays(live.Off) && h.connected() && h.live.Power != "standBy" && h.live.Power != live.PoweredOff && h.live.Maintenance &&
+	return !h.wakes() && h.bmcSays(live.Off) && h.connected() && h.live.Power != "standBy" && h.live.Power != live.PoweredOff && h.live.Maintenance &&
 		!slices.ContainsFunc(h.guests, func(g *guest) bool { return !g.Template && !g.atRest() })
 }
 
@@ -319,6 +319,11 @@ const unnoticed = "is off, says its BMC, though vCenter still says connected: it
 
 // contradicts says that the witnesses of a host differ.
 func (b *builder) contradicts(h *host) {
+	if h.wakes() {
+		b.block(h.subject(), "none of its witnesses answers, but vCenter says connected: silence alone is no proof that it is off",
+			"plan again in a few minutes; if it stays so, correct wakeOnLan.witness in the lab file")
+		return
+	}
 	b.block(h.subject(), "its BMC says Off, but vCenter says connected, and it was not emptied and put into maintenance mode before",
 		"plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
 }

@@ -36,6 +36,7 @@ func (d *descent) mayGoDown(h *host) bool {
 	switch {
 	case h.isOff():
 		d.off[h] = true
+		d.tellSilent(h)
 		if h.unnoticed() {
 			d.warn(h.subject(), unnoticed, "")
 		}

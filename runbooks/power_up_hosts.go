@@ -53,7 +53,7 @@ func (a *ascent) bootHost(h *host) {
 			title = "Wake host " + h.name + " over the network"
 		}
 		c.next("power-on-host", title, plan.PowerOnHost, plan.Encode(plan.PowerOnHostParams{Host: h.lab.Name}),
-			takesHostPowerOn, a.settled(marginTask), "bmc:"+h.id, "power-on")
+			takesHostPowerOn, a.powerOnTimeout(h), "bmc:"+h.id, "power-on")
 		if !alone && h.vc.absent() {
 			c.need = append(c.need, a.marks[h.vc.Name])
 		}
