@@ -17,8 +17,7 @@ import (
 	"nightshift/internal/simlab"
 )
 
-// killed names, by runbook, the kinds of steps at which nightshift is killed, in the order in which the lab of the test
-// comes to them.
+// killed names, by runbook, the kinds of steps at which nightshift is killed.
 var killed = map[string][]plan.Action{
 	"power-down": {plan.MarkLab, plan.SuspendSetting, plan.ShutdownGuest, plan.EnterMaintenance, plan.ShutdownHost, plan.UnmarkLab},
 	"power-up":   {plan.MarkLab, plan.PowerOnHost, plan.AwaitHost, plan.ExitMaintenance, plan.SettleDebt, plan.PowerOnGuest, plan.CheckGuest, plan.UnmarkLab},
@@ -44,36 +43,52 @@ var prefixes = map[plan.Action]string{plan.AwaitHost: "await-host:", plan.CheckG
 // TestKilledAtEveryKindOfStep kills nightshift at each kind of step: as soon as its call has arrived, or, of those that
 // only wait, as soon as one is under way.
 func TestKilledAtEveryKindOfStep(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, simlab.SmallSpec(), 1)
-	before, clusters := r.lab.Guests(), r.lab.Clusters()
-	r.start()
-	for _, runbook := range []string{"power-down", "power-up"} {
-		since := len(r.lab.Calls())
-		var started struct {
-			Run string `json:"run"`
-		}
-		r.drain()
-		require.NoError(t, json.Unmarshal([]byte(r.must("run", runbook, "--yes", "--detach", "-o", "json")), &started))
-		for _, action := range killed[runbook] {
-			r.awaitStep(started.Run, action)
-			r.kill()
-			r.start()
-		}
-		_, err := r.run("watch", started.Run)
-		s := r.report(started.Run)
-		require.NoError(t, err, "%s: %s", s.Outcome, s.Why)
-		require.Equal(t, runapi.Done, s.Outcome, s.Why)
-		r.requireActedOnce(since, s)
-		requireNoCrash(t, r.lab)
-	}
-	for name, g := range r.lab.Guests() {
-		if was, ok := before[name]; ok && !was.VCLS && !g.VCLS {
-			require.Equal(t, was.Power, g.Power, "guest %s", name)
+	for runbook, actions := range killed {
+		for _, action := range actions {
+			t.Run(runbook+" "+string(action), func(t *testing.T) {
+				t.Parallel() // most of it is waiting
+				r := newRig(t, simlab.SmallSpec(), 1)
+				before, clusters := r.lab.Guests(), r.lab.Clusters()
+				r.start()
+				for _, book := range []string{"power-down", "power-up"} {
+					at := plan.Action("")
+					if book == runbook {
+						at = action
+					}
+					r.runKilledAt(book, at)
+				}
+				for name, g := range r.lab.Guests() {
+					if was, ok := before[name]; ok && !was.VCLS && !g.VCLS {
+						require.Equal(t, was.Power, g.Power, "guest %s", name)
+					}
+				}
+				require.Equal(t, clusters, r.lab.Clusters())
+				require.Empty(t, r.ledger().Debts)
+			})
 		}
 	}
-	require.Equal(t, clusters, r.lab.Clusters())
-	require.Empty(t, r.ledger().Debts)
+}
+
+// runKilledAt runs a runbook to its end, with a kill at the first step of the kind; none: without.
+func (r *rig) runKilledAt(runbook string, action plan.Action) {
+	r.t.Helper()
+	since := len(r.lab.Calls())
+	var started struct {
+		Run string `json:"run"`
+	}
+	r.drain()
+	require.NoError(r.t, json.Unmarshal([]byte(r.must("run", runbook, "--yes", "--detach", "-o", "json")), &started))
+	if action != "" {
+		r.awaitStep(started.Run, action)
+		r.kill()
+		r.start()
+	}
+	_, err := r.run("watch", started.Run)
+	s := r.report(started.Run)
+	require.NoError(r.t, err, "%s: %s", s.Outcome, s.Why)
+	require.Equal(r.t, runapi.Done, s.Outcome, s.Why)
+	r.requireActedOnce(since, s)
+	requireNoCrash(r.t, r.lab)
 }
 
 // awaitStep waits until a step of the kind has sent its call, or is under way.
