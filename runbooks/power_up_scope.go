@@ -157,8 +157,13 @@ func (a *ascent) chooseGuests() {
 	a.checkNeeded()
 }
 
-// wantVCenters starts the guests of vCenters that do not answer, with all that these stand on.
+// wantVCenters starts the guests of vCenters that do not answer, with all that these stand on. Where it is remembered what
+// ran, a guest that was off before is not needed: the vCenter ran without it.
 func (a *ascent) wantVCenters() {
+	ran := map[[2]string]bool{}
+	for _, m := range a.view.memory {
+		ran[[2]string{m.Endpoint, m.UUID}] = true
+	}
 	for _, vc := range a.vcenters {
 		if !a.comesBack(vc) {
 			continue
@@ -166,8 +171,9 @@ func (a *ascent) wantVCenters() {
 		for _, g := range a.guests {
 			if vc.unrecorded && g.vc == vc && g.foundation() || g == a.vcenterGuest(vc) {
 				a.start(g)
+				needed, known := a.order.all(g), ran[[2]string{g.vc.Name, g.UUID}]
 				for _, dep := range a.guests {
-					if a.order.all(g)[dep] {
+					if needed[dep] && (!known || ran[[2]string{dep.vc.Name, dep.UUID}]) {
 						a.start(dep)
 					}
 				}

@@ -217,12 +217,14 @@ func (f *fixture) apply(t *testing.T, s plan.Step) {
 	case plan.SuspendSetting, plan.SettleDebt:
 		f.applySetting(t, s)
 	case plan.ShutdownGuest:
+		f.requireUnserved(t, s.ID, func(p inventory.Provider) bool { return p.Guest != nil && p.Guest.Name == s.Target.Name })
 		guest().Power, guest().Tools, guest().Heartbeat = live.PoweredOff, false, "gray"
 	case plan.PowerOnGuest:
 		g := guest()
 		h := find(f.vc().Hosts, func(h live.Host) bool { return h.Ref == g.Host })
 		require.Equal(t, live.On, f.bmc(h.Name).Power, "%s starts on a host that is off", s.ID)
 		require.False(t, h.Maintenance, "%s starts on a host in maintenance mode", s.ID)
+		f.requireServed(t, *g)
 		g.Power, g.Tools, g.Heartbeat, g.Connection = live.PoweredOn, true, "green", live.Connected
 	case plan.EnterMaintenance:
 		for _, g := range f.vc().Guests {
@@ -236,11 +238,49 @@ func (f *fixture) apply(t *testing.T, s plan.Step) {
 		f.ledger.Debts = slices.DeleteFunc(f.ledger.Debts, func(d plan.Debt) bool { return d.ID == id })
 	case plan.ShutdownHost:
 		require.True(t, host().Maintenance, s.ID)
+		f.requireUnserved(t, s.ID, func(p inventory.Provider) bool { return p.Host != nil && p.Host.Name == s.Target.Name })
 		host().Connection, host().Power, f.bmc(host().Name).Power = live.NotResponding, "unknown", live.Off
 	case plan.PowerOnHost:
 		f.bmc(host().Name).Power = live.On
 		host().Connection, host().Power = live.Connected, live.PoweredOn // it boots at once
 	}
+}
+
+// requireServed: what the guest's files lie on is there.
+func (f *fixture) requireServed(t *testing.T, g live.Guest) {
+	t.Helper()
+	for _, p := range f.lab.Providers(inventory.ProvidesDatastore) {
+		if f.liesOn(g, p.Name) && p.Guest != nil {
+			require.Equal(t, live.PoweredOn, f.guest(p.Guest.Name).Power, "%s starts without %s, which serves its files", g.Name, p.Guest.Name)
+		}
+		if f.liesOn(g, p.Name) && p.Host != nil {
+			require.Equal(t, live.On, f.bmc(p.Host.Name).Power, "%s starts without host %s, which serves its files", g.Name, p.Host.Name)
+		}
+	}
+}
+
+// requireUnserved: nobody runs whose files lie on what the machine provides, nor, of other provisions, any ordinary guest.
+func (f *fixture) requireUnserved(t *testing.T, id string, is func(inventory.Provider) bool) {
+	t.Helper()
+	for _, p := range f.lab.Providers("") {
+		if !is(p) {
+			continue
+		}
+		for _, g := range f.vc().Guests {
+			if g.Power != live.PoweredOn || g.Name == "mgmt" || g.Name == "vcsa" || g.VCLS {
+				continue
+			}
+			_, listed := f.lab.Guest("vc1", g.Name, g.UUID)
+			needed := func(e inventory.Guest) bool { return slices.Contains(e.After, g.Name) }
+			member := func(a inventory.ApplicationCluster) bool { return slices.Contains(a.Members, g.Name) }
+			ordinary := !listed && !slices.ContainsFunc(f.lab.Guests, needed) && !slices.ContainsFunc(f.lab.ApplicationClusters, member)
+			require.False(t, p.Kind == inventory.ProvidesDatastore && f.liesOn(g, p.Name) || ordinary, "%s, while %s runs and needs it (%s)", id, g.Name, p.Kind)
+		}
+	}
+}
+
+func (f *fixture) liesOn(g live.Guest, store string) bool {
+	return slices.ContainsFunc(f.vc().Datastores, func(d live.Datastore) bool { return d.Name == store && slices.Contains(g.Datastores, d.Ref) })
 }
 
 func (f *fixture) applySetting(t *testing.T, s plan.Step) {
