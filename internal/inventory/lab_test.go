@@ -139,3 +139,14 @@ func TestNoFile(t *testing.T) {
 	_, err = inventory.Load(t.TempDir())
 	require.ErrorContains(t, err, "read the lab file")
 }
+
+func TestEveryExampleIsValid(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/lab.yaml")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 4)
+	for _, file := range files {
+		l, err := inventory.Load(file)
+		require.NoError(t, err)
+		require.Equal(t, filepath.Base(filepath.Dir(file)), l.Lab+map[string]string{"home": "-lab"}[l.Lab], "an example is called as its directory")
+	}
+}
