@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/fault"
@@ -108,6 +109,9 @@ func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	}
 	defer t.end()
 	out, err := t.perform(v)
+	if errors.Is(err, errLeave) && t.leftBehind() {
+		return plan.Outcome{}, activity.ErrResultPending
+	}
 	if errors.Is(err, errLeave) || transient(err) && t.asked() { // an activity that is to be cancelled is not tried again
 		memo := t.memo
 		out, err = plan.Outcome{Yield: &memo, Acted: memo.Sent()}, nil

@@ -160,6 +160,18 @@ func (t *attempt) heartbeat(ctx context.Context, m plan.Memo) error {
 // leaving tells whether the step should yield.
 func (t *attempt) leaving() bool { return t.asked() || t.time.Err() != nil }
 
+// leftBehind tells whether the run goes on in another and does not wait for this step, as it only waits itself. Then it
+// leaves without a word: were hundreds to come back at that moment, Temporal would refuse to close the run, again and
+// again, as something has just happened to it.
+func (t *attempt) leftBehind() bool {
+	select {
+	case <-t.nudged:
+		return plan.Step{Action: plan.Action(t.info.ActivityType.Name)}.Waits()
+	default:
+		return false
+	}
+}
+
 // asked tells whether the run, or this process, wants the step to yield.
 func (t *attempt) asked() bool {
 	for _, c := range []<-chan struct{}{t.nudged, t.cancelled, activity.GetWorkerStopChannel(t.ctx)} {

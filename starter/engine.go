@@ -85,6 +85,9 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 func (st *station) work(ctx context.Context, home string, logger *slog.Logger) error {
 	options := st.where.Options
 	options.Logger = log.NewStructuredLogger(logger)
+	if st.engine != nil { // within one process there is nothing to be won by packing what is sent
+		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
 	var err error
 	if st.client, err = client.DialContext(ctx, options); err != nil {
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)

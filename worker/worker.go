@@ -27,6 +27,9 @@ import (
 // finished first, and takes no longer than an HTTP time-out.
 const stopTimeout = time.Minute
 
+// maxActivities is how many steps a worker carries out at a time; most of them wait.
+const maxActivities = 1000
+
 // Config says for which lab to work, and where.
 type Config struct {
 	Client    client.Client
@@ -57,16 +60,11 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
 		Address: c.Address, Papers: c.Papers})}
 	for _, queue := range queues(c) {
-		one := worker.New(c.Client, queue, worker.Options{
-			WorkerStopTimeout:                  stopTimeout,
-			StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
-			MaxConcurrentActivityExecutionSize: 1000,
-			DisableRegistrationAliasing:        true,
-			DeadlockDetectionTimeout:           20 * time.Second, // two plans of 10,000 guests take a second or two to be put together
-			Interceptors:                       c.Interceptors,
-		})
+		options := Options()
+		options.Interceptors = c.Interceptors
+		one := worker.New(c.Client, queue, options)
 		if queue == plan.TaskQueue(c.Lab.Lab) {
-			registerWorkflows(one)
+			RegisterWorkflows(one)
 		}
 		w.acts.Register(one)
 		if err := one.Start(); err != nil {
@@ -76,6 +74,21 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 		w.workers = append(w.workers, one)
 	}
 	return w, nil
+}
+
+// Options are those with which every worker works; the benchmarks use them too.
+func Options() worker.Options {
+	// All steps that a run begins come with the answer to its workflow task, and not one by one through a queue: half the work
+	// for the server, and after a hand-over hundreds begin at once.
+	eager := maxActivities
+	return worker.Options{
+		MaxEagerActivityReservationsPerWorkflowTask: &eager,
+		WorkerStopTimeout:                  stopTimeout,
+		StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
+		MaxConcurrentActivityExecutionSize: maxActivities,
+		DisableRegistrationAliasing:        true,
+		DeadlockDetectionTimeout:           20 * time.Second, // two plans of 10,000 guests take a second or two to be put together
+	}
 }
 
 // Stop takes no new work, lets the steps yield and ends their sessions.
@@ -100,7 +113,8 @@ func queues(c Config) []string {
 	return all
 }
 
-func registerWorkflows(r worker.WorkflowRegistry) {
+// RegisterWorkflows registers every workflow type.
+func RegisterWorkflows(r worker.WorkflowRegistry) {
 	for name, w := range workflows.Types() {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}

@@ -43,7 +43,6 @@ type site struct {
 func newSite(t *testing.T, spec simlab.Spec) *site {
 	s := &site{T: t}
 	ctx := t.Context()
-	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	s.lab, err = simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: spec, Speed: 120})
 	require.NoError(t, err)
@@ -53,18 +52,25 @@ func newSite(t *testing.T, spec simlab.Spec) *site {
 	s.file, err = inventory.Load(path)
 	require.NoError(t, err)
 
+	s.client = newEngine(t)
+	s.start()
+	t.Cleanup(func() { s.worker.Stop() })
+	return s
+}
+
+// newEngine is a client of a Temporal server of its own.
+func newEngine(t *testing.T) client.Client {
+	ctx := t.Context()
 	dir, err := statedir.Open(filepath.Join(t.TempDir(), "state"))
 	require.NoError(t, err)
 	require.NoError(t, dir.Lock(ctx))
 	server, err := engine.Start(context.WithoutCancel(ctx), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()); require.NoError(t, dir.Close()) })
-	s.client, err = client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace(), Logger: log.NewStructuredLogger(quiet)})
+	c, err := client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
-	t.Cleanup(s.client.Close)
-	s.start()
-	t.Cleanup(func() { s.worker.Stop() })
-	return s
+	t.Cleanup(c.Close)
+	return c
 }
 
 func (s *site) start() {

@@ -24,6 +24,7 @@ const leastHandOver = 40
 // A flight is a step whose activity is under way.
 type flight struct {
 	step  int
+	begun time.Time // this attempt
 	f     workflow.Future
 	acts  workflow.Context // that it was started with: cancelled when it was asked to yield
 	ended bool
@@ -56,6 +57,9 @@ func (r *run) load() error {
 	}
 	for i, c := range r.steps {
 		if c == runapi.Todo && r.graph.Open(i) == 0 {
+			if r.Memos[p.Steps[i].ID].Sent() { // its call is on the way in the lab: it keeps its slots
+				r.graph.First(i)
+			}
 			r.graph.Offer(i)
 		}
 	}
@@ -152,7 +156,7 @@ func (r *run) start(ctx workflow.Context) {
 		}
 		r.set(i, runapi.Running)
 		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s)), string(s.Action), call)
-		r.flights = append(r.flights, &flight{step: i, f: f, acts: r.acts})
+		r.flights = append(r.flights, &flight{step: i, begun: workflow.Now(ctx).UTC(), f: f, acts: r.acts})
 	}
 }
 

@@ -37,6 +37,12 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 		r.again(ctx, i, out.Yield)
 	case temporal.IsCanceledError(err) && r.blind && s.Changes():
 		r.fail(ctx, i, "it was interrupted when this run was to go on in another, and what it has sent could not be read; look at "+s.Target.String())
+	case temporal.IsCanceledError(err) && s.Waits():
+		memo := r.Memos[s.ID]
+		if memo == nil {
+			memo = &plan.Memo{At: fl.begun} // its time goes on
+		}
+		r.again(ctx, i, memo)
 	case temporal.IsCanceledError(err): // it had not begun, or stood between two attempts
 		r.again(ctx, i, r.between[s.ID])
 	case errors.As(err, &lost):

@@ -22,10 +22,11 @@ func retries() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: attempts}
 }
 
-// stepOptions are those of the activity of a step.
+// stepOptions are those of the activity of a step. One that only waits is left behind when the run goes on in another:
+// hundreds of them, each of which first had to come back, would hold up the steps that act.
 func stepOptions(s plan.Step) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		ActivityID: s.ID, Summary: s.Title, TaskQueue: s.Queue, WaitForCancellation: true,
+		ActivityID: s.ID, Summary: s.Title, TaskQueue: s.Queue, WaitForCancellation: !s.Waits(),
 		StartToCloseTimeout: time.Duration(s.Timeout), HeartbeatTimeout: heartbeat, RetryPolicy: retries(),
 	}
 }

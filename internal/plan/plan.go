@@ -162,3 +162,13 @@ func (s Step) Changes() bool {
 	}
 	return true
 }
+
+// Waits reports whether the step only looks until something is as it should be: it may be left at any time, and begun
+// again, and nothing is lost but the time when it began.
+func (s Step) Waits() bool {
+	switch s.Action {
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter:
+		return true
+	}
+	return false
+}

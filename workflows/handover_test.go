@@ -1,0 +1,48 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+)
+
+// A call that is on its way in the lab takes up a slot there, whoever counts: the step that sent it gets its slot back
+// before a step that has the longer way to go.
+func TestAfterAHandOverWhatWasSentKeepsItsSlots(t *testing.T) {
+	sent, long := step("sent"), step("long")
+	sent.Holds, long.Holds, long.Estimate = []string{"vcenter:vc1"}, []string{"vcenter:vc1"}, plan.Duration(time.Hour)
+	b := newBench(t, long, sent)
+	b.plan.Limits = nil // one at a time
+	b.planned = 1
+	packed, err := b.plan.Pack()
+	require.NoError(t, err)
+	b.run(runapi.Params{Approved: true}, packed, State{Phase: runapi.PhaseExecute, Steps: "..", BegunAt: []int64{-1, 3}, EndedAt: []int64{-1, -1},
+		Memos: map[string]*plan.Memo{"sent": {Intent: "PowerOff", Phase: "powerOff"}}})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
+	require.Equal(t, []string{"sent", "long"}, b.ran())
+}
+
+// A step that only waits doesn't hold up the hand-over, and its time goes on in the next run.
+func TestAStepThatOnlyWaitsIsLeftBehind(t *testing.T) {
+	wait := step("check")
+	wait.Action = plan.CheckGuest
+	b := newBench(t, wait)
+	b.does["check"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
+	begun := b.Now().UTC()
+	b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, 10*time.Millisecond)
+	b.order(20*time.Millisecond, runapi.Pause, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
+	var can *workflow.ContinueAsNewError
+	require.ErrorAs(t, b.GetWorkflowError(), &can)
+	var st State
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(can.Input, &runapi.Params{}, &[]byte{}, &st))
+	require.Equal(t, ".", st.Steps)
+	require.False(t, st.Memos["check"].Sent())
+	require.WithinDuration(t, begun, st.Memos["check"].At, time.Minute)
+}
