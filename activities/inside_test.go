@@ -18,6 +18,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/simlab"
 	"nightshift/runbooks"
@@ -173,6 +174,13 @@ func TestALabThatCarriesItsOwnVCenter(t *testing.T) {
 					require.True(t, now.UUID != g.UUID || now.Power == "poweredOn", g.Name)
 				}
 			}
+			vc, err := b.a.clients.vcenter(t.Context(), "vcenter")
+			require.NoError(t, err)
+			for _, c := range after.VCenters[0].Clusters {
+				note, err := vc.ClusterNote(t.Context(), c.Ref)
+				require.NoError(t, err)
+				require.Empty(t, note, "what was given back is still noted at cluster %s", c.Name)
+			}
 			require.Empty(t, b.book.Debts)
 			require.Empty(t, b.book.Memory)
 			for system, l := range b.lab.Logins() {
@@ -185,4 +193,46 @@ func TestALabThatCarriesItsOwnVCenter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// step is the first of a plan with that action on that target.
+func (b *bench) find(p plan.Plan, action plan.Action, target string) plan.Step {
+	b.Helper()
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Action == action && s.Target.Name == target })
+	require.GreaterOrEqual(b, i, 0, "the plan has no %s of %s", action, target)
+	return p.Steps[i]
+}
+
+// A lab that changes after the plan was made: the step says how, and has sent nothing.
+func TestALabThatIsOtherThanPlanned(t *testing.T) {
+	b := newBench(t, simlab.SmallSpec())
+	b.a.pace.last = 20 * time.Millisecond
+	p := b.plan(runbooks.PowerDown)
+	b.do(p.Steps[slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Action == plan.RememberRunning })])
+	replan := func(s plan.Step, words ...string) {
+		t.Helper()
+		sent := len(b.lab.Calls())
+		b.step = s.ID
+		out, err := attemptOf(t, b.a, s.Action, plan.Call{Run: "run-1", Lab: b.a.lab.Lab, Step: s.ID, Target: s.Target, Params: s.Params}, nil)
+		require.NoError(t, err)
+		for _, w := range words {
+			require.Contains(t, out.Replan, w)
+		}
+		require.Len(t, b.lab.Calls(), sent, "something was sent")
+		require.NotContains(t, b.last, s.ID)
+	}
+	require.NoError(t, b.lab.Move("web01", "esx21"))
+	replan(b.find(p, plan.ShutdownGuest, "web01"), "guest web01 is on host esx21 now")
+	require.NoError(t, b.lab.Start("spare"))
+	replan(b.find(p, plan.EnterMaintenance, "esx22"), "not there when the plan was made: spare")
+	require.NoError(t, b.lab.Crash("esx21", false))
+	dc01 := b.find(p, plan.ShutdownGuest, "dc01")
+	vc, err := b.a.clients.vcenter(t.Context(), dc01.Target.Endpoint)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // a vCenter takes a while to notice
+		g, err := vc.Guest(t.Context(), dc01.Target.Ref)
+		require.NoError(t, err)
+		return g.Connection != live.Connected
+	}, time.Minute, 5*time.Millisecond)
+	replan(dc01, "host esx21, on which guest dc01 ran, is off")
 }
