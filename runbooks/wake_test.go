@@ -21,6 +21,16 @@ func (f *fixture) withoutBMC(power string) {
 	*f.bmc("esx21") = live.BMC{Host: "esx21", Power: power, ResetTypes: []string{"On"}, Model: "Wake-on-LAN"}
 }
 
+// emptied is what a BMC would be believed of: no guest is on, though vCenter says connected.
+func (f *fixture) emptied() {
+	f.withoutBMC(live.Off)
+	for i, g := range f.vc().Guests {
+		if g.Host == f.host("esx21").Ref {
+			f.vc().Guests[i].Power = live.PoweredOff
+		}
+	}
+}
+
 func TestHostsWithoutABMCGoDown(t *testing.T) {
 	f := homeLab()
 	f.withoutBMC(live.On)
@@ -34,7 +44,7 @@ func TestHostsWithoutABMCGoDown(t *testing.T) {
 	}{
 		"another machine's MAC":    {func() { f.host("esx21").MACs = []string{"00:11:22:33:44:54"} }, "another machine would wake"},
 		"silent, and connected":    {func() { f.withoutBMC(live.Off) }, "silence alone is no proof"},
-		"made ready, and silent":   {func() { f.withoutBMC(live.Off); f.putAside("esx21") }, "silence alone is no proof"},
+		"made ready, and silent":   {func() { f.emptied(); f.putAside("esx21") }, "silence alone is no proof"},
 		"nobody could be asked":    {func() { *f.bmc("esx21") = live.BMC{Host: "esx21", Err: "no such host"} }, "its witnesses do not tell"},
 		"answers, vCenter lost it": {func() { f.host("esx21").Connection = live.NotResponding }, "vCenter says notResponding"},
 	} {

@@ -45,6 +45,7 @@ type Client struct {
 	session string // path of our session, to log out
 	refused error  // the login was refused: nothing is sent any more
 	system  string // path of the system; empty: not yet found
+	facts   facts  // what was read of it, and does not change
 	named   bool   // system comes from the lab file
 }
 
@@ -116,8 +117,8 @@ func (c *Client) open(ctx context.Context, conf gofish.ClientConfig) error {
 	if err != nil {
 		return c.notRedfish("opening "+root, err)
 	}
-	// gofish keeps the links that it read to itself.
-	if err := c.get(ctx, root, &c.root); err != nil {
+	// gofish keeps the links that it read to itself, and to read them again would take an old controller half a minute.
+	if err := json.Unmarshal(c.transport.takeRoot(), &c.root); err != nil {
 		return c.notRedfish("opening "+root, err)
 	}
 	if c.root.RedfishVersion == "" && c.root.ODataID == "" {
@@ -203,7 +204,7 @@ func (c *Client) whenReady(ctx context.Context, op func() error) error {
 	defer cancel()
 	for pause := c.patience.pause; ; pause = min(2*pause, 15*time.Second) {
 		err := op()
-		if !notReady(err) {
+		if !notReady(err) && (!isFull(err) || !c.transport.hasBasic()) {
 			return err
 		}
 		timer := time.NewTimer(pause)

@@ -18,6 +18,7 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
+	"nightshift/internal/live"
 )
 
 func TestSessionIsMadeAndLoggedOut(t *testing.T) {
@@ -196,20 +197,120 @@ func TestExpiredSessionIsRenewedOnce(t *testing.T) {
 	b.mu.Unlock()
 }
 
+// All sessions are taken: a request that brings user and password needs none, or has one for its own time.
 func TestSessionTableFull(t *testing.T) {
-	b := idrac7(t)
-	b.max = 1
-	r := b.serveTLS()
-	first := open(t, r, "")
-	_, err := connect(t.Context(), r, "", quick())
-	require.ErrorIs(t, err, fault.Unreachable)
-	require.NotErrorIs(t, err, fault.Auth)
-	require.ErrorContains(t, err, "RAC0218")
-	require.ErrorContains(t, err, "all its sessions are taken")
-	require.Equal(t, 2, b.count("POST /redfish/v1/Sessions"), "waiting does not empty the table")
+	t.Run("basic authentication needs none", func(t *testing.T) {
+		b := idrac7(t)
+		b.max = 1
+		r := b.serveTLS()
+		open(t, r, "")
+		second := open(t, r, "")
+		got, err := second.System(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, live.Off, got.Power)
+		require.NoError(t, second.Reset(t.Context(), "On"))
+		require.Equal(t, []string{"On"}, b.seen())
+		require.Equal(t, 2, b.count("POST /redfish/v1/Sessions"), "waiting does not empty the table")
+		require.Equal(t, 1, b.logins)
+	})
+	t.Run("it has to wait for one", func(t *testing.T) {
+		b := idrac7(t)
+		b.on = full(3)
+		_, err := open(t, b.serveTLS(), "").System(t.Context())
+		require.NoError(t, err)
+	})
+	t.Run("for too long", func(t *testing.T) {
+		b := idrac7(t)
+		b.on = full(1 << 30)
+		p := quick()
+		p.ready = 20 * time.Millisecond
+		c, err := connect(t.Context(), b.serveTLS(), "", p)
+		require.NoError(t, err)
+		_, err = c.System(t.Context())
+		require.ErrorIs(t, err, fault.Unreachable)
+		require.NotErrorIs(t, err, fault.Auth)
+		require.ErrorContains(t, err, "RAC0218")
+		require.ErrorContains(t, err, "all its sessions are taken")
+	})
+	t.Run("and the password is wrong", func(t *testing.T) {
+		b := idrac7(t)
+		b.max = 1
+		r := b.serveTLS()
+		open(t, r, "")
+		b.on = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			if r.Method == http.MethodPost {
+				refuse(w, http.StatusServiceUnavailable, "IDRAC.1.6.RAC0218", "The maximum number of user sessions is reached.")
+			}
+			return r.Method == http.MethodPost
+		}
+		r.Password = inventory.NewSecret("wrong")
+		c := open(t, r, "")
+		for range 3 {
+			_, err := c.System(t.Context())
+			require.ErrorIs(t, err, fault.Auth)
+		}
+		require.Equal(t, 1, b.refused, "once")
+	})
+}
 
-	require.NoError(t, first.Close(t.Context()))
-	open(t, r, "")
+// full answers everything but the root with RAC0218, so many times.
+func full(times int) func(http.ResponseWriter, *http.Request, int) bool {
+	return func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if r.URL.Path == "/redfish/v1/" || times == 0 {
+			return false
+		}
+		if r.Method == http.MethodGet {
+			times--
+		}
+		refuse(w, http.StatusServiceUnavailable, "IDRAC.1.6.RAC0218", "The maximum number of user sessions is reached.")
+		return true
+	}
+}
+
+// A controller that takes half a minute for each answer is asked no more than is needed, and what it told is kept.
+func TestAsFewRequestsAsCanBe(t *testing.T) {
+	b := idrac9(t)
+	c := open(t, b.serveTLS(), "")
+	require.Equal(t, []string{"GET /redfish/v1/", "POST /redfish/v1/SessionService/Sessions"}, b.requests)
+	_, err := c.System(t.Context())
+	require.NoError(t, err)
+	for range 3 {
+		got, err := c.System(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "2.65.65.65", got.Firmware)
+		require.Len(t, got.ResetTypes, 4)
+	}
+	require.NoError(t, c.Reset(t.Context(), "On"))
+	for path, n := range map[string]int{"GET /redfish/v1/Systems": 1, "GET /redfish/v1/Systems/System.Embedded.1": 4,
+		"GET /redfish/v1/Systems/System.Embedded.1/ResetActionInfo": 1, "GET /redfish/v1/Managers/iDRAC.Embedded.1": 1} {
+		require.Equal(t, n, b.count(path), path)
+	}
+}
+
+// Where the time is over before all is told, the power state, which came first, is told all the same; the rest comes later.
+func TestASlowControllerTellsThePowerFirst(t *testing.T) {
+	b := idrac9(t)
+	c := open(t, b.serveTLS(), "")
+	release := make(chan struct{})
+	slow := func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if strings.HasSuffix(r.URL.Path, "ResetActionInfo") {
+			<-release
+		}
+		return false
+	}
+	b.mu.Lock()
+	b.on = slow
+	b.mu.Unlock()
+	short, over := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer over()
+	got, err := c.System(short)
+	close(release)
+	require.NoError(t, err)
+	require.Equal(t, live.Off, got.Power)
+	require.Empty(t, got.ResetTypes)
+	got, err = c.System(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got.ResetTypes, 4)
 }
 
 func TestNotReadyServiceIsAskedAgain(t *testing.T) {

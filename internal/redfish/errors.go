@@ -99,6 +99,8 @@ func starting(status int, infos []info) bool {
 		status >= 400 && says(infos, "SWC0700", "SYS518")
 }
 
+func isFull(err error) bool { return sessionsFull(answer(err)) }
+
 func sessionsFull(status int, infos []info) bool {
 	return status >= 400 && says(infos, "RAC0218", "SessionLimitExceeded", "maximum number of user sessions")
 }

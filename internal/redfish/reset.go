@@ -12,29 +12,40 @@ import (
 )
 
 // Reset asks for a change of the power state: "On", "ForceOff", "GracefulShutdown", … It reads the system to see
-// whether it allows this, then sends one POST, and never a second one. That it returns nil means that the service took
+// whether it allows this, unless System has just done so, then sends one POST, and never a second one. That it returns nil means that the service took
 // the request, not that the state is reached: read System until it is.
 //
 // Errors that are [ErrNotDone] prove that nothing was done; all others leave it open. Kinds: fault.State (also "it is
 // already so": read the state before judging), Unsupported (the type is not among the allowed ones; nothing was sent),
 // Auth, Permission, NotFound, Invalid, and Unreachable (not ready, no connection, or no answer).
 func (c *Client) Reset(ctx context.Context, resetType string) error {
-	s, err := c.readSystem(ctx)
-	if err != nil {
-		return notDone(err)
-	}
-	allowed, err := c.resetTypes(ctx, s)
-	if err != nil {
-		return notDone(err)
-	}
-	target := link{s.Actions.Reset.Target}.path()
+	allowed, target, err := c.resettable(ctx)
 	switch {
+	case err != nil:
+		return notDone(err)
 	case len(allowed) > 0 && !slices.Contains(allowed, resetType):
 		return notDone(c.failf(fault.Unsupported, "it does not do %s: it allows %s; nothing was sent", resetType, strings.Join(allowed, ", ")))
 	case target == "":
-		return notDone(c.failf(fault.Unsupported, "%s has no Reset action, or its user may not use it; nothing was sent", s.ODataID))
+		return notDone(c.failf(fault.Unsupported, "its system has no Reset action, or its user may not use it; nothing was sent"))
 	}
 	return c.post(ctx, target, resetType)
+}
+
+// resettable is what Reset needs to know. After a System it takes no request: on a controller that takes half a minute for
+// an answer the call itself needs all the time that there is.
+func (c *Client) resettable(ctx context.Context) (allowed []string, target string, err error) {
+	c.mu.Lock()
+	known := c.facts
+	c.mu.Unlock()
+	if known.resets && known.target != "" {
+		return known.allowed, known.target, c.refusal()
+	}
+	s, err := c.readSystem(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	allowed, err = c.resetTypes(ctx, s)
+	return allowed, link{s.Actions.Reset.Target}.path(), err
 }
 
 // post sends the one call. gofish's own Reset is no good here: it adds If-Match, which newer iDRACs answer with 412,

@@ -19,7 +19,7 @@ func (c *Client) renew(ctx context.Context, stale string) error {
 	return c.login(ctx)
 }
 
-// login makes a session, or turns to basic authentication where the service has none. A refused login is remembered:
+// login makes a session, or turns to basic authentication where the service has none, or none that is free. A refused login is remembered:
 // the client sends nothing any more.
 func (c *Client) login(ctx context.Context) error {
 	if err := c.refusal(); err != nil {
@@ -41,6 +41,10 @@ func (c *Client) login(ctx context.Context) error {
 	}
 	switch status, infos := answer(err); {
 	case sessionsFull(status, infos):
+		// Others hold them, or a nightshift that was killed; they time out after half an hour. A request with the user and
+		// password of its own needs none, or one for its own time only, for which whenReady waits.
+		t.useBasic()
+		return nil
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
 		t.useBasic()
 		return nil

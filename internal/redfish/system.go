@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -47,11 +48,48 @@ func (c *Client) System(ctx context.Context) (live.BMC, error) {
 	if sku := strings.TrimSpace(s.SKU); sku != "" && strings.Contains(strings.ToLower(s.Manufacturer), "dell") {
 		bmc.Serial = sku
 	}
-	if bmc.ResetTypes, err = c.resetTypes(ctx, s); err != nil {
-		return live.BMC{}, err
-	}
-	bmc.Firmware, err = c.firmware(ctx, s)
+	known, err := c.learn(ctx, s)
+	bmc.ResetTypes, bmc.Firmware = known.allowed, known.firmware
 	return bmc, err
+}
+
+// facts do not change while the controller runs: an old one takes half a minute to tell each of them.
+type facts struct {
+	target           string // of Reset; empty: the system was not read yet, or has none
+	allowed          []string
+	firmware         string
+	resets, versions bool // were read
+}
+
+// learn reads what is not known yet, one after the other, and keeps each. Where the caller's time is over it answers
+// what it has: the power state, which was read before, is worth more.
+func (c *Client) learn(ctx context.Context, s computerSystem) (facts, error) {
+	c.mu.Lock()
+	f := c.facts
+	c.mu.Unlock()
+	f.target = link{s.Actions.Reset.Target}.path()
+	err := func() (err error) {
+		if !f.resets {
+			if f.allowed, err = c.resetTypes(ctx, s); err != nil {
+				return err
+			}
+			f.resets = true
+		}
+		if !f.versions {
+			if f.firmware, err = c.firmware(ctx, s); err != nil {
+				return err
+			}
+			f.versions = true
+		}
+		return nil
+	}()
+	c.mu.Lock()
+	c.facts = f
+	c.mu.Unlock()
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, fault.Auth) {
+		return f, nil
+	}
+	return f, err
 }
 
 func (c *Client) readSystem(ctx context.Context) (computerSystem, error) {

@@ -1,6 +1,7 @@
 package redfish
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -26,7 +27,8 @@ type transport struct {
 	password string
 	token    string // of the session
 	basic    bool
-	gate     bool // something before the service asks for basic authentication, also for a login
+	root     *bytes.Buffer // the service root as it was read last
+	gate     bool          // something before the service asks for basic authentication, also for a login
 }
 
 func newTransport(base *url.URL, conf *tls.Config) *transport {
@@ -76,11 +78,29 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if next == t.acts {
 		t.notice(res)
 	}
+	body := io.LimitReader(res.Body, maxBody)
+	if isRead(req.Method) && strings.TrimRight(req.URL.Path, "/") == strings.TrimRight(root, "/") {
+		kept := &bytes.Buffer{}
+		body = io.TeeReader(body, kept)
+		t.mu.Lock()
+		t.root = kept
+		t.mu.Unlock()
+	}
 	res.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(res.Body, maxBody), res.Body}
+	}{body, res.Body}
 	return res, nil
+}
+
+// takeRoot is the service root as it was read last. Nobody reads it now.
+func (t *transport) takeRoot() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.root == nil {
+		return nil
+	}
+	return t.root.Bytes()
 }
 
 // notice tells a refused login from one that was not looked at: a Redfish service says no in JSON (DSP0266, "Error
