@@ -192,9 +192,15 @@ func (r *run) awaited() string {
 	return ""
 }
 
-// approvers names those who approved the plan with the hash.
+// approvers names those who approved the plan with the hash: by their signatures, where these count.
 func (r *run) approvers(hash string) string {
 	var names []string
+	if r.needsSignatures() {
+		for _, a := range r.approvals(hash) {
+			names = append(names, a.Name)
+		}
+		return strings.Join(names, ", ")
+	}
 	for _, o := range r.Orders {
 		if o.Verb == runapi.Approve && o.Hash == hash && !slices.Contains(names, o.By) {
 			names = append(names, o.By)
