@@ -218,17 +218,26 @@ func (f *fixture) shuffled(seed uint64) {
 		mix(r, v.Guests)
 		mix(r, v.Tasks)
 		mix(r, v.Warnings)
+		mix(r, v.Datastores)
+		for k := range v.Guests {
+			mix(r, v.Guests[k].Datastores)
+		}
 		for k := range v.Hosts {
 			mix(r, v.Hosts[k].Datastores)
 		}
 	}
 	mix(r, f.state.VCenters)
 	mix(r, f.state.BMCs)
+	mix(r, f.state.Hosts)
+	for _, h := range f.state.Hosts {
+		mix(r, h.ESXi.Guests)
+	}
 	mix(r, f.ledger.Memory)
 	mix(r, f.ledger.Debts)
 	mix(r, f.lab.Hosts)
 	mix(r, f.lab.Guests)
 	mix(r, f.lab.Groups)
+	mix(r, f.lab.ApplicationClusters)
 }
 
 func mix[T any](r *rand.Rand, list []T) {

@@ -224,6 +224,27 @@ func TestOrderOfTheInputDoesNotMatter(t *testing.T) {
 	}
 }
 
+// The same for labs that carry themselves, up, down, and with their record lost; and nothing of the input is changed.
+func TestOrderOfTheInputDoesNotMatterToFoundations(t *testing.T) {
+	labs := map[string]func() *fixture{"inside": insideLab, "dr-box": drBox, "applications": appLab,
+		"inside, down": func() *fixture { return wentDown(t, insideLab) },
+		"inside, lost": func() *fixture { f := wentDown(t, insideLab); f.record = nil; return f }}
+	for seed := range uint64(40) {
+		labs[fmt.Sprintf("random %d", seed)] = func() *fixture { return randomFoundation(seed) }
+	}
+	for name, lab := range labs {
+		for _, runbook := range []string{runbooks.PowerDown, runbooks.PowerUp, runbooks.Settle} {
+			a, b := lab().observed().clone(t), lab().observed().clone(t)
+			a.params, b.params = nil, nil
+			same := a.clone(t)
+			b.shuffled(uint64(len(name)))
+			p, q := a.plan(t, runbook), b.plan(t, runbook)
+			require.Equal(t, p.Hash(), q.Hash(), "%s of %s: %s", runbook, name, strings.Join(plan.Diff(p, q), "\n"))
+			require.Equal(t, same, a)
+		}
+	}
+}
+
 func TestInputIsNotChanged(t *testing.T) {
 	for _, name := range []string{runbooks.PowerDown, runbooks.PowerUp, runbooks.Settle} {
 		f, same := allDown(), allDown()
