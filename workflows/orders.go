@@ -24,7 +24,7 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 			r.Orders = append(r.Orders, runapi.Record{At: workflow.Now(ctx).UTC(), Verb: verb, Order: o})
 			err := r.obey(ctx, verb, o)
 			r.wake.SendAsync(nil)
-			return r.sheet(), err
+			return r.answer(), err
 		}
 		validate := func(ctx workflow.Context, o runapi.Order) error { return r.check(ctx, verb, o) }
 		errs = append(errs, workflow.SetUpdateHandlerWithOptions(ctx, verb, handle, workflow.UpdateHandlerOptions{Validator: validate,
@@ -32,6 +32,19 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// answer is the sheet for whoever gave an order. It goes into the history with each: of long plans it says how many steps
+// are how, and not when each of them was.
+func (r *run) answer() runapi.Sheet {
+	s := r.sheet()
+	if len(s.Steps) > longPlan {
+		s.Begun, s.Finished, s.Notes = nil, nil, nil
+	}
+	return s
+}
+
+// longPlan is from how many steps on a plan is long.
+const longPlan = 1000
 
 func describe(verb string) string {
 	switch verb {

@@ -31,10 +31,10 @@ type State struct {
 	Runs     int            `json:"runs,omitempty"` // how many runs of the chain are behind
 
 	Steps    string                     `json:"steps,omitempty"`    // a letter for each step of the plan
-	BegunAt  []int64                    `json:"begunAt,omitempty"`  // tenths of a second since Started, -1: not yet
-	EndedAt  []int64                    `json:"endedAt,omitempty"`  // the same
+	BegunAt  runapi.Tenths              `json:"begunAt,omitempty"`  // tenths of a second since Started, -1: not yet
+	EndedAt  runapi.Tenths              `json:"endedAt,omitempty"`  // the same
 	Memos    map[string]*plan.Memo      `json:"memos,omitempty"`    // what steps that yielded left for their next attempt
-	Notes    map[string]string          `json:"notes,omitempty"`    // why a step is blocked or was skipped
+	Notes    runapi.Notes               `json:"notes,omitempty"`    // why a step is blocked or was skipped
 	Attempts map[string]int             `json:"attempts,omitempty"` // starts of a step, where there was more than one
 	Again    map[string]Again           `json:"again,omitempty"`    // decisions to act again
 	Amended  map[string]json.RawMessage `json:"amended,omitempty"`  // parameters changed by a retry

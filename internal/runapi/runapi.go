@@ -162,10 +162,10 @@ type Sheet struct {
 	Steps     string `json:"steps"`     // one letter for each step of the plan
 
 	// Begun and Finished are when the steps first began and came to their end, in tenths of a second since Started; -1: not yet.
-	Begun    []int64 `json:"begun,omitempty"`
-	Finished []int64 `json:"finished,omitempty"`
+	Begun    Tenths `json:"begun,omitempty"`
+	Finished Tenths `json:"finished,omitempty"`
 	// Notes say, by step id, why a step is blocked or was skipped, or what was special about it.
-	Notes map[string]string `json:"notes,omitempty"`
+	Notes Notes `json:"notes,omitempty"`
 	// Attempts counts, by step id, how often a step was started, where that is more than once.
 	Attempts  map[string]int `json:"attempts,omitempty"`
 	Decisions []Decision     `json:"decisions,omitempty"`
