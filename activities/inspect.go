@@ -114,7 +114,7 @@ func (a *Activities) vcenterOrRecord(ctx context.Context, book ledger.State, nam
 	if err == nil {
 		return &got, nil
 	}
-	if _, inside := a.lab.VCenterGuest(name); !inside || !isAway(err) || ctx.Err() != nil {
+	if _, inside := a.lab.VCenterGuest(name); !inside || !isAway(starting(err)) || ctx.Err() != nil {
 		return nil, err
 	}
 	a.log.Info("the vCenter does not answer", "target", name, "error", err)

@@ -218,6 +218,14 @@ func TestAVCenterThatIsAway(t *testing.T) {
 	require.Empty(t, st.VCenters, "no record: the planner knows what to do")
 	require.Len(t, st.Hosts, 1)
 
+	b := directActivities(w)
+	b.clients.dialVC = func(context.Context, endpoint.Resolved) (vcenter, error) {
+		return nil, fault.As(fault.Unsupported, errors.New("a page that says that it starts"))
+	}
+	st, err = b.inspect(t.Context(), w.book)
+	require.NoError(t, err)
+	require.False(t, st.VCenters[0].Remembered.IsZero(), "it is not there yet")
+
 	w.bmc.Power = live.Off
 	st, err = a.inspect(t.Context(), w.book)
 	require.NoError(t, err)
