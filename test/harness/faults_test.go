@@ -4,7 +4,6 @@ package harness
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -45,7 +44,7 @@ func broken(t *trap, _ context.Context, attempt int, next func() (any, error)) (
 func injected(kind simlab.Kind) func(*trap, context.Context, int, func() (any, error)) (any, error) {
 	return func(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
 		if attempt == 1 {
-			for _, verb := range calls[t.action] {
+			for _, verb := range calls[t.action.action] {
 				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
 			}
 		}
@@ -94,10 +93,13 @@ func faults() []fault {
 		}, ends: []string{runapi.Aborted, runapi.Partial}},
 		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
 		{name: "call hangs", at: injected(simlab.Hang), skip: noCall},
-		{name: "hung", at: func(_ *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "hung", at: func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
-				<-ctx.Done()
-				return nil, ctx.Err()
+				select {
+				case <-ctx.Done():
+				case <-t.rig.over:
+				}
+				return nil, context.DeadlineExceeded
 			}
 			return next()
 		}},
@@ -105,7 +107,9 @@ func faults() []fault {
 			_ = r.server.client.CancelWorkflow(r.Context(), run, "")
 		}, ends: []string{runapi.Aborted, runapi.Done}},
 		{name: "run paused", at: straight, meanwhile: func(r *rig, run string, _ *trap) {
-			r.order(run, runapi.Pause, runapi.Order{Reason: "a moment"})
+			if !r.order(run, runapi.Pause, runapi.Order{Reason: "a moment"}) {
+				return // it was the last step, and is over
+			}
 			r.eventually("what is in flight lands", func() bool { s := r.sheet(run); return s.Running == 0 })
 			r.order(run, runapi.Resume, runapi.Order{})
 		}},
@@ -136,6 +140,7 @@ func faults() []fault {
 				select {
 				case <-t.second:
 				case <-ctx.Done():
+				case <-t.rig.over:
 				}
 			}
 			return next()
@@ -172,7 +177,3 @@ var calls = map[plan.Action][]string{
 	plan.StopApplication:  {"exec"},
 	plan.StartApplication: {"exec"},
 }
-
-func (f fault) String() string { return f.name }
-
-var _ = fmt.Sprint

@@ -63,13 +63,14 @@ type rig struct {
 	worker *worker.Worker
 	traps  *traps
 	runs   int
-	since  int // calls that the lab had received when the last run began
+	over   chan struct{} // closed when nothing hangs any more
+	since  int           // calls that the lab had received when the last run began
 }
 
 // newRig starts a lab of its own for a test, with a trap for its activities.
 func newRig(t *testing.T, s *server, name string) *rig {
 	t.Helper()
-	r := &rig{T: t, server: s, traps: &traps{}}
+	r := &rig{T: t, server: s, traps: &traps{}, over: make(chan struct{})}
 	spec := labSpec()
 	spec.Name = name
 	var err error
@@ -81,7 +82,7 @@ func newRig(t *testing.T, s *server, name string) *rig {
 	r.file, err = inventory.Load(path)
 	require.NoError(t, err)
 	r.work()
-	t.Cleanup(func() { r.worker.Stop() })
+	t.Cleanup(func() { close(r.over); r.worker.Stop() })
 	return r
 }
 
@@ -117,16 +118,22 @@ func (r *rig) sheet(id string) (s runapi.Sheet) {
 	return s
 }
 
-// order gives an order to the run, again and again while no worker answers.
-func (r *rig) order(id, verb string, o runapi.Order) {
+// order gives an order to the run, again and again while no worker answers. It answers whether the run has obeyed: one that
+// has no step left to begin does not any more.
+func (r *rig) order(id, verb string, o runapi.Order) (obeyed bool) {
 	r.Helper()
 	o.By = "harness"
 	r.eventually(verb+" of "+id, func() bool {
 		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 		defer cancel()
 		h, err := r.server.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: verb, Args: []any{o}, WaitForStage: client.WorkflowUpdateStageCompleted})
-		return err == nil && h.Get(ctx, nil) == nil
+		if err == nil {
+			err = h.Get(ctx, nil)
+		}
+		obeyed = err == nil
+		return obeyed || r.sheet(id).Phase != runapi.PhaseExecute
 	})
+	return obeyed
 }
 
 func (r *rig) eventually(what string, ok func() bool) {

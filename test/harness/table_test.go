@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 )
 
@@ -26,10 +25,10 @@ type table struct {
 
 func newTable() *table { return &table{cells: map[[2]string][]string{}, skips: map[string][]string{}} }
 
-func (t *table) add(s subject, a plan.Action, f fault, sheet runapi.Sheet) {
+func (t *table) add(s subject, a kind, f fault, sheet runapi.Sheet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	key := [2]string{string(a), f.name}
+	key := [2]string{a.String(), f.name}
 	t.cells[key] = append(t.cells[key], s.runbook+": "+ending(sheet))
 }
 
@@ -45,10 +44,10 @@ func ending(s runapi.Sheet) string {
 	return words
 }
 
-func (t *table) skip(a plan.Action, f fault, why string) {
+func (t *table) skip(a kind, f fault, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.skips[why] = append(t.skips[why], string(a)+" × "+f.name)
+	t.skips[why] = append(t.skips[why], a.String()+" × "+f.name)
 }
 
 // print writes the table as Markdown: to the test's log, and to the file that NIGHTSHIFT_TABLE names.
@@ -61,10 +60,10 @@ func (t *table) print(tb *testing.T) {
 		b.WriteString(" " + f.name + " |")
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(faults())) + "\n")
-	for _, a := range plan.Actions() {
-		b.WriteString("| " + string(a) + " |")
+	for _, a := range kinds() {
+		b.WriteString("| " + a.String() + " |")
 		for _, f := range faults() {
-			b.WriteString(" " + cmp.Or(strings.Join(same(t.cells[[2]string{string(a), f.name}]), "; "), "–") + " |")
+			b.WriteString(" " + cmp.Or(strings.Join(same(t.cells[[2]string{a.String(), f.name}]), "; "), "–") + " |")
 		}
 		b.WriteString("\n")
 	}

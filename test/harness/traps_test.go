@@ -4,6 +4,7 @@ package harness
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"go.temporal.io/sdk/activity"
@@ -15,13 +16,23 @@ import (
 // traps stand between Temporal and the activities of a worker. One is set at a time.
 type traps struct {
 	interceptor.WorkerInterceptorBase
-	mu  sync.Mutex
-	set *trap
+	mu   sync.Mutex
+	set  *trap
+	seen []kind // of steps that came since they were asked for
+}
+
+// kinds answers which kinds of steps have come, and begins anew.
+func (t *traps) kinds() []kind {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seen := t.seen
+	t.seen = nil
+	return seen
 }
 
 // A trap waits for the first step with an action, and then breaks that step, and no other.
 type trap struct {
-	action plan.Action
+	action kind
 	fault  fault
 	rig    *rig
 	run    string
@@ -33,7 +44,7 @@ type trap struct {
 	second   chan struct{} // closed when the second has
 }
 
-func (t *traps) arm(r *rig, run string, action plan.Action, f fault) *trap {
+func (t *traps) arm(r *rig, run string, action kind, f fault) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.set = &trap{action: action, fault: f, rig: r, run: run, sprung: make(chan struct{}), second: make(chan struct{})}
@@ -50,8 +61,12 @@ func (t *traps) disarm() {
 func (t *traps) catch(info activity.Info, call plan.Call) (*trap, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	k := kind{plan.Action(info.ActivityType.Name), call.Target.Direct != ""}
+	if !slices.Contains(t.seen, k) {
+		t.seen = append(t.seen, k)
+	}
 	s := t.set
-	if s == nil || info.ActivityType.Name != string(s.action) || s.step != "" && s.step != call.Step {
+	if s == nil || s.action != k || s.step != "" && s.step != call.Step {
 		return nil, 0
 	}
 	s.attempts++
