@@ -85,8 +85,8 @@ func TestAClockThatIsSetBack(t *testing.T) {
 	s := b.sheet()
 	require.Equal(t, runapi.Done, s.Outcome)
 	require.Empty(t, s.Amendments)
-	require.Equal(t, []int64{0}, s.Begun)
-	require.Equal(t, []int64{0}, s.Finished)
+	require.Equal(t, runapi.Tenths{0}, s.Begun)
+	require.Equal(t, runapi.Tenths{0}, s.Finished)
 	require.Zero(t, s.Elapsed(s.Ended))
 }
 
