@@ -283,3 +283,68 @@ func TestALostRecordIsMadeUpFor(t *testing.T) {
 		})
 	}
 }
+
+// The vCenter boots, and nothing else is left to do: the run waits until it is there.
+func TestAVCenterThatBootsIsAwaited(t *testing.T) {
+	f := oneHost()
+	o := f.observed()
+	vc := *f.vc()
+	vc.Remembered = at
+	o.state.VCenters = []live.VCenter{vc}
+	p := o.plan(t, runbooks.PowerUp)
+	require.Empty(t, p.Blockers)
+	require.Equal(t, []string{"await-vcenter:vc1", "await-host:esx1"}, ids(p.Steps))
+}
+
+func TestSettleNeedsItsVCenter(t *testing.T) {
+	f := wentDown(t, insideLab)
+	f.bmc("esx1").Power, f.host("esx1").Connection = live.On, live.Connected
+	p := f.observed().plan(t, runbooks.Settle)
+	require.True(t, among(p.Blockers, finding{"vCenter vc1", "nothing can be given back"}))
+	require.Empty(t, p.Steps)
+}
+
+// A kept host carries nightshift, and stays; the vCenter is on another one, and goes.
+func TestAKeptHostBesidesAVCenterThatGoes(t *testing.T) {
+	world := func() *fixture {
+		f := homeLab()
+		f.guest("vcsa").Host, f.guest("vcsa").Cluster = f.host("esx21").Ref, "domain-c8"
+		f.esxi("esx21")
+		return f
+	}
+	p := world().observed().plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers)
+	require.Equal(t, "esx21", step(t, p, "shutdown-host:esx21").Target.Direct)
+	require.Empty(t, step(t, p, "shutdown-host:esx22").Target.Direct)
+	f := wentDown(t, world)
+	require.Contains(t, f.observed().plan(t, runbooks.PowerDown).Title, "Nothing to do")
+	up := f.observed().plan(t, runbooks.PowerUp)
+	require.Empty(t, up.Blockers)
+	require.False(t, has(up, "await-host:nuc"))
+	f.run(t, up, newRand(), nil)
+	require.Empty(t, f.observed().plan(t, runbooks.PowerUp).Steps)
+}
+
+// A host that provides something itself goes down after all that need it, and comes up before them.
+func TestAHostThatProvides(t *testing.T) {
+	world := func() *fixture {
+		f := insideLab()
+		f.store("datastore-9", "nfs", "esx1", "esx2", "esx3")
+		f.on("datastore-9", "web01", "vcsa")
+		f.labHost("esx3").Provides = []inventory.Provision{"datastore:nfs", "dns"}
+		f.esxi("esx3")
+		return f
+	}
+	p := world().observed().plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers)
+	all := before(p)
+	for _, g := range []string{"web01", "vcsa", "kms01", "secret"} {
+		require.True(t, all["enter-maintenance:esx3"]["shutdown-guest:"+g], g)
+	}
+	require.False(t, all["shutdown-host:esx3"]["shutdown-guest:ss1"], "ss1 needs none of it")
+	up := wentDown(t, world).observed().plan(t, runbooks.PowerUp)
+	all = before(up)
+	require.True(t, all["power-on-guest:vcsa"]["reach-host:esx3"])
+	require.True(t, all["power-on-guest:web01"]["reach-host:esx3"])
+	require.False(t, all["power-on-guest:ss1"]["reach-host:esx3"])
+}

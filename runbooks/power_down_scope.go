@@ -100,7 +100,7 @@ func (d *descent) checkHostDown(h *host) {
 	}
 	d.checkReset(h, false, "On", "switch it on again")
 	if h.live.Lockdown == "lockdownStrict" {
-		// No step logs in to a host, so lockdown mode stands in nobody's way; but strict leaves no way in without its vCenter.
+		// Through the vCenter, lockdown mode stands in nobody's way; but strict leaves no way in without it.
 		d.warn(h.subject(), "is in strict lockdown mode: should vCenter "+h.vc.Name+" be lost, nobody can log in to it", "")
 	}
 	if h.live.Maintenance && !d.inOurMaintenance(h) {

@@ -336,7 +336,7 @@ func (a *ascent) checkGuest(g *guest, t plan.Target, started string) string {
 func (a *ascent) awaitVCenters(vcs []*vcenter) {
 	for _, vc := range a.vcenters {
 		g := a.vcenterGuest(vc)
-		if !vc.absent() || g == nil || !slices.Contains(vcs, vc) && a.last[g] == "" {
+		if !vc.absent() || g == nil {
 			continue
 		}
 		id := a.add(plan.Step{ID: "await-vcenter:" + vc.Name, Title: "Wait until vCenter " + vc.Name + " answers", Group: "vCenter " + vc.Name, Action: plan.AwaitVCenter,

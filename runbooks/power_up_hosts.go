@@ -84,6 +84,7 @@ func (a *ascent) awaitStores(c *climb, alone bool) {
 	p := plan.AwaitDatastoresParams{Host: c.h.lab.Name}
 	for _, ref := range c.h.stores() {
 		name := c.h.vc.stores[ref]
+		p.Rescan = p.Rescan || a.stores.host(c.h.vc, name) != nil // which may come up later than this one
 		switch {
 		case a.stores.guest(c.h.vc, name) != nil: // awaitServed
 		case alone && name != "":

@@ -51,7 +51,7 @@ func (a *ascent) chooseHosts() {
 		case !a.scope.host(h):
 		case h.kept != "":
 			a.leave(h.subject(), h.kept)
-			if h.live != nil && !h.connected() && h.lab != nil {
+			if h.live != nil && !h.connected() && h.lab != nil && h.vc.answers() {
 				a.warn(h.subject(), "is kept, but vCenter says "+h.live.Connection, "power-up leaves it alone; see to it by hand")
 			}
 		case h.vc.live == nil: // said already

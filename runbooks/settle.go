@@ -24,11 +24,16 @@ func planSettle(in Input) (plan.Plan, error) {
 		owed[d.Target.Endpoint] = true
 	}
 	b.checkVCenters(func(vc *vcenter) bool { return owed[vc.Name] })
+	for _, vc := range b.vcenters {
+		if owed[vc.Name] && vc.live != nil && vc.absent() && !vc.unrecorded {
+			b.block(vc.subject(), "does not answer, so nothing can be given back to its hosts and clusters", "run power-up, which starts the vCenter and gives back all")
+		}
+	}
 	b.checkDebts()
 	var clusters []*cluster
 	for _, c := range b.clusters {
 		switch {
-		case len(b.debtsOf(c)) == 0:
+		case len(b.debtsOf(c)) == 0 || !c.vc.answers():
 		case !c.somewhereUp():
 			b.warn(c.subject(), "no host of it is connected, so nothing can be given back to it now", "run power-up, which gives it back")
 		default:
@@ -65,7 +70,7 @@ func planSettle(in Input) (plan.Plan, error) {
 func (b *builder) owedHosts() (list []*host) {
 	for _, h := range b.hosts {
 		switch {
-		case !b.inOurMaintenance(h) || h.kept != "":
+		case !b.inOurMaintenance(h) || h.kept != "" || !h.vc.answers():
 		case !h.connected():
 			b.warn(h.subject(), "is to be taken out of maintenance mode, but it is not connected", "run power-up, which does it")
 		default:
