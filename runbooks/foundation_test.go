@@ -348,3 +348,25 @@ func TestAHostThatProvides(t *testing.T) {
 	require.True(t, all["power-on-guest:web01"]["reach-host:esx3"])
 	require.False(t, all["power-on-guest:ss1"]["reach-host:esx3"])
 }
+
+// A host that is on, and does not answer yet, is waited for: a run may have been stopped while it booted.
+func TestAHostThatBootsIsWaitedFor(t *testing.T) {
+	f := wentDown(t, insideLab)
+	f.bmc("esx1").Power = live.On
+	o := f.observed()
+	o.state.Hosts = []live.DirectHost{{Host: "esx1", Err: "connect: no route to host"}}
+	p := o.plan(t, runbooks.PowerUp)
+	require.Empty(t, p.Blockers)
+	require.True(t, among(p.Warnings, finding{"host esx1", "does not answer yet"}))
+	require.False(t, has(p, "power-on-host:esx1"))
+	require.True(t, before(p)["power-on-guest:ss1"]["reach-host:esx1"])
+	f.labHost("esx1").ESXi = nil
+	require.True(t, among(o.plan(t, runbooks.PowerUp).Blockers, finding{"host esx1", "comes up before vCenter vc1, as guest dc01 on it provides dns, ntp, identity: that takes the host's own API"}))
+}
+
+func TestPowerUpOfAVCenterThatIsKept(t *testing.T) {
+	f := wentDown(t, insideLab)
+	f.labGuest("vcsa").Keep = true
+	p := f.observed().plan(t, runbooks.PowerUp)
+	require.True(t, among(p.Blockers, finding{"guest vcsa", "vCenter vc1 runs in it and does not answer, but the guest is left alone"}))
+}

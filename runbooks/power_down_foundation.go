@@ -74,7 +74,7 @@ func (b *builder) checkOwnAPI(h *host, why string, must bool) {
 		return
 	case h.live != nil && h.live.Lockdown != "" && h.live.Lockdown != "lockdownDisabled":
 		b.block(h.subject(), why+": that takes the host's own API, but the host is in lockdown mode ("+h.live.Lockdown+")", "end its lockdown mode in vCenter"+keep)
-	case h.direct == nil && h.bmcSays(live.Off): // cannot be tried now
+	case h.live == nil || !h.connected() && h.vc.absent(): // cannot be tried before it is up
 	case h.direct == nil && !must:
 		b.warn(h.subject(), why+": that takes the host's own API, which was not tried", "")
 	case h.direct == nil:
