@@ -33,6 +33,7 @@ type bmc struct {
 	mu       sync.Mutex
 	sessions map[string]string // token to id
 	nextID   int
+	asked    int // requests so far
 }
 
 func (l *Lab) startBMC(h *host, port int) error {
@@ -41,7 +42,11 @@ func (l *Lab) startBMC(h *host, port int) error {
 		sessions: map[string]string{},
 	}
 	var err error
-	if b.cert, err = selfSigned(h.spec.Name + "-oob"); err != nil {
+	certificate := selfSigned
+	if h.spec.Quirks.LegacyTLS {
+		certificate = oldCertificate
+	}
+	if b.cert, err = certificate(h.spec.Name + "-oob"); err != nil {
 		return err
 	}
 	b.addr, err = l.listen(b.system, port, &b.cert, l.boundary(b.system, b.identify, b.refuse, redfishResult, b.routes()))
@@ -57,7 +62,6 @@ func (b *bmc) routes() http.Handler {
 		writeJSON(w, http.StatusOK, doc{"v1": "/redfish/v1/"})
 	})
 	mux.HandleFunc("POST "+sessionPath, b.login)
-	mux.HandleFunc("POST /redfish/v1/SessionService/Sessions", b.login)
 	guarded := map[string]http.HandlerFunc{
 		"DELETE " + sessionPath + "/{id}": b.logout,
 		"GET " + sessionPath:              b.listSessions,
@@ -66,6 +70,7 @@ func (b *bmc) routes() http.Handler {
 		"GET /redfish/v1/Systems":         collection("/redfish/v1/Systems", "#ComputerSystemCollection.ComputerSystemCollection", systemPath),
 		"GET " + systemPath:               b.getSystem,
 		"POST " + resetPath:               b.reset,
+		"GET " + actionInfoPath:           b.actionInfo,
 		"GET /redfish/v1/Managers":        collection("/redfish/v1/Managers", "#ManagerCollection.ManagerCollection", managerPath),
 		"GET " + managerPath:              b.getManager,
 		"GET /redfish/v1/Chassis":         collection("/redfish/v1/Chassis", "#ChassisCollection.ChassisCollection", chassisPath),
@@ -75,13 +80,13 @@ func (b *bmc) routes() http.Handler {
 	for pattern, handler := range guarded {
 		mux.HandleFunc(pattern, b.authenticated(handler))
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return b.quirky(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("OData-Version", "4.0")
 		if p := strings.TrimSuffix(r.URL.Path, "/"); p != "" && p != "/redfish/v1" {
 			r.URL.Path = p
 		}
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // identify names what a request asks for.
@@ -176,7 +181,7 @@ func (b *bmc) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.mu.Lock()
-	if len(b.sessions) >= bmcSessions {
+	if len(b.sessions) >= b.maxSessions() {
 		b.mu.Unlock()
 		fail(w, http.StatusServiceUnavailable, "IDRAC.1.6.RAC0218", "The maximum number of user sessions is reached.")
 		return
@@ -187,7 +192,7 @@ func (b *bmc) login(w http.ResponseWriter, r *http.Request) {
 	b.mu.Unlock()
 	b.lab.rec.login(b.system, true)
 	w.Header().Set("X-Auth-Token", token)
-	w.Header().Set("Location", sessionPath+"/"+id)
+	w.Header().Set("Location", b.sessionsAt()+"/"+id)
 	writeJSON(w, http.StatusCreated, sessionObject(id, b.user))
 }
 

@@ -23,7 +23,7 @@ func (b *bmc) root(w http.ResponseWriter, _ *http.Request) {
 		"@odata.context": "/redfish/v1/$metadata#ServiceRoot.ServiceRoot", "@odata.id": "/redfish/v1", "@odata.type": "#ServiceRoot.v1_3_0.ServiceRoot",
 		"Id": "RootService", "Name": "Root Service", "Description": "Root Service", "RedfishVersion": "1.4.0", "Product": "Integrated Dell Remote Access Controller",
 		"Systems": link("/redfish/v1/Systems"), "Managers": link("/redfish/v1/Managers"), "Chassis": link("/redfish/v1/Chassis"),
-		"SessionService": link("/redfish/v1/SessionService"), "Links": doc{"Sessions": link(sessionPath)},
+		"SessionService": link("/redfish/v1/SessionService"), "Links": doc{"Sessions": link(b.sessionsAt())},
 	})
 }
 
@@ -31,7 +31,7 @@ func (b *bmc) sessionService(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, doc{
 		"@odata.context": "/redfish/v1/$metadata#SessionService.SessionService", "@odata.id": "/redfish/v1/SessionService",
 		"@odata.type": "#SessionService.v1_1_3.SessionService", "Id": "SessionService", "Name": "Session Service",
-		"ServiceEnabled": true, "SessionTimeout": 1800, "Sessions": link(sessionPath),
+		"ServiceEnabled": true, "SessionTimeout": 1800, "Sessions": link(b.sessionsAt()),
 	})
 }
 
@@ -67,9 +67,7 @@ func (b *bmc) getSystem(w http.ResponseWriter, _ *http.Request) {
 		"MemorySummary":    doc{"TotalSystemMemoryGiB": s.MemoryGB, "Status": doc{"Health": "OK", "State": "Enabled"}},
 		"ProcessorSummary": doc{"Count": 1, "Model": "Intel(R) Xeon(R) CPU E5-2620 0 @ 2.00GHz", "Status": doc{"Health": "OK", "State": "Enabled"}},
 		"Links":            doc{"ManagedBy": []doc{link(managerPath)}, "Chassis": []doc{link(chassisPath)}},
-		"Actions": doc{"#ComputerSystem.Reset": doc{
-			"target": resetPath, "ResetType@Redfish.AllowableValues": resetTypes(),
-		}},
+		"Actions":          doc{"#ComputerSystem.Reset": b.resetAction()},
 	})
 }
 
@@ -77,7 +75,7 @@ func (b *bmc) getManager(w http.ResponseWriter, _ *http.Request) {
 	t := now()
 	writeJSON(w, http.StatusOK, doc{
 		"@odata.context": "/redfish/v1/$metadata#Manager.Manager", "@odata.id": managerPath, "@odata.type": "#Manager.v1_3_2.Manager",
-		"Id": "iDRAC.Embedded.1", "Name": "Manager", "ManagerType": "BMC", "Model": "12G Modular", "FirmwareVersion": "2.65.65.65",
+		"Id": "iDRAC.Embedded.1", "Name": "Manager", "ManagerType": "BMC", "Model": "12G Modular", "FirmwareVersion": b.host.spec.Firmware,
 		"DateTime": t, "DateTimeLocalOffset": t[len(t)-6:], "PowerState": "On", "UUID": derived(0, b.lab.spec.Name, "bmc", b.host.spec.Name).String(),
 		"Status": doc{"Health": "OK", "State": "Enabled"}, "Links": doc{"ManagerForServers": []doc{link(systemPath)}},
 	})

@@ -190,8 +190,7 @@ func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler htt
 	l.gatesMu.Unlock()
 	var serve net.Listener = g
 	if cert != nil {
-		// HTTP/1.1 only, as the real ones: and a connection that is cut then cuts one call.
-		serve = tls.NewListener(g, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
+		serve = tls.NewListener(g, serverTLS(*cert))
 	}
 	srv := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

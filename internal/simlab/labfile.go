@@ -121,7 +121,11 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 		if b, ok := l.BMC(h.spec.Name); ok {
 			w.line("    bmc:\n      url: %s\n      user: %s", b.URL, b.User)
 			w.line("      password: file:%s", filepath.Join(dir, "secrets", h.spec.Name+"-oob.password"))
-			w.line("      tls: {fingerprint: %q}\n      serial: %q", b.Fingerprint, h.spec.Serial)
+			legacy := ""
+			if h.spec.Quirks.LegacyTLS {
+				legacy = ", legacyTLS: true"
+			}
+			w.line("      tls: {fingerprint: %q%s}\n      serial: %q", b.Fingerprint, legacy, h.spec.Serial)
 		}
 		if e := l.esxis.of(h); e != nil {
 			w.line("    esxi:\n      url: %s\n      user: %s", e.url, esxiUser)

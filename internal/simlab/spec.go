@@ -51,6 +51,8 @@ type HostSpec struct {
 	UUID, Serial  string
 	SwappedUUID   bool // the BMC writes the UUID's first three fields in the other byte order
 	Vendor, Model string
+	Firmware      string // of the BMC; default "2.65.65.65"
+	Quirks        Quirks // of the BMC
 	MemoryGB      int
 	Version       string // of ESXi; default "7.0.3"
 	Build         string
@@ -187,6 +189,7 @@ func (h *HostSpec) complete(lab string, seed int64) {
 	h.UUID = orDefault(h.UUID, fmt.Sprintf("4c4c4544-00%s-10%s-80%s-b4c04f%s", hex[0:2], hex[2:4], hex[4:6], hex[6:12]))
 	h.Serial = orDefault(h.Serial, strings.ToUpper(hex[12:18])+"J")
 	h.Vendor, h.Model = orDefault(h.Vendor, "Dell Inc."), orDefault(h.Model, "PowerEdge R620")
+	h.Firmware = orDefault(h.Firmware, "2.65.65.65")
 	h.MemoryGB = orDefault(h.MemoryGB, 96)
 	h.Version, h.Build = orDefault(h.Version, "7.0.3"), orDefault(h.Build, "21930508")
 	h.Lockdown = orDefault(h.Lockdown, "lockdownDisabled")
