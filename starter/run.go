@@ -22,6 +22,7 @@ type runOptions struct {
 	wait       bool
 	onFailure  string
 	deadline   time.Duration
+	staleAfter time.Duration // for tests
 	sign       bool
 	key        keyOptions
 }
@@ -47,6 +48,8 @@ the watching, and a crash only interrupts it.
 	f.BoolVar(&o.detach, "detach", false, "do not watch: end as soon as the run is under way")
 	f.BoolVar(&o.wait, "wait", false, "wait for the locks of other runs instead of being refused")
 	f.StringVar(&o.onFailure, "on-failure", "", "what to do with a step that fails: ask, skip, force or abort (default: the lab file's)")
+	f.DurationVar(&o.staleAfter, "stale-after", 0, "how late the run may wake (for tests)")
+	_ = f.MarkHidden("stale-after") // it is there
 	f.DurationVar(&o.deadline, "deadline", 0, "end the run in order when it takes longer (default: the lab file's)")
 	f.BoolVar(&o.sign, "sign", false, "sign the request, as runbooks with approvers want it: who asks for a run is told from who approves it")
 	o.key.addFlags(f)
@@ -100,7 +103,7 @@ func (o runOptions) params(a *app, name string) (runbooks.Runbook, runapi.Params
 		return rb, runapi.Params{}, err
 	}
 	p := runapi.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes, Wait: o.wait,
-		OnFailure: plan.OnFailure(o.onFailure), Deadline: plan.Duration(o.deadline)}
+		OnFailure: plan.OnFailure(o.onFailure), Deadline: plan.Duration(o.deadline), StaleAfter: plan.Duration(o.staleAfter)}
 	if !p.OnFailure.Valid() {
 		return rb, p, usage("--on-failure %s: allowed are ask, skip, force, abort", o.onFailure)
 	}

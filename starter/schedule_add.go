@@ -22,6 +22,7 @@ func newScheduleAddCommand(a *app) *cobra.Command {
 		Long: `Start a runbook by the clock, in a time zone. A run that could not be started within 10 minutes of its time is missed
 and counted; one whose predecessor is still under way is skipped. Scheduled runs are carried out without asking,
 unless the lab file demands an approval for the runbook; a hold skips them.
+In the nights in which clocks are set, a time that is there twice starts one run, and one that is left out starts none.
 
   nightshift schedule add nightly power-down --cron "0 23 * * *" --zone Europe/Berlin`,
 		Args: wants("NAME", "RUNBOOK"),

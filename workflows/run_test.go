@@ -519,19 +519,33 @@ func TestPauseBeginsNothingNew(t *testing.T) {
 func TestNobodyAnswers(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(9, "no Tools")
+	b.held.Debts = []plan.Debt{{ID: "vc/domain-c8/ha", Was: "true"}}
 	start := b.Now()
 	b.run(runapi.Params{Approved: true})
 	s := b.sheet()
 	require.Equal(t, runapi.Aborted, s.Outcome)
 	require.Equal(t, "nobody answered for 12h", s.Why)
 	require.GreaterOrEqual(t, s.Ended.Sub(start), 12*time.Hour)
+	requirePutBack(t, b)
+}
+
+// requirePutBack: after a deadline, what must run has run, and what is owed is told.
+func requirePutBack(t *testing.T, b *bench) {
+	t.Helper()
+	require.Equal(t, "dddhdud", b.sheet().Steps)
+	require.Equal(t, "unmark", b.ran()[len(b.ran())-1])
+	require.Equal(t, b.held.Debts, b.sheet().Owed)
+	require.NotEmpty(t, b.sheet().Owed)
+	require.Equal(t, 1, b.released)
 }
 
 func TestDeadline(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.does["g3"] = failing(9, "no Tools")
+	b.held.Debts = []plan.Debt{{ID: "vc/domain-c8/ha", Was: "true"}}
 	b.run(runapi.Params{Approved: true, Deadline: plan.Duration(2 * time.Hour)})
 	require.Equal(t, "deadline of the run (2h)", b.sheet().Why)
+	requirePutBack(t, b)
 }
 
 func TestHandsOverWithEverything(t *testing.T) {
