@@ -21,7 +21,11 @@ func TestWhatGoesBeyondAnApprovedPlan(t *testing.T) {
 	}
 	cluster := Target{Kind: Cluster, Name: "c1", Endpoint: "vc1", Ref: "domain-c1"}
 	approved := Plan{Steps: []Step{step(ShutdownGuest, web, down), step(ShutdownHost, host, off), step(SuspendSetting, cluster, SettingParams{HA})}}
-	with := func(change func(*ShutdownGuestParams)) Step { p := down; change(&p); return step(ShutdownGuest, web, p) }
+	with := func(change func(*ShutdownGuestParams)) Step {
+		p := down
+		change(&p)
+		return step(ShutdownGuest, web, p)
+	}
 	withHost := func(change func(*ShutdownHostParams)) Step { p := off; change(&p); return step(ShutdownHost, host, p) }
 	set := func(s Step, change func(*Step)) Step { change(&s); return s }
 	for name, c := range map[string]struct {
