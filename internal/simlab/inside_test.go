@@ -151,10 +151,12 @@ func TestADatastoreComesAndGoesWithItsGuest(t *testing.T) {
 	require.NoError(t, own.ShutdownGuest(r.ctx, zfs))
 	r.until("off", func(l *Lab) bool { return l.Guests()["zfs01"].Power == guestOff })
 	require.Zero(t, r.Crashes(), "nothing ran on it")
-	require.False(t, accessible("iscsi01"))
+	require.Eventually(t, func() bool { return !accessible("iscsi01") }, time.Minute, time.Millisecond, "shown a moment later")
 	require.True(t, accessible("boot"))
 	require.False(t, r.Datastores()["iscsi01"].Served)
 	g, err := own.Guest(r.ctx, web)
+	for ; err == nil && g.Connection == live.Connected && r.ctx.Err() == nil; g, err = own.Guest(r.ctx, web) { // as above
+	}
 	require.NoError(t, err)
 	require.Equal(t, "inaccessible", g.Connection)
 	require.Empty(t, g.UUID, "who it is lies on the datastore")

@@ -49,14 +49,17 @@ func (v *view) hostEvents(ctx *simulator.Context, obj *simulator.HostSystem, con
 
 // moveEvent tells that a guest is on another host now.
 func (v *view) moveEvent(ctx *simulator.Context, g *guest, vm *simulator.VirtualMachine, from, to types.ManagedObjectReference) {
+	ds := types.DatastoreEventArgument{EntityEventArgument: types.EntityEventArgument{Name: g.spec.Datastore}, Datastore: v.datastores[g.spec.Datastore]}
+	dc := types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: v.nameOf(v.datacenter)}, Datacenter: v.datacenter}
 	v.post(ctx, &types.VmMigratedEvent{
 		VmEvent: types.VmEvent{Event: types.Event{
+			Datacenter: &dc, Ds: &ds,
 			Host: &types.HostEventArgument{EntityEventArgument: types.EntityEventArgument{Name: v.nameOf(to)}, Host: to},
 			Vm:   &types.VmEventArgument{EntityEventArgument: types.EntityEventArgument{Name: g.spec.Name}, Vm: vm.Self},
 		}},
 		SourceHost:       types.HostEventArgument{EntityEventArgument: types.EntityEventArgument{Name: v.nameOf(from)}, Host: from},
-		SourceDatacenter: &types.DatacenterEventArgument{EntityEventArgument: types.EntityEventArgument{Name: v.nameOf(v.datacenter)}, Datacenter: v.datacenter},
-		SourceDatastore:  &types.DatastoreEventArgument{EntityEventArgument: types.EntityEventArgument{Name: g.spec.Datastore}, Datastore: v.datastores[g.spec.Datastore]},
+		SourceDatacenter: &dc,
+		SourceDatastore:  &ds,
 	})
 }
 
