@@ -27,7 +27,7 @@ func anAgent(t *testing.T, keys ...any) {
 	for _, k := range keys {
 		require.NoError(t, ring.Add(agent.AddedKey{PrivateKey: k}))
 	}
-	dir, err := os.MkdirTemp("", "agent") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "agent") //nolint:usetesting // t.TempDir is too long for a socket
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, "s")
