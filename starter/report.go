@@ -10,19 +10,21 @@ import (
 )
 
 func newReportCommand(a *app) *cobra.Command {
+	all := false
 	c := &cobra.Command{
 		Use:   "report RUN",
 		Short: "What a run did, when, by whom, and what is left",
 		Long: `Tell what a run did, when and by whom, what was decided on the way, what is half done, undone or untouched, and which
 command goes on from there. RUN is its id, or "latest". It works for runs under way too. The exit code is the run's.`,
 		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
-		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0], all) },
 	}
+	c.Flags().BoolVar(&all, "all", false, "every step, where a long list is folded by group")
 	c.AddCommand(newReportVerifyCommand(a))
 	return c
 }
 
-func runReport(ctx context.Context, a *app, arg string) error {
+func runReport(ctx context.Context, a *app, arg string, all bool) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -46,9 +48,12 @@ func runReport(ctx context.Context, a *app, arg string) error {
 	if broken != nil {
 		r.Broken(broken.Error(), broken.Status)
 	}
-	if a.json() {
+	switch {
+	case a.json():
 		err = a.writeJSON(r)
-	} else {
+	case all:
+		r.FullText(a.out)
+	default:
 		r.Text(a.out)
 	}
 	switch {

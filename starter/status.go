@@ -17,12 +17,28 @@ import (
 )
 
 func newStatusCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "What is under way, blocked, locked, owed, on hold and scheduled",
-		Args:  atMost(0),
-		RunE:  func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), a) },
+	o := &stepsOptions{}
+	c := &cobra.Command{
+		Use:   "status [RUN]",
+		Short: "What is under way, blocked, locked, owed, on hold and scheduled; with a run: its steps",
+		Long: `Tell what is under way in the lab, blocked, locked, owed, on hold and scheduled.
+
+With a run, or one of the flags that choose steps: the steps of the run, by group. Groups of long plans are folded, but for what
+is blocked or running; what is chosen is not. ` + runHelp + `
+
+  nightshift status latest
+  nightshift status --state blocked --state running
+  nightshift status latest --group Guests --grep web`,
+		Args: atMost(1), ValidArgsFunction: a.completeRun,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && !o.chosen() {
+				return runStatus(c.Context(), a)
+			}
+			return runSteps(c.Context(), a, *o, firstOf(args...))
+		},
 	}
+	o.addFlags(c.Flags())
+	return c
 }
 
 // A labStatus is what `status -o json` prints.

@@ -12,11 +12,20 @@ import (
 	"nightshift/internal/runapi"
 )
 
-// Text writes the whole report for people.
-func (r Report) Text(w io.Writer) {
+// foldAbove is how many steps a report lists one by one; of more it tells the groups, and the steps of which there is
+// something to say.
+const foldAbove = 60
+
+// Text writes the report for people, folded where it has many steps. All of them are written by FullText.
+func (r Report) Text(w io.Writer) { r.text(w, len(r.Steps) > foldAbove) }
+
+// FullText writes the report with every step.
+func (r Report) FullText(w io.Writer) { r.text(w, false) }
+
+func (r Report) text(w io.Writer, folded bool) {
 	r.heading(w)
 	r.stepsByState(w)
-	r.timeline(w)
+	r.timeline(w, folded)
 	r.history(w)
 	r.signatures(w)
 	findings(w, "Left alone on purpose", r.OnPurpose)
@@ -113,7 +122,7 @@ func (r Report) stepsByState(w io.Writer) {
 }
 
 // timeline lists what was done, in the order in which it ended.
-func (r Report) timeline(w io.Writer) {
+func (r Report) timeline(w io.Writer, folded bool) {
 	var done []Step
 	for _, s := range r.Steps {
 		if s.State == StateDone || s.State == StateRunning {
@@ -121,6 +130,10 @@ func (r Report) timeline(w io.Writer) {
 		}
 	}
 	slices.SortStableFunc(done, func(a, b Step) int { return a.Begun.Compare(b.Begun) })
+	if folded {
+		foldedGroups(w, done)
+		done = slices.DeleteFunc(done, Step.plain)
+	}
 	var lines []string
 	for _, s := range done {
 		line := fmt.Sprintf("  %s  %-8s %s", s.Begun.Local().Format("15:04:05"), took(s.Seconds), s.Title)
@@ -136,8 +149,58 @@ func (r Report) timeline(w io.Writer) {
 		}
 		lines = append(lines, line+suffix(s.Note))
 	}
-	if len(lines) > 0 {
+	switch {
+	case folded:
+		section(w, "Of which there is something to say", lines)
+	case len(lines) > 0:
 		fmt.Fprintf(w, "\nDone, in order\n%s\n", strings.Join(lines, "\n"))
+	}
+}
+
+// plain tells that there is nothing to say of a step but that it was done.
+func (s Step) plain() bool {
+	return s.State == StateDone && s.Attempts <= 1 && s.Note == "" && s.Forced == "" && len(s.Amended) == 0
+}
+
+// foldedGroups tells of each group how many of its steps are done, from when to when. The steps are sorted by their begin.
+func foldedGroups(w io.Writer, done []Step) {
+	type group struct {
+		name       string
+		n, running int
+		from, to   time.Time
+	}
+	var groups []*group
+	index := map[string]*group{}
+	for _, s := range done {
+		g := index[s.Group]
+		if g == nil {
+			g = &group{name: s.Group, from: s.Begun}
+			index[s.Group] = g
+			groups = append(groups, g)
+		}
+		if s.State == StateRunning {
+			g.running++
+		} else {
+			g.n++
+		}
+		if s.Ended.After(g.to) {
+			g.to = s.Ended
+		}
+	}
+	if len(groups) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nDone, by group (every step: nightshift report RUN --all)\n")
+	const most = 2 * maxListed
+	for _, g := range groups[:min(most, len(groups))] {
+		line := fmt.Sprintf("  %s  %-8s %s: %d done", g.from.Local().Format("15:04:05"), took(max(0, g.to.Sub(g.from).Seconds())), g.name, g.n)
+		if g.running > 0 {
+			line += fmt.Sprintf(", %d still running", g.running)
+		}
+		fmt.Fprintln(w, line)
+	}
+	if n := len(groups) - most; n > 0 {
+		fmt.Fprintf(w, "  … and %d more groups\n", n)
 	}
 }
 
