@@ -244,3 +244,28 @@ func TestAScheduleIsNobodysOwn(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAmendmentNeedsSignaturesOfItsOwn: what was signed for the first plan is none for a harsher one.
+func TestAnAmendmentNeedsSignaturesOfItsOwn(t *testing.T) {
+	s := newSigned(t, 1)
+	s.plan.Steps = []plan.Step{guest("g1", plan.LeaveGuest), always("unmark", "g1")}
+	s.does["g1"] = asking(1, "no Tools")
+	s.replanned(guest("g1", plan.PowerOffGuest))
+	first := s.approve("bob", nil)
+	s.order(time.Minute, runapi.Approve, first, "")
+	s.RegisterDelayedCallback(func() {
+		to := s.now().Proposal.To
+		again := first
+		again.Hash = to
+		s.say(runapi.Approve, again, "signed for plan")
+		s.say(runapi.Approve, runapi.Order{By: "bob", Hash: to}, "a name alone is none")
+		o := s.approve("joe", func(a *signature.Approval) { a.Plan = to })
+		o.Hash = to
+		s.say(runapi.Approve, o, "")
+	}, 10*time.Minute)
+	s.run(s.params("ann"))
+	sheet := s.sheet()
+	require.Equal(t, runapi.Done, sheet.Outcome, sheet.Why)
+	require.Equal(t, "joe", sheet.Amendments[0].ApprovedBy)
+	require.Len(t, sheet.Approvals, 2)
+}
