@@ -281,5 +281,5 @@ func (n *sshNode) run(line string) (int, string) {
 func (n *sshNode) end(ch ssh.Channel, status int, stdout, stderr string) {
 	_, _ = io.WriteString(ch, stdout)
 	_, _ = io.WriteString(ch.Stderr(), stderr)
-	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)})) //nolint:gosec // 0 to 255
+	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
 }
