@@ -26,7 +26,7 @@ type controller struct {
 	anybodyOperates bool
 }
 
-// contract is what every controller has to bear out. make starts one that is off.
+// contract is what holds with every controller. start makes one whose server is off.
 func contract(t *testing.T, start func(*testing.T) *controller) {
 	tests := map[string]func(*testing.T, *controller, *proxy){
 		"state and identity":                     testState,

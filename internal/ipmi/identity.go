@@ -44,7 +44,7 @@ func (c *Client) identify(ctx context.Context) (*identity, error) {
 func (c *Client) optional(ctx context.Context, cmd command, data []byte, atLeast int) ([]byte, error) {
 	got, err := c.read(ctx, cmd, data, atLeast)
 	if err != nil && !errors.Is(err, fault.Unreachable) {
-		return nil, nil //nolint:nilerr // it said no: it has none, or does not tell it to an operator
+		return nil, nil // it said no: it has none, or does not tell it to an operator
 	}
 	return got, err
 }

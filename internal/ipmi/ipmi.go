@@ -187,7 +187,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // failf is an error with the controller's name before it.
 func (c *Client) failf(kind error, format string, args ...any) error {
-	return fault.As(kind, fmt.Errorf(c.where+": "+format, args...)) //nolint:govet // where holds no verb: see connect
+	return fault.As(kind, fmt.Errorf(c.where+": "+format, args...))
 }
 
 // fail words an error to which no answer of the controller belongs.

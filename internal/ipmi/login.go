@@ -32,8 +32,8 @@ var (
 )
 
 // login makes a session (§13.15). The controller proves first that it knows the password (RAKP message 2), so that
-// nobody else gets anything made with it but what the standard gives to everybody: see docs. A wrong password is noticed here then,
-// and never arrives.
+// nothing made with ours goes to anybody else. A wrong password is noticed here, and nothing made with it is sent. (What
+// the controller sends as proof, it sends to everybody who asks: a hash to try passwords on.)
 func (c *Client) login(ctx context.Context) error {
 	if c.refused != nil {
 		return c.refused
@@ -182,7 +182,7 @@ func (h *handshake) first(ctx context.Context) error {
 	s := h.session
 	_, _ = rand.Read(h.mine[:]) // never fails
 	req := &rmcpplus.RAKPMessage1{ManagedSystemSessionID: s.managed, RemoteConsoleRandomNumber: h.mine, NameOnlyLookup: true,
-		RequestedMaximumPrivilegeLevel: operator, UsernameLength: uint8(len(h.c.user)), Username: []byte(h.c.user)} //nolint:gosec // connect has measured it
+		RequestedMaximumPrivilegeLevel: operator, UsernameLength: uint8(len(h.c.user)), Username: []byte(h.c.user)}
 	res := &rmcpplus.RAKPMessage2{}
 	err := h.exchange(ctx, typeRAKP1, req.Pack(), 0, func(p []byte) bool {
 		*res = rmcpplus.RAKPMessage2{AuthAlg: s.suite.auth}

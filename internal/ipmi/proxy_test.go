@@ -24,12 +24,11 @@ func arrives(p []byte) [][]byte { return [][]byte{p} }
 type proxy struct {
 	address string
 
-	mu         sync.Mutex
-	there      fate // requests
-	back       fate // answers
-	kinds      map[byte]int
-	afterLogin int // requests in a session
-	last       []byte
+	mu    sync.Mutex
+	there fate // requests
+	back  fate // answers
+	kinds map[byte]int
+	last  []byte
 }
 
 // The kinds of requests, as the proxy counts them.

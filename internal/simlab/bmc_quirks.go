@@ -110,7 +110,7 @@ func oldCertificate(name string) (tls.Certificate, error) {
 func serverTLS(cert tls.Certificate) *tls.Config {
 	c := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 	if _, old := cert.PrivateKey.(*rsa.PrivateKey); old {
-		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10 //nolint:gosec // that is what it is there for
+		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
 		c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 	}
 	return c

@@ -97,8 +97,8 @@ func (m *Machine) System(ctx context.Context) (live.BMC, error) {
 			got.Power = live.Off
 			return got, nil
 		}
-		if err := wait(ctx, m.patience.pause); err != nil {
-			return live.BMC{}, fault.As(fault.Unreachable, fmt.Errorf("host %s: its witnesses were not asked for long enough: %w", m.name, err))
+		if !pause(ctx, m.patience.pause) {
+			return live.BMC{}, fault.As(fault.Unreachable, fmt.Errorf("host %s: its witnesses were not asked for long enough: %w", m.name, ctx.Err()))
 		}
 	}
 }
@@ -150,14 +150,15 @@ func (m *Machine) ask(ctx context.Context, address string) (answers bool, err er
 	return false, fmt.Errorf("witness %s: %w", address, err)
 }
 
-func wait(ctx context.Context, d time.Duration) error {
+// pause waits; false: ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	case <-timer.C:
-		return nil
+		return true
 	}
 }
 
@@ -169,10 +170,8 @@ func (m *Machine) Reset(ctx context.Context, resetType string) error {
 		return fault.As(fault.NotDone, fault.As(fault.Unsupported, fmt.Errorf("host %s has no BMC: Wake-on-LAN can only switch it on, not %s", m.name, resetType)))
 	}
 	for sent := range m.patience.packets {
-		if sent > 0 {
-			if wait(ctx, m.patience.between) != nil {
-				return nil // it was sent
-			}
+		if sent > 0 && !pause(ctx, m.patience.between) {
+			break // one was sent
 		}
 		if err := m.send(ctx); err != nil && sent == 0 {
 			return fault.As(fault.NotDone, fault.As(fault.Unreachable, fmt.Errorf("wake host %s by a packet to %s: %w", m.name, m.broadcast, err)))
