@@ -112,6 +112,8 @@ func TestANewPlanThatGoesBeyondWaitsForAnApproval(t *testing.T) {
 			b := newBench(t, guest("g1", plan.LeaveGuest), guest("g2", plan.LeaveGuest), always("unmark", "g1", "g2"))
 			b.does["g1"] = asking(1, "no Tools")
 			b.replanned(c.left...)
+			b.order(30*time.Second, runapi.Pause, runapi.Order{By: "ann"}, "") // whatever wakes it is no approval
+			b.order(40*time.Second, runapi.Resume, runapi.Order{By: "ann"}, "")
 			b.RegisterDelayedCallback(func() {
 				s := b.now()
 				require.Equal(t, runapi.PhaseExecute, s.Phase)
@@ -307,6 +309,19 @@ func TestAnOperatorAsksForANewPlan(t *testing.T) {
 	b.run(runapi.Params{Approved: true})
 	require.Equal(t, runapi.Done, b.sheet().Outcome, b.sheet().Why)
 	require.Equal(t, []string{"g1", "g1", "g2"}, b.ran())
+	require.Equal(t, plan.Duration(time.Hour), b.currentPlan().Steps[0].Timeout, "it is the new one that was retried")
+}
+
+func TestAbortWhileANewPlanWaits(t *testing.T) {
+	b := newBench(t, guest("g1", plan.LeaveGuest), always("unmark", "g1"))
+	b.does["g1"] = asking(1, "no Tools")
+	b.replanned(guest("g3", plan.LeaveGuest))
+	b.RegisterDelayedCallback(func() { require.NotNil(t, b.now().Proposal) }, time.Minute)
+	b.order(2*time.Minute, runapi.Abort, runapi.Order{By: "ann"}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Aborted, b.sheet().Outcome)
+	require.Equal(t, "ud", b.sheet().Steps)
+	require.Nil(t, b.sheet().Proposal)
 }
 
 // The parameters that an operator gave a step stay with it.
