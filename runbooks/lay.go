@@ -13,7 +13,6 @@ type way struct {
 	prefix  string             // tells the joins of one way from those of another in one plan
 	against bool               // from those that need to those that are needed: power-down
 	done    map[*node][]string // the steps after which the node is up, or what needs it and itself are down
-	step    func(n *node, needs []string) string
 }
 
 func newWay(o *order, against bool, prefix string) *way {

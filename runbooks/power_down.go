@@ -231,7 +231,7 @@ func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]stri
 	return needs
 }
 
-func (d *descent) shutdownHost(h *host, needs []string) string {
+func (d *descent) shutdownHost(h *host, needs []string) {
 	p, t := d.hostPolicy(h), h.target()
 	if d.direct(h.vc) && d.beneath[h] {
 		t = h.itself()
@@ -249,7 +249,7 @@ func (d *descent) shutdownHost(h *host, needs []string) string {
 	if p.Via == plan.ViaBMC {
 		title = "Ask the BMC of host " + h.name + " to shut it down, and see it say Off"
 	}
-	return d.add(plan.Step{ID: "shutdown-host:" + h.id, Title: title, Group: "Host " + h.id, Action: plan.ShutdownHost, Target: t,
+	d.add(plan.Step{ID: "shutdown-host:" + h.id, Title: title, Group: "Host " + h.id, Action: plan.ShutdownHost, Target: t,
 		Params: plan.Encode(plan.ShutdownHostParams{Host: h.lab.Name, Via: p.Via, NoRights: p.NoRights, Timeout: p.Timeout, OnTimeout: p.OnTimeout}),
 		Needs:  needs, Holds: []string{"bmc:" + h.id}, Estimate: plan.Duration(takesHostShutdown), Timeout: plan.Duration(hostDownTimeout(d.lab, p))})
 }

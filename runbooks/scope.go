@@ -62,11 +62,6 @@ func (s *scope) guest(g *guest) bool {
 	return s.whole || s.guests[g] || g.host != nil && s.hosts[g.host]
 }
 
-// cluster tells whether all of the cluster's hosts are in the scope that nightshift may touch.
-func (s *scope) cluster(c *cluster) bool {
-	return !slices.ContainsFunc(c.hosts, func(h *host) bool { return !s.host(h) && h.kept == "" })
-}
-
 func (b *builder) scopeHost(s *scope, name string) {
 	var known []string
 	for _, h := range b.hosts {
