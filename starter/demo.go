@@ -25,6 +25,7 @@ import (
 const defaultSpeed = 30
 
 type demoOptions struct {
+	lab   string
 	exit  bool
 	speed float64
 }
@@ -32,14 +33,22 @@ type demoOptions struct {
 func newDemoCommand(a *app) *cobra.Command {
 	o := &demoOptions{}
 	c := &cobra.Command{
-		Use:   "demo",
+		Use:   "demo [LAB]",
 		Short: "See a simulated lab go down and come up again",
 		Long: `Power a simulated lab down and up again before your eyes: a vCenter, five servers with their BMCs and a dozen guests,
 of which one ignores its shutdown and one has no Tools. Nothing outside this process is touched.
 
-Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.`,
-		Args: atMost(0),
-		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), a, *o) },
+Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.
+
+LAB is one of:
+` + simulatedHelp(),
+		Args: atMost(1), ValidArgs: simulatedNames(),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.lab = simulated[0].name; len(args) > 0 {
+				o.lab = args[0]
+			}
+			return runDemo(c.Context(), a, *o)
+		},
 	}
 	c.Flags().BoolVar(&o.exit, "exit", false, "end afterwards, with the exit code of the runs")
 	c.Flags().Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab")
@@ -50,6 +59,9 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 	if o.speed <= 0 {
 		return usage("--speed %g: more than 0", o.speed)
 	}
+	if _, err := simulatedSpec(o.lab); err != nil {
+		return err
+	}
 	home, err := os.MkdirTemp("", "nightshift-demo-")
 	if err != nil {
 		return fmt.Errorf("make a state directory for the demo: %w", err)
@@ -59,7 +71,7 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	sim, err := startSimulation(ctx, dir, o.speed)
+	sim, err := startSimulation(ctx, dir, o.lab, o.speed)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
@@ -190,14 +202,17 @@ func inShort(p plan.Plan) string {
 	}{
 		{plan.RememberRunning, "remember what runs", ""},
 		{plan.SuspendSetting, "take out of the way", "cluster setting"},
+		{plan.StopApplication, "stop", "application cluster"},
 		{plan.ShutdownGuest, "shut down", "guest"},
 		{plan.EnterMaintenance, "put into maintenance mode", "host"},
 		{plan.ShutdownHost, "shut down", "host"},
 		{plan.PowerOnHost, "switch on", "host"},
+		{plan.AwaitVCenter, "wait for", "vCenter"},
 		{plan.ExitMaintenance, "take out of maintenance mode", "host"},
 		{plan.SettleDebt, "put back", "cluster setting"},
 		{plan.PowerOnGuest, "start", "guest"},
 		{plan.CheckGuest, "see healthy", "guest"},
+		{plan.StartApplication, "start", "application cluster"},
 	} {
 		switch n := number[w.action]; {
 		case n > 0 && w.what == "":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 
 type serveOptions struct {
 	engine   engineOptions
-	simulate bool
+	simulate string // the name of the simulated lab
 	speed    float64
 	verbose  bool
 	ports    bool // they were asked for
@@ -45,7 +46,8 @@ Neither Temporal nor its UI asks who is there: keep them on the loopback address
 	f.IntVar(&o.engine.port, "port", engine.DefaultPort, "port of Temporal; 0 takes a free one")
 	f.IntVar(&o.engine.uiPort, "ui-port", engine.DefaultUIPort, "port of the Temporal UI; 0 takes a free one, -1 leaves the UI out")
 	f.DurationVar(&o.engine.retention, "retention", engine.DefaultRetention, "how long ended runs are kept")
-	f.BoolVar(&o.simulate, "simulate", false, "serve a simulated lab")
+	f.StringVar(&o.simulate, "simulate", "", "serve a simulated `LAB`: "+strings.Join(simulatedNames(), ", "))
+	f.Lookup("simulate").NoOptDefVal = simulated[0].name
 	f.Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab the simulated one is")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
 	return c
@@ -57,11 +59,11 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	switch {
-	case external && o.simulate:
+	case external && o.simulate != "":
 		return usage("serve --simulate runs its own engine: leave out --temporal-address and TEMPORAL_ADDRESS")
 	case external:
 		return runWorker(ctx, a, workerOptions{verbose: o.verbose})
-	case o.simulate:
+	case o.simulate != "":
 		return a.serveSimulated(ctx, o)
 	}
 	lab, err := a.loadLab()
@@ -81,6 +83,9 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 
 // serveSimulated serves a simulated lab. What an earlier one left would be about machines that never were.
 func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
+	if _, err := simulatedSpec(o.simulate); err != nil {
+		return err
+	}
 	path, err := a.stateDir()
 	if err != nil {
 		return err
@@ -92,7 +97,7 @@ func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
 	if !o.ports { // what it serves is a toy: it gives way to a real nightshift
 		o.engine.port, o.engine.uiPort = freeOr(engine.DefaultPort), freeOr(engine.DefaultUIPort)
 	}
-	sim, err := startSimulation(ctx, dir, o.speed)
+	sim, err := startSimulation(ctx, dir, o.simulate, o.speed)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
@@ -133,7 +138,7 @@ func (a *app) tellServed(st *station, o serveOptions) {
 	}
 	p := a.paint()
 	what := fmt.Sprintf("%s (%s, %s), from %s", st.lab.Lab, count(len(st.lab.VCenters), "vCenter"), count(len(st.lab.Hosts), "host"), st.lab.Path)
-	if o.simulate {
+	if o.simulate != "" {
 		what = fmt.Sprintf("%s, simulated, %g times as fast as a real one", st.lab.Lab, o.speed)
 	}
 	a.printf("%s\n", p.on(bold, "nightshift serves lab "+what))
@@ -146,7 +151,7 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		more = " --state-dir " + a.global.stateDir
 	}
 	a.printf("In another terminal:\n")
-	if !o.simulate {
+	if o.simulate == "" {
 		a.printf("  %s%s lab check              does everything answer?\n", self, more)
 	}
 	for _, verb := range []string{"plan power-down        what would it do?", "run power-down         do it", "status"} {

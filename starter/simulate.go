@@ -15,6 +15,44 @@ import (
 	"nightshift/internal/statedir"
 )
 
+// simulated are the labs that can be simulated, by what people call them; the first is the usual one.
+var simulated = []struct {
+	name, what string
+	spec       func() simlab.Spec
+}{
+	{"home", "an always-on NUC that carries vCenter, and four servers", simlab.HomeSpec},
+	{"inside", "three hosts, of which one carries the storage, the name server and the vCenter of all", simlab.InsideSpec},
+	{"dr-box", "one host, whose own storage VM serves it the datastore of its vCenter and everything else", simlab.DRBoxSpec},
+	{"one-host", "one host that carries everything on its own disks", simlab.OneHostSpec},
+	{"application-cluster", "two hosts with a cluster of databases inside guests, which fences members that go down by themselves", simlab.ClusterAppSpec},
+}
+
+// simulatedSpec finds the lab that is meant.
+func simulatedSpec(name string) (simlab.Spec, error) {
+	for _, s := range simulated {
+		if s.name == name {
+			return s.spec(), nil
+		}
+	}
+	return simlab.Spec{}, usage("there is no simulated lab %q; there are %s", name, strings.Join(simulatedNames(), ", "))
+}
+
+func simulatedNames() (names []string) {
+	for _, s := range simulated {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// simulatedHelp lists them, a line each.
+func simulatedHelp() string {
+	var b strings.Builder
+	for _, s := range simulated {
+		fmt.Fprintf(&b, "  %-21s%s\n", s.name, s.what)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
 // A simulation is a simulated lab that runs, with the lab file that describes it.
 type simulation struct {
 	sim *simlab.Lab
@@ -23,15 +61,19 @@ type simulation struct {
 
 // startSimulation empties the locked state directory, as what an earlier simulation left is about machines that are
 // gone, starts the lab and writes its lab file there.
-func startSimulation(ctx context.Context, dir *statedir.Dir, speed float64) (*simulation, error) {
+func startSimulation(ctx context.Context, dir *statedir.Dir, name string, speed float64) (*simulation, error) {
 	if speed <= 0 {
 		return nil, usage("--speed %g: more than 0", speed)
+	}
+	spec, err := simulatedSpec(name)
+	if err != nil {
+		return nil, err
 	}
 	if err := wipe(dir.Path()); err != nil {
 		return nil, err
 	}
 	// The lab outlives the signal that ends the command: the worker still needs it to stop in order.
-	sim, err := simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: simlab.HomeSpec(), Speed: speed, Seed: 1})
+	sim, err := simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: spec, Speed: speed, Seed: 1})
 	if err != nil {
 		return nil, err
 	}
