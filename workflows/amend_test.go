@@ -408,7 +408,7 @@ func TestHandOverWhilePlanningAnew(t *testing.T) {
 // comes last.
 func TestJoinedPlansAreWhole(t *testing.T) {
 	for seed := range uint64(2000) {
-		r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // reproducible
+		r := rand.New(rand.NewPCG(seed, 1))
 		make := func(prefix int) (p plan.Plan) {
 			var ids []string
 			for n := range 2 + r.IntN(8) {
