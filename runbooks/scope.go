@@ -2,7 +2,6 @@ package runbooks
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"nightshift/internal/inventory"
