@@ -97,6 +97,8 @@ func (v *view) detail(m *simulator.Method, target string) []call {
 			out = append(out, call{m.Name, v.nameOf(ref)})
 		}
 		return out
+	case *types.AddCustomFieldDef:
+		return []call{{m.Name + ":" + req.Name, target}}
 	case *types.SetField:
 		return []call{{m.Name, v.nameOf(req.Entity)}}
 	}
