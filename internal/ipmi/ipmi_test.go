@@ -1,9 +1,12 @@
 package ipmi
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"testing"
 
+	"github.com/bougou/go-ipmi/pkg/crypto"
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/fault"
@@ -50,18 +53,70 @@ func FuzzProduct(f *testing.F) {
 	})
 }
 
+// withPayload is a packet of the session with the right code, and any payload.
+func (s *session) withPayload(t testing.TB, payload []byte) []byte {
+	t.Helper()
+	p := append(rmcp(), encrypted|authenticated|typeIPMI)
+	p = binary.LittleEndian.AppendUint32(p, s.console)
+	p = binary.LittleEndian.AppendUint32(p, s.in.last+1)
+	p = binary.LittleEndian.AppendUint16(p, uint16(len(payload))) //nolint:gosec // short
+	p = append(append(p, payload...), 0, 0x07)
+	code, err := s.code(p[4:])
+	require.NoError(t, err)
+	return append(p, code...)
+}
+
+func testSession() *session {
+	return &session{suite: suites()[0], console: 7, managed: 7, k1: make([]byte, 32), k2: make([]byte, 32)}
+}
+
+// What is not a vector and whole blocks cannot be decrypted, and is dropped, be its code right.
+func TestPayloadsThatAreNoWholeBlocksAreDropped(t *testing.T) {
+	s := testSession()
+	whole, err := crypto.EncryptAESPayload(request(getChassisStatus, 1, nil), s.k2, make([]byte, 16))
+	require.NoError(t, err)
+	message, ok := s.open(s.withPayload(t, whole))
+	require.True(t, ok)
+	require.Equal(t, request(getChassisStatus, 1, nil), message)
+	for n := range len(whole) {
+		_, ok := s.open(s.withPayload(t, whole[:n]))
+		require.False(t, ok, "%d bytes", n)
+	}
+	_, ok = s.open(s.withPayload(t, append(whole, make([]byte, 8)...)))
+	require.False(t, ok)
+}
+
+// FuzzSeal: what one end seals, the other opens, once.
+func FuzzSeal(f *testing.F) {
+	f.Add([]byte(nil), uint8(0))
+	f.Add(request(getChassisStatus, 1, nil), uint8(1))
+	f.Add(bytes.Repeat([]byte{16}, 32), uint8(0))
+	f.Fuzz(func(t *testing.T, message []byte, suite uint8) {
+		s := testSession()
+		s.suite = suites()[int(suite)%len(suites())]
+		p, err := s.seal(message[:min(len(message), 1024)])
+		require.NoError(t, err)
+		got, ok := s.open(p)
+		require.True(t, ok)
+		require.True(t, bytes.Equal(message[:min(len(message), 1024)], got), "%x", got)
+		_, ok = s.open(p)
+		require.False(t, ok, "it was taken twice")
+	})
+}
+
 // FuzzPacket: whatever arrives is dropped or taken, and nothing more.
 func FuzzPacket(f *testing.F) {
-	s := &session{suite: suites()[0], console: 7, managed: 7, k1: make([]byte, 32), k2: make([]byte, 32)}
+	s := testSession()
 	packet, err := s.seal(request(getChassisStatus, 1, nil))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(packet)
 	f.Add(packet[:20])
-	f.Fuzz(func(_ *testing.T, p []byte) {
+	f.Fuzz(func(t *testing.T, p []byte) {
 		s := *s
 		s.open(p)
+		s.open(s.withPayload(t, p[:min(len(p), 1024)]))
 		for _, size := range []int{len(p)} { // with the right code: deeper
 			if size > payloadAt+2 {
 				code, _ := s.code(p[4:])

@@ -3,6 +3,7 @@ package ipmi
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
@@ -239,6 +240,9 @@ func (s *session) open(p []byte) ([]byte, bool) {
 		return nil, false
 	}
 	n := int(binary.LittleEndian.Uint16(p[lengthAt:]))
+	if n < 2*aes.BlockSize || n%aes.BlockSize != 0 { // less than a vector and a block: the library would panic
+		return nil, false
+	}
 	if len(p) < payloadAt+n+2+size || !s.in.fresh(binary.LittleEndian.Uint32(p[numberAt:])) {
 		return nil, false
 	}
