@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,9 @@ type columnStep struct {
 // inColumns answers false where the plan cannot be written so: it holds stand-ins, or a need that is not in the plan.
 func inColumns(p Plan) (columns, bool) {
 	c := columns{head: p}
-	c.head.Steps = nil
+	if c.head.Steps = nil; len(p.Steps) == 0 {
+		c.head.Steps = p.Steps // none, or an empty list: the hash knows the difference
+	}
 	number := make(map[string]int, len(p.Steps))
 	for i, s := range p.Steps {
 		number[s.ID] = i
@@ -176,8 +179,8 @@ func (c *columns) otherObjects(params string, byUUID map[string]int) string {
 	return b.String()
 }
 
-// theObjects is the reverse of otherObjects.
-func (c *columns) theObjects(params string) (string, error) {
+// theObjects is the reverse of otherObjects. What it adds it takes from room.
+func (c *columns) theObjects(params string, room *int) (string, error) {
 	if !strings.Contains(params, otherUUID) {
 		return params, nil
 	}
@@ -203,14 +206,17 @@ func (c *columns) theObjects(params string) (string, error) {
 		if last < 0 {
 			return "", errors.New("parameters name no object")
 		}
-		switch o := c.objects[last]; what {
+		word := c.objects[last].ref
+		switch what {
 		case otherUUID:
-			b.WriteString(o.uuid)
+			word = c.objects[last].uuid
 		case otherName:
-			b.WriteString(o.name)
-		default:
-			b.WriteString(o.ref)
+			word = c.objects[last].name
 		}
+		if *room -= len(word); *room < 0 {
+			return "", errTooLarge
+		}
+		b.WriteString(word)
 	}
 	b.WriteString(params)
 	return b.String(), nil
@@ -219,23 +225,26 @@ func (c *columns) theObjects(params string) (string, error) {
 // plan puts the columns together again.
 func (c *columns) plan() (Plan, error) {
 	p := c.head
-	p.Steps = make([]Step, len(c.steps))
+	if len(c.steps) > 0 {
+		p.Steps = make([]Step, len(c.steps))
+	}
 	replacers := make([]*strings.Replacer, len(c.objects))
 	room := maxUnpacked
 	for i, s := range c.steps {
 		if replacers[s.object] == nil {
 			replacers[s.object] = c.objects[s.object].from()
 		}
-		sh := c.shapes[s.shape].replace(replacers[s.object])
-		params, err := c.theObjects(sh.Params)
+		sh := c.shapes[s.shape]
+		if room -= sh.unfolds(c.objects[s.object]); room < 0 { // before it is made: a few bytes can stand for terabytes
+			return p, errTooLarge
+		}
+		sh = sh.replace(replacers[s.object])
+		params, err := c.theObjects(sh.Params, &room)
 		if err != nil {
 			return p, err
 		}
 		if params != "" {
 			sh.Step.Params = json.RawMessage(params)
-		}
-		if room -= len(sh.Step.ID) + len(sh.Step.Title) + len(sh.Step.Group) + len(params); room < 0 {
-			return p, errTooLarge
 		}
 		sh.Step.Holds = slices.Clone(sh.Step.Holds)
 		p.Steps[i] = sh.Step
@@ -246,6 +255,14 @@ func (c *columns) plan() (Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// unfolds is how many bytes the shape takes with the names of the object in it, without other objects.
+func (s shape) unfolds(o object) (n int) {
+	for _, text := range []string{s.Step.ID, s.Step.Title, s.Step.Group, s.Step.Target.Name, s.Step.Target.Ref, s.Step.Target.UUID, s.Params} {
+		n += len(text) + strings.Count(text, ownName)*len(o.name) + strings.Count(text, ownRef)*len(o.ref) + strings.Count(text, ownUUID)*len(o.uuid)
+	}
+	return n + len(s.Step.Holds)*int(reflect.TypeFor[string]().Size())
 }
 
 // write writes the columns one after the other, each packed for itself, as each is of another kind.
@@ -325,6 +342,9 @@ func deflate(b []byte) ([]byte, error) {
 func readColumns(b []byte) (*columns, error) {
 	in := &columnReader{rest: b[1:], room: maxUnpacked}
 	nObjects, nSteps := in.uvarint(), in.uvarint()
+	if max(nObjects, nSteps) > maxSteps {
+		return nil, errTooMany
+	}
 	var parts [10][]byte
 	for i := range parts {
 		parts[i] = in.column()
@@ -334,17 +354,24 @@ func readColumns(b []byte) (*columns, error) {
 	}
 	c := &columns{}
 	var otherIDs []string
+	var shapes, ids []skipped
+	if err := errors.Join(checkSize(parts[0]), json.Unmarshal(parts[1], &shapes), json.Unmarshal(parts[6], &ids)); err != nil {
+		return nil, err
+	}
+	if len(shapes) > nSteps || len(ids) > nObjects {
+		return nil, errShort
+	}
 	if err := errors.Join(json.Unmarshal(parts[0], &c.head), json.Unmarshal(parts[1], &c.shapes), json.Unmarshal(parts[6], &otherIDs)); err != nil {
 		return nil, err
 	}
 	if nObjects > len(parts[2]) || nSteps > len(parts[7]) {
 		return nil, errShort
 	}
-	names, refs, ids, raw := &numbers{b: parts[2]}, &numbers{b: parts[3]}, &numbers{b: parts[4]}, parts[5]
+	names, refs, kinds, raw := &numbers{b: parts[2]}, &numbers{b: parts[3]}, &numbers{b: parts[4]}, parts[5]
 	before := object{}
 	for range nObjects {
 		o := object{name: names.nextWord(before.name), ref: refs.nextWord(before.ref)}
-		switch which := ids.next(); {
+		switch which := kinds.next(); {
 		case which == 0 && len(raw) >= 16:
 			o.uuid, raw = uuidText(raw[:16]), raw[16:]
 		case which == 1 && len(otherIDs) > 0:
@@ -372,12 +399,13 @@ func readColumns(b []byte) (*columns, error) {
 		}
 		c.steps = append(c.steps, s)
 	}
-	return c, errors.Join(names.err, refs.err, ids.err, shapeOf.err, objectOf.err, needs.err)
+	return c, errors.Join(names.err, refs.err, kinds.err, shapeOf.err, objectOf.err, needs.err)
 }
 
 var (
 	errShort    = errors.New("a part of it is missing")
 	errTooLarge = fmt.Errorf("it unfolds to more than %d MiB", maxUnpacked>>20)
+	errTooMany  = fmt.Errorf("it has more than %d steps", maxSteps)
 )
 
 type columnReader struct {
@@ -398,8 +426,10 @@ func (r *columnReader) uvarint() int {
 
 func (r *columnReader) column() []byte {
 	n := r.uvarint()
-	if r.err != nil || n > len(r.rest) {
+	if r.err == nil && n > len(r.rest) {
 		r.err = errShort
+	}
+	if r.err != nil {
 		return nil
 	}
 	b, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(r.rest[:n])), int64(r.room)+1))
@@ -407,7 +437,7 @@ func (r *columnReader) column() []byte {
 	if r.room -= len(b); err == nil && r.room < 0 {
 		err = errTooLarge
 	}
-	r.err = errors.Join(r.err, err)
+	r.err = err
 	return b
 }
 

@@ -81,19 +81,29 @@ func (g *Graph) sort() error {
 	return nil
 }
 
+// fewNames of a circle are named.
+const fewNames = 20
+
 // circle walks from need to need among the steps that sort could not order; sooner or later one comes again.
 func (g *Graph) circle(left []int) []string {
 	i := slices.IndexFunc(left, func(l int) bool { return l > 0 })
 	var path []int
-	for !slices.Contains(path, i) {
+	seen := make([]bool, len(g.Steps)) // circles may be long
+	for !seen[i] {
+		seen[i] = true
 		path = append(path, i)
 		k := slices.IndexFunc(g.Steps[i].Needs, func(need string) bool { return left[g.index[need]] > 0 })
 		i = g.index[g.Steps[i].Needs[k]]
 	}
 	path = append(path[slices.Index(path, i):], i)
-	names := make([]string, len(path))
+	var names []string
 	for k, j := range path {
-		names[k] = fmt.Sprintf("%q", g.Steps[j].ID)
+		switch more := len(path) - 1 - fewNames; { // the last is the first once more
+		case k < fewNames || k == len(path)-1:
+			names = append(names, fmt.Sprintf("%q", g.Steps[j].ID))
+		case k == fewNames:
+			names = append(names, fmt.Sprintf("(%d more) … which", more))
+		}
 	}
 	return names
 }

@@ -17,6 +17,10 @@ const MaxPacked = 352 << 10
 // maxUnpacked bounds what Unpack reads: 64 times MaxPacked, more than what the largest packed plan unfolds to.
 const maxUnpacked = 64 * MaxPacked
 
+// maxSteps is how many steps a plan may have that comes from outside: ten times what MaxPacked holds. A step takes some
+// 400 bytes of memory, be it empty, and a packed plan could name millions of them.
+const maxSteps = 1 << 18
+
 // Pack makes the plan small: some 25 bytes a guest, of which 16 are its UUID. Hand it to Temporal as a []byte argument of
 // its own, as inside a struct it becomes base64. It fails when the plan is larger than MaxPacked (some 13,000 guests).
 func (p Plan) Pack() ([]byte, error) {
@@ -62,5 +66,43 @@ func unpack(b []byte) (p Plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	return p, json.NewDecoder(io.LimitReader(r, maxUnpacked)).Decode(&p)
+	text, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+	if err == nil && len(text) > maxUnpacked {
+		err = errTooLarge
+	}
+	if err != nil {
+		return p, err
+	}
+	return Decode(text)
 }
+
+// Decode reads a plan's JSON from outside: one with too many steps is refused before memory is taken for them.
+func Decode(text []byte) (p Plan, err error) {
+	if err := checkSize(text); err != nil {
+		return p, err
+	}
+	return p, json.Unmarshal(text, &p)
+}
+
+// checkSize is the error of a plan whose lists are too long.
+func checkSize(text []byte) error {
+	var m struct {
+		Steps     []skipped `json:"steps"`
+		Untouched []skipped `json:"untouched"`
+		Warnings  []skipped `json:"warnings"`
+		Blockers  []skipped `json:"blockers"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	if max(len(m.Steps), len(m.Untouched), len(m.Warnings), len(m.Blockers)) > maxSteps {
+		return errTooMany
+	}
+	return nil
+}
+
+// skipped takes no memory, of whatever JSON it is read.
+type skipped struct{}
+
+// UnmarshalJSON reads nothing.
+func (*skipped) UnmarshalJSON([]byte) error { return nil }

@@ -24,9 +24,28 @@ func CheckParams(a Action, raw json.RawMessage) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("parameters of action %s: %w", a, err)
 	}
+	if err := exactNames(a, raw); err != nil {
+		return fmt.Errorf("parameters of action %s: %w", a, err)
+	}
 	if c, ok := v.(interface{ check() error }); ok {
 		if err := c.check(); err != nil {
 			return fmt.Errorf("parameters of action %s: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// exactNames refuses names in another case, which encoding/json takes for the same: there could be two of one, of which a
+// person, or Amend, sees only the other.
+func exactNames(a Action, raw json.RawMessage) error {
+	var given map[string]skipped
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return err
+	}
+	known := fieldNames(a)
+	for _, name := range sortedKeys(given) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("unknown field %q, there are %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil
