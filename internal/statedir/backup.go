@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,13 @@ const BackupFormat = 1
 const (
 	manifestFile = "nightshift-backup.json"
 	manifestMost = 4 << 20
+)
+
+// A list may promise so many bytes for each byte of its archive, and some more: that of a true one, a database without
+// free pages, is below 20. deflate could hide a thousand.
+const (
+	densest = 200
+	anyway  = 16 << 20
 )
 
 // A Manifest says what is in a backup. Fields are only ever added.
@@ -159,14 +167,19 @@ func ReadBackup(file, dir string, accept func(Manifest) error) (Manifest, error)
 		return Manifest{}, fmt.Errorf("read backup: %w", err)
 	}
 	defer f.Close()
-	m, err := unpack(f, dir, accept)
+	info, err := f.Stat()
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read backup: %w", err)
+	}
+	m, err := unpack(f, info.Size(), dir, accept)
 	if err != nil {
 		return m, fmt.Errorf("backup %s: %w", file, err)
 	}
 	return m, nil
 }
 
-func unpack(f io.Reader, dir string, accept func(Manifest) error) (Manifest, error) {
+// unpack reads an archive of so many bytes.
+func unpack(f io.Reader, size int64, dir string, accept func(Manifest) error) (Manifest, error) {
 	zip, err := gzip.NewReader(f)
 	if err != nil {
 		return Manifest{}, errors.New("this is no backup of nightshift: it is no gzip archive")
@@ -177,6 +190,9 @@ func unpack(f io.Reader, dir string, accept func(Manifest) error) (Manifest, err
 		return m, err
 	}
 	if err := accept(m); err != nil {
+		return m, err
+	}
+	if err := m.fits(size, dir); err != nil {
 		return m, err
 	}
 	for _, want := range m.Files {
@@ -213,7 +229,7 @@ func readManifest(t *tar.Reader) (m Manifest, err error) {
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
-		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || seen[f.Name] || f.Size < 0 {
+		if !fs.ValidPath(f.Name) || f.Name == "." || !filepath.IsLocal(filepath.FromSlash(f.Name)) || seen[f.Name] || f.Size < 0 {
 			return m, fmt.Errorf("its list names %q, which is no file of a state directory", f.Name)
 		}
 		seen[f.Name] = true
@@ -222,6 +238,19 @@ func readManifest(t *tar.Reader) (m Manifest, err error) {
 		return m, errors.New("it has no database")
 	}
 	return m, nil
+}
+
+// fits refuses, before anything is written, what unfolds to more than a backup does, or than there is space for.
+func (m Manifest) fits(archive int64, dir string) error {
+	most := min(archive, math.MaxInt64/densest-anyway)*densest + anyway
+	sum := int64(0)
+	for _, f := range m.Files {
+		if f.Size > most-sum {
+			return fmt.Errorf("its list promises more than %d MiB of an archive of %d KiB: this is no backup of nightshift", most>>20, archive>>10)
+		}
+		sum += f.Size
+	}
+	return CheckFree(dir, uint64(sum)+MinFree, FreeBytes) //nolint:gosec // not below 0
 }
 
 func unpackFile(in io.Reader, dir string, want BackupFile) error {
@@ -306,8 +335,11 @@ func ReadRestored(dir string) (r Restored, ok bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &r)
+	if err != nil {
+		return r, false, err
 	}
-	return r, err == nil, err
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Restored{}, false, fmt.Errorf("the note about a restore, %s, is damaged (%w): the state is from a backup; once you have looked, remove it", RestoredFile(dir), err)
+	}
+	return r, true, nil
 }

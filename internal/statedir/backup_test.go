@@ -217,6 +217,6 @@ func TestTheNoteAboutARestore(t *testing.T) {
 	require.Equal(t, r, got)
 	require.NoError(t, os.WriteFile(RestoredFile(dir), []byte("{"), 0o600))
 	_, ok, err = ReadRestored(dir)
-	require.Error(t, err)
+	require.ErrorContains(t, err, restoredFile+", is damaged")
 	require.False(t, ok)
 }
