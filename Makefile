@@ -17,7 +17,7 @@ bin/compose       := bin/docker-compose-$(COMPOSE)
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e e2e-ipmi e2e-ssh fuzz histories compose clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e e2e-ipmi e2e-ssh bench fuzz histories compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ e2e-ipmi: ## the IPMI client against OpenIPMI's ipmi_sim on loopback (Debian: ap
 e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt install openssh-server)
 	@PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || { echo "sshd is missing (Debian: apt install openssh-server)" >&2; exit 2; }
 	go test -tags e2e -count=1 -run TestOpenSSH ./internal/sshexec
+
+bench: build ## what it costs, into docs/performance.md: some 8 minutes on a quiet machine (BENCH_FULL=1: real pace, hours)
+	go run ./test/bench -nightshift bin/nightshift -out docs/performance.md
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \

@@ -57,7 +57,7 @@ func (r *run) load() error {
 	}
 	for i, c := range r.steps {
 		if c == runapi.Todo && r.graph.Open(i) == 0 {
-			if r.Memos[p.Steps[i].ID].Sent() { // its call is on the way in the lab: it keeps its slots
+			if r.Memos[p.Steps[i].ID] != nil { // it is under way in the lab: it keeps its slots
 				r.graph.First(i)
 			}
 			r.graph.Offer(i)

@@ -1,0 +1,73 @@
+// Command bench measures what nightshift costs, and writes docs/performance.md: `make bench`. The steps are fake and take
+// the time that they take in a lab that lives, divided by a pace; everything else is what runs in earnest, with an engine
+// that waits for the disk at every commit.
+//
+//	go run ./test/bench [-full] [-out FILE] [-nightshift BINARY]
+//
+// What device clients and simulated vCenters take is not measured here: the tests under test/e2e run on those.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	full := flag.Bool("full", os.Getenv("BENCH_FULL") != "", "at real pace, for hours, and with 10,000 guests up too")
+	out := flag.String("out", "docs/performance.md", "where to write the report")
+	binary := flag.String("nightshift", "bin/nightshift", "the command whose verbs are timed")
+	profile := flag.String("profile", "", "write a CPU profile to this `file`")
+	only := flag.String("only", "", "only the parts whose names contain this; then nothing is written")
+	flag.Parse()
+	if *profile != "" {
+		w, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer w.Close() //nolint:errcheck // a profile is looked at, not kept
+		if err := pprof.StartCPUProfile(w); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	var doc strings.Builder
+	fmt.Fprint(&doc, heading(*full))
+	for _, part := range []struct {
+		name string
+		do   func(context.Context) (string, error)
+	}{
+		{"makespan", func(ctx context.Context) (string, error) { return makespan(ctx, *full) }},
+		{"growth", func(ctx context.Context) (string, error) { return growth(ctx, *full) }},
+		{"rate", rate},
+		{"command", func(ctx context.Context) (string, error) { return command(ctx, *binary) }},
+	} {
+		if !strings.Contains(part.name, *only) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "-- %s\n", part.name)
+		text, err := part.do(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		fmt.Print(text)
+		doc.WriteString(text)
+	}
+	if *only != "" {
+		return nil
+	}
+	return os.WriteFile(*out, []byte(doc.String()), 0o644) //nolint:gosec // a document for everybody
+}
