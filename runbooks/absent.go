@@ -60,7 +60,11 @@ func (v *view) recall(vc *vcenter, listed map[string]*host) {
 		switch h, ok := listed[hostKey(vc.Name, l.Hosts[k].Name)]; {
 		case !ok:
 		case h.readable():
-			g.Host = "" // nobody knows where it is
+			if is := hidden(h.direct.ESXi, *g, l.Guests[:recorded]); is != nil {
+				g.Power, g.Connection = is.Power, is.Connection
+			} else {
+				g.Host = "" // nobody knows where it is
+			}
 		case h.bmcSays(live.Off):
 			g.Power, g.Connection = live.PoweredOff, live.Disconnected
 		}
@@ -76,6 +80,9 @@ func takeOver(r *live.Host, is live.Host) {
 func (v *view) recallGuests(vc *live.VCenter, hostRef string, esxi live.VCenter, byUUID map[string]int, seen map[string]bool) {
 	for _, is := range esxi.Guests {
 		i, known := byUUID[is.UUID]
+		if is.UUID == "" && slices.ContainsFunc(vc.Guests, func(g live.Guest) bool { return g.UUID != "" && sameFile(g.Path, is) }) {
+			continue // see hidden
+		}
 		if !known || is.UUID == "" {
 			is.Ref, is.Host, is.Cluster, is.Datastores = "", hostRef, "", nil
 			vc.Guests = append(vc.Guests, is)
@@ -89,6 +96,45 @@ func (v *view) recallGuests(vc *live.VCenter, hostRef string, esxi live.VCenter,
 		g.Host, g.Power, g.Connection, g.Heartbeat, g.Tools, g.Question, g.IP =
 			hostRef, is.Power, cmp.Or(is.Connection, live.Connected), is.Heartbeat, is.Tools, is.Question, cmp.Or(is.IP, g.IP)
 	}
+}
+
+// hidden finds the recorded guest among those of which the host cannot read the files: it does not know their names and
+// UUIDs any more, only where the files were. nil: it is not there, or cannot be told from another.
+func hidden(esxi live.VCenter, g live.Guest, recorded []live.Guest) *live.Guest {
+	for _, o := range recorded {
+		if o.UUID != g.UUID && configFile(o.Path) == configFile(g.Path) {
+			return nil
+		}
+	}
+	var found *live.Guest
+	for i, is := range esxi.Guests {
+		if is.UUID != "" || !sameFile(g.Path, is) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = &esxi.Guests[i]
+	}
+	return found
+}
+
+func sameFile(path string, is live.Guest) bool {
+	file := configFile(path)
+	return file != "" && (configFile(is.Path) == file || configFile(is.Name) == file)
+}
+
+// configFile is a guest's directory and file, without the datastore, which a host calls otherwise when it is gone:
+// "web01/web01.vmx" of "[datastore1] web01/web01.vmx" and of "/vmfs/volumes/5f3e…/web01/web01.vmx".
+func configFile(path string) string {
+	if _, rest, ok := strings.Cut(path, "] "); ok {
+		path = rest
+	}
+	parts := strings.Split(path, "/")
+	if n := len(parts); n >= 2 && strings.HasSuffix(path, ".vmx") {
+		return parts[n-2] + "/" + parts[n-1]
+	}
+	return ""
 }
 
 // unrecordedVCenter is what is known of a vCenter that does not answer and has no record: its hosts that have an API of

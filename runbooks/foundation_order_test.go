@@ -2,6 +2,7 @@ package runbooks_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,7 +61,7 @@ func TestAGuestThatItsHostDoesNotKnow(t *testing.T) {
 	f.bmc("esx1").Power, f.host("esx1").Connection = live.On, live.Connected
 	o := f.observed()
 	esx1 := &o.state.Hosts[0].ESXi
-	esx1.Guests = slices.DeleteFunc(esx1.Guests, func(g live.Guest) bool { return g.Name == "web01" })
+	esx1.Guests = slices.DeleteFunc(esx1.Guests, func(g live.Guest) bool { return strings.HasSuffix(g.Path, "/web01.vmx") })
 	p := o.plan(t, runbooks.PowerUp)
 	require.Empty(t, p.Blockers)
 	require.False(t, has(p, "power-on-guest:web01"))

@@ -262,9 +262,10 @@ func TestWhatTheLabStandsOnComesFirst(t *testing.T) {
 
 // Without a record, each power-up does what it can see, and the next one more.
 func TestALostRecordIsMadeUpFor(t *testing.T) {
-	for name, world := range map[string]func() *fixture{"dr-box": drBox, "one-host": oneHost, "inside": insideLab} {
+	worlds := map[string]func() *fixture{"dr-box": drBox, "one-host": oneHost, "inside": insideLab}
+	for name, want := range map[string]int{"dr-box": 3, "one-host": 2, "inside": 2} { // who the guests of a DR box are is known when its storage is up
 		t.Run(name, func(t *testing.T) {
-			f := wentDown(t, world)
+			f := wentDown(t, worlds[name])
 			f.ledger, f.record = ledger.State{}, nil
 			for i := range f.vc().Guests {
 				f.vc().Guests[i].Path = "[local] x/x.vmx"
@@ -272,12 +273,12 @@ func TestALostRecordIsMadeUpFor(t *testing.T) {
 			runs := 0
 			for f.vcenterIsOff() {
 				runs++
-				require.LessOrEqual(t, runs, 2)
+				require.LessOrEqual(t, runs, want)
 				p := f.observed().plan(t, runbooks.PowerUp)
 				require.Empty(t, p.Blockers)
 				f.run(t, p, rand.New(rand.NewPCG(1, 2)), nil)
 			}
-			require.Equal(t, 2, runs)
+			require.Equal(t, want, runs)
 			p := f.observed().plan(t, runbooks.PowerUp)
 			require.Empty(t, p.Blockers)
 		})

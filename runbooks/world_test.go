@@ -142,6 +142,10 @@ func (f *fixture) observed() *fixture {
 		st.VCenters = nil
 		if f.record != nil {
 			st.VCenters = []live.VCenter{*f.record}
+			st.VCenters[0].Guests = slices.Clone(f.record.Guests)
+			for i, g := range st.VCenters[0].Guests {
+				st.VCenters[0].Guests[i].Path = "[any] " + g.Name + "/" + g.Name + ".vmx"
+			}
 			st.VCenters[0].Remembered = at
 		}
 	}
@@ -163,12 +167,25 @@ func (f *fixture) vcenterIsOff() bool {
 	return v.Power != live.PoweredOn || h.Connection != live.Connected
 }
 
+// storageIsGone tells whether a guest that serves a datastore of its files is off.
+func (f *fixture) storageIsGone(g live.Guest) bool {
+	return slices.ContainsFunc(f.vc().Datastores, func(d live.Datastore) bool {
+		return slices.Contains(g.Datastores, d.Ref) && slices.ContainsFunc(f.lab.Guests, func(e inventory.Guest) bool {
+			return slices.Contains(e.Provides, inventory.Provision("datastore:"+d.Name)) && f.guest(e.Name).Power != live.PoweredOn
+		})
+	})
+}
+
 // itself is what the host tells of itself.
 func (f *fixture) itself(name string) live.DirectHost {
 	h := *f.host(name)
 	d := live.DirectHost{Host: name, ESXi: live.VCenter{Name: name, APIType: "HostAgent"}}
 	for _, g := range f.vc().Guests {
 		if g.Host == h.Ref {
+			if f.storageIsGone(g) { // the host does not know any more who it is
+				g.Path = "/vmfs/volumes/5f3e/" + g.Name + "/" + g.Name + ".vmx"
+				g.Name, g.UUID, g.BIOSUUID, g.Connection = g.Path, "", "", "inaccessible"
+			}
 			g.Ref, g.Host, g.Cluster, g.Tags, g.Datastores = "own-"+g.Ref, "ha-host", "", nil, nil
 			d.ESXi.Guests = append(d.ESXi.Guests, g)
 		}

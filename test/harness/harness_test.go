@@ -150,7 +150,7 @@ func (r *rig) whole(s subject) {
 	r.Helper()
 	id := r.begin(s)
 	sheet := r.settle(id)
-	require.Equal(r, runapi.Done, sheet.Outcome, "%s: %s %v", s.runbook, sheet.Why, sheet.Notes)
+	require.Equal(r, runapi.Done, sheet.Outcome, "%s: %s %v\n%s", s.runbook, sheet.Why, sheet.Notes, r.planOf(id))
 	r.once(sheet)
 	require.Empty(r, r.ledger().Locks)
 }

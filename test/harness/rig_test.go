@@ -164,6 +164,24 @@ func (r *rig) ledger() (st ledger.State) {
 	return st
 }
 
+// planOf is the plan of a run, for a person who wants to know what went wrong.
+func (r *rig) planOf(id string) string {
+	v, err := r.server.client.QueryWorkflow(r.Context(), id, "", runapi.PlanQuery)
+	var packed []byte
+	if err == nil {
+		err = v.Get(&packed)
+	}
+	p, unpacking := plan.Unpack(packed)
+	if err != nil || unpacking != nil {
+		return fmt.Sprint("no plan: ", err, unpacking)
+	}
+	text := p.Title
+	for _, s := range p.Steps {
+		text += fmt.Sprintf("\n%s after %v", s.ID, s.Needs)
+	}
+	return text
+}
+
 // destructive are the calls that must not be sent twice without a decision between.
 var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "Reset:ForceOff", "Reset:GracefulShutdown",
 	"Reset:PushPowerButton", "Reset:On", "exec:stop", "exec:start"}
