@@ -4,7 +4,9 @@ package harness
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -92,6 +94,12 @@ func TestEveryStepEveryFault(t *testing.T) {
 	srv := newServer(t)
 	table := newTable()
 	var n atomic.Int64
+	pairs, sample := 0, 1
+	if word := os.Getenv("NIGHTSHIFT_SAMPLE"); word != "" {
+		var err error
+		sample, err = strconv.Atoi(word)
+		require.NoError(t, err)
+	}
 	has := survey(t, srv)
 	t.Run("all", func(t *testing.T) {
 		for _, action := range kinds() {
@@ -103,6 +111,9 @@ func TestEveryStepEveryFault(t *testing.T) {
 					continue
 				case f.skip != nil && f.skip(action.action) != "":
 					table.skip(action, f, f.skip(action.action))
+					continue
+				}
+				if pairs++; pairs%sample != 0 {
 					continue
 				}
 				t.Run(strings.ReplaceAll(fmt.Sprintf("%s/%s", action, f.name), " ", "-"), func(t *testing.T) {

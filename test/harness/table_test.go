@@ -50,12 +50,24 @@ func (t *table) skip(a kind, f fault, why string) {
 	t.skips[why] = append(t.skips[why], a.String()+" × "+f.name)
 }
 
+const intro = `# The harness
+
+Made by ` + "`make harness`" + `, which breaks the first step of each kind of every runbook in every way, one at a time, on a simulated lab of two
+hosts that carries its own vCenter, storage and name server, and a cluster inside guests. Each cell is one lab that is powered down
+and up with that fault. After every run: the outcome is the right one, or the run waits for a person and says why; no call that changes
+something came more often than there were decisions to send it; no lock is left; what is owed is said. At the end a power-up
+brings everything back as it was. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts;
+(direct): through the host's own API.
+
+`
+
 // print writes the table as Markdown: to the test's log, and to the file that NIGHTSHIFT_TABLE names.
 func (t *table) print(tb *testing.T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
-	b.WriteString("| action |")
+	b.WriteString(intro)
+	b.WriteString("| step |")
 	for _, f := range faults() {
 		b.WriteString(" " + f.name + " |")
 	}
@@ -72,7 +84,7 @@ func (t *table) print(tb *testing.T) {
 		fmt.Fprintf(&b, "- %s: %s\n", why, strings.Join(t.skips[why], ", "))
 	}
 	tb.Log("\n" + b.String())
-	if path := os.Getenv("NIGHTSHIFT_TABLE"); path != "" {
+	if path := os.Getenv("NIGHTSHIFT_TABLE"); path != "" && !tb.Failed() {
 		require.NoError(tb, os.WriteFile(path, []byte(b.String()), 0o600))
 	}
 }
