@@ -78,15 +78,21 @@ func TestRandomArgumentsArrive(t *testing.T) {
 	}
 }
 
+// FuzzQuote: a real shell hands on the arguments as they are, or they are refused.
 func FuzzQuote(f *testing.F) {
-	f.Add("a", "b c")
-	f.Add("it's", "$HOME")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if _, err := Quote([]string{a, b}); strings.Contains(a+b, "\x00") {
+	f.Add("a", "b c", "")
+	f.Add("it's", "$HOME", "`id`")
+	f.Add("", "-n", "\\")
+	f.Add("a=b", "\n'\n", "#")
+	f.Add("\xff\x80", "'\\''", "~")
+	f.Add("a\x00b", "", "")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		args := []string{a, b, c}
+		if _, err := Quote(args); strings.Contains(a+b+c, "\x00") || a == "" {
 			require.ErrorIs(t, err, fault.Invalid)
 			return
 		}
-		require.Equal(t, []string{a, b}, handed(t, []string{binary(t), a, b}))
+		require.Equal(t, args, handed(t, append([]string{binary(t)}, args...)))
 	})
 }
 

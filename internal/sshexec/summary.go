@@ -13,7 +13,7 @@ const maxSummary = 300
 func (r Result) Summary() string {
 	how := fmt.Sprintf("exit status %d", r.Status)
 	if r.Signal != "" {
-		how = "killed by SIG" + r.Signal
+		how = "killed by SIG" + Short(r.Signal) // the server's own word
 	}
 	text := r.Stderr
 	if len(strings.TrimSpace(string(text))) == 0 {
