@@ -19,6 +19,9 @@ const readable = 1000
 // maxUnfolded bounds what a packed list unfolds to.
 const maxUnfolded = 32 << 20
 
+// mostMoments bounds how many a packed list holds: each is eight bytes of memory, and may be a thousandth of one when packed.
+const mostMoments = 1 << 20
+
 // Tenths are moments of steps, in tenths of a second since the run was started; -1: not yet.
 type Tenths []int64
 
@@ -50,6 +53,9 @@ func (t *Tenths) UnmarshalJSON(b []byte) error {
 		v, n := binary.Varint(b)
 		if n <= 0 {
 			return errors.New("a packed list of moments is cut off")
+		}
+		if len(*t) == mostMoments {
+			return fmt.Errorf("a packed list has more than %d moments", mostMoments)
 		}
 		last += v
 		*t, b = append(*t, last), b[n:]
