@@ -121,9 +121,10 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 	} else {
 		said, remedy, kind = silence(err)
 	}
+	said, what = c.transport.short(said), c.transport.short(what)
 	for _, i := range f.infos {
 		if i.Resolution != "" {
-			remedy += " (the service advises: " + strings.TrimSpace(i.Resolution) + ")"
+			remedy += " (the service advises: " + c.transport.short(i.Resolution) + ")"
 			break
 		}
 	}
@@ -142,6 +143,12 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 
 // failf is an error of ours, without an answer of the service behind it.
 func (c *Client) failf(kind error, format string, args ...any) error {
+	args = slices.Clone(args)
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = c.transport.short(text)
+		}
+	}
 	return &failure{text: c.transport.scrub(c.where + ": " + fmt.Sprintf(format, args...)), kinds: []error{kind}}
 }
 

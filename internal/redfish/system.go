@@ -40,16 +40,16 @@ func (c *Client) System(ctx context.Context) (live.BMC, error) {
 		return live.BMC{}, err
 	}
 	bmc := live.BMC{
-		Power:  s.PowerState,
-		UUID:   strings.ToLower(strings.TrimSpace(s.UUID)),
-		Serial: strings.TrimSpace(s.SerialNumber),
-		Model:  strings.TrimSpace(s.Model),
+		Power:  oneLine(s.PowerState),
+		UUID:   strings.ToLower(oneLine(s.UUID)),
+		Serial: oneLine(s.SerialNumber),
+		Model:  oneLine(s.Model),
 	}
-	if sku := strings.TrimSpace(s.SKU); sku != "" && strings.Contains(strings.ToLower(s.Manufacturer), "dell") {
+	if sku := oneLine(s.SKU); sku != "" && strings.Contains(strings.ToLower(s.Manufacturer), "dell") {
 		bmc.Serial = sku
 	}
 	known, err := c.learn(ctx, s)
-	bmc.ResetTypes, bmc.Firmware = known.allowed, known.firmware
+	bmc.ResetTypes, bmc.Firmware = known.allowed, oneLine(known.firmware)
 	return bmc, err
 }
 
@@ -136,6 +136,13 @@ func (c *Client) systemPath(ctx context.Context) (string, error) {
 	}
 }
 
+// Bounds of what a service may list: one that makes up pages would else be read without end.
+const (
+	mostPages   = 100
+	mostSystems = 1000
+	mostTypes   = 100
+)
+
 // members lists the paths of all systems, over all pages.
 func (c *Client) members(ctx context.Context) ([]string, error) {
 	next := c.root.Systems.path()
@@ -155,6 +162,9 @@ func (c *Client) members(ctx context.Context) ([]string, error) {
 		for _, m := range page.Members {
 			paths = append(paths, m.path())
 		}
+		if len(seen) >= mostPages && page.Next != "" || len(paths) > mostSystems {
+			return nil, c.failf(fault.Unsupported, "its list of systems has more than %d pages or %d systems: set `system:` in the lab file", mostPages, mostSystems)
+		}
 		next = link{page.Next}.path()
 	}
 	return paths, nil
@@ -173,7 +183,7 @@ func (c *Client) listed(ctx context.Context) string {
 func (c *Client) resetTypes(ctx context.Context, s computerSystem) ([]string, error) {
 	reset := s.Actions.Reset
 	if len(reset.Allowed) > 0 || reset.ActionInfo == "" {
-		return reset.Allowed, nil
+		return types(reset.Allowed), nil
 	}
 	var action struct {
 		Parameters []struct {
@@ -191,10 +201,18 @@ func (c *Client) resetTypes(ctx context.Context, s computerSystem) ([]string, er
 	}
 	for _, p := range action.Parameters {
 		if p.Name == "ResetType" {
-			return p.AllowableValues, nil
+			return types(p.AllowableValues), nil
 		}
 	}
 	return nil, nil
+}
+
+// types are the first of a list: the standard knows some twenty.
+func types(list []string) (out []string) {
+	for _, t := range list[:min(len(list), mostTypes)] {
+		out = append(out, oneLine(t))
+	}
+	return out
 }
 
 // firmware is the controller's own version. Not every service tells it, and nothing depends on it.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxBody bounds what is read of one answer: the largest resource that is read here has some 20 kB.
@@ -175,6 +177,22 @@ func (t *transport) scrub(text string) string {
 		}
 	}
 	return text
+}
+
+// longest is how much of what a service says goes into an error or a report, in characters.
+const longest = 600
+
+// short is one line of a text of the service, without what it may have echoed, and cut.
+func (t *transport) short(text string) string { return oneLine(t.scrub(text)) }
+
+// oneLine is a text of the service without control characters, and cut: it may have sent megabytes.
+func oneLine(text string) string {
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "�"), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+	line := strings.Join(words, " ")
+	if utf8.RuneCountInString(line) > longest {
+		line = string([]rune(line)[:longest]) + "…"
+	}
+	return line
 }
 
 func (t *transport) close() {
