@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,12 +23,34 @@ func edit(name string, data []byte, c TrustChange) ([]byte, error) {
 	if e != nil {
 		return nil, e
 	}
-	ed := editor{lines: strings.SplitAfter(string(data), "\n")}
+	ed := editor{lines: linesOf(string(data))}
 	if err := ed.set(root, strings.Split(c.Field, "."), strconv.Quote(c.Value)); err != nil {
 		return nil, &Error{File: name, Field: c.Field, Problem: err.Error(), Remedy: fmt.Sprintf("write it by hand: %q", c.Value)}
 	}
 	return []byte(strings.Join(ed.lines, "")), nil
 }
+
+// linesOf parts a text as YAML does: a line ends with \n, \r\n or \r.
+func linesOf(text string) (lines []string) {
+	for {
+		i := strings.IndexAny(text, "\r\n")
+		if i < 0 {
+			return append(lines, text)
+		}
+		if strings.HasPrefix(text[i:], "\r\n") {
+			i++
+		}
+		lines, text = append(lines, text[:i+1]), text[i+1:]
+	}
+}
+
+// in tells whether the position is in a line of the text.
+func (ed *editor) in(p *token.Position) bool {
+	return p != nil && p.Line >= 1 && p.Line <= len(ed.lines) && p.Column >= 1
+}
+
+// errNoPlace is for a position that the library counted otherwise.
+var errNoPlace = errors.New("its place in the file was not found")
 
 // set walks down to the deepest mapping that is there, and replaces the value or inserts what is missing.
 func (ed *editor) set(m *ast.MappingNode, path []string, value string) error {
@@ -68,6 +91,9 @@ func child(m *ast.MappingNode, key string) ast.Node {
 func (ed *editor) replace(n ast.Node, value string) error {
 	if _, ok := n.(*ast.StringNode); !ok {
 		return fmt.Errorf("holds %s, not text", kindOf(n))
+	}
+	if !ed.in(n.GetToken().Position) {
+		return errNoPlace
 	}
 	before, rest := ed.cut(n.GetToken().Position)
 	end, err := scalarEnd(rest, n.GetToken())
@@ -118,12 +144,13 @@ func (ed *editor) insert(m *ast.MappingNode, path []string, value string) error 
 		return fmt.Errorf("there is no line in this part after which it could go")
 	}
 	p := after.Key.GetToken().Position
-	line := ed.lines[p.Line-1]
-	ending := "\n"
-	if strings.HasSuffix(line, "\r\n") {
-		ending = "\r\n"
+	if !ed.in(p) {
+		return errNoPlace
 	}
-	if !strings.HasSuffix(line, "\n") {
+	line := ed.lines[p.Line-1]
+	ending := line[len(strings.TrimRight(line, "\r\n")):]
+	if ending == "" {
+		ending = "\n"
 		line += ending
 	}
 	indent := strings.Repeat(" ", p.Column-1)
@@ -140,6 +167,9 @@ func (ed *editor) insert(m *ast.MappingNode, path []string, value string) error 
 
 // insertFlow puts text right after the opening brace.
 func (ed *editor) insertFlow(m *ast.MappingNode, text string) error {
+	if !ed.in(m.GetToken().Position) {
+		return errNoPlace
+	}
 	before, rest := ed.cut(m.GetToken().Position)
 	if !strings.HasPrefix(rest, "{") {
 		return fmt.Errorf("its { was not found")

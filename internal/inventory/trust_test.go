@@ -145,3 +145,11 @@ func TestWriteTrustKeepsASymbolicLink(t *testing.T) {
 	require.NotZero(t, info.Mode()&os.ModeSymlink)
 	require.Contains(t, read(t, link), `serial: "x"`)
 }
+
+// Of an old editor, or of a tool: YAML takes \r alone for the end of a line.
+func TestWriteTrustInAFileWithCarriageReturnsAlone(t *testing.T) {
+	old := strings.ReplaceAll(good, "\n", "\r")
+	l := saved(t, old)
+	require.NoError(t, inventory.WriteTrust(l, []inventory.TrustChange{{Field: "vcenters[0].tls.fingerprint", Value: pin}}))
+	require.Equal(t, strings.Replace(old, "    password: env:VC\r", "    password: env:VC\r    tls:\r      fingerprint: \""+pin+"\"\r", 1), read(t, l.Path))
+}
