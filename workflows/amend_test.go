@@ -289,6 +289,20 @@ func TestBooksAreKeptAgain(t *testing.T) {
 	require.Equal(t, runapi.Done, b.sheet().Outcome)
 }
 
+// What a vCenter knew before it went down must be true in the morning: a guest that has moved since is written down anew.
+func TestTheRecordIsMadeAgain(t *testing.T) {
+	mark, record := step("mark"), step("record", "mark")
+	mark.Action, record.Action, record.Params = plan.MarkLab, plan.RecordLab, plan.Encode(plan.RecordParams{VCenter: "vc"})
+	vcsa, moved := guest("vcsa", plan.LeaveGuest, "g1"), guest("vcsa", plan.LeaveGuest, "g1")
+	moved.Target.Direct = "esx22"
+	b := newBench(t, mark, record, guest("g1", plan.LeaveGuest, "record"), vcsa)
+	b.does["g1"] = asking(1, "g1 is on host esx22 now")
+	b.replanned(mark, record, guest("g1", plan.LeaveGuest, "record"), moved)
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Done, b.sheet().Outcome, b.sheet().Why)
+	require.Equal(t, []string{"mark", "record", "g1", "record", "g1", "vcsa"}, b.ran())
+}
+
 // An operator asks. A step that is blocked stays so, in its new version: to act again is a decision of its own.
 func TestAnOperatorAsksForANewPlan(t *testing.T) {
 	b := newBench(t, guest("g1", plan.LeaveGuest), guest("g2", plan.LeaveGuest, "g1"))

@@ -46,8 +46,10 @@ func (r *run) keeps(i int, now *plan.Step) (keep, behind bool) {
 	return true, r.steps[i] != runapi.Running
 }
 
+// sameDeed tells whether what was done is what the new plan wants. What a vCenter knew is written down anew in any case: the
+// lab is not any more as it was then, and the power-up begins with that.
 func sameDeed(a, b plan.Step) bool {
-	return a.Action == b.Action && string(a.Params) == string(b.Params)
+	return a.Action != plan.RecordLab && a.Action == b.Action && string(a.Params) == string(b.Params)
 }
 
 // keepAmended gives a step of the new plan the parameters that an operator has changed.
