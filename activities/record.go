@@ -23,8 +23,12 @@ import (
 // Temporal warns at 512 KB. A vCenter of 10,000 guests stays below it.
 const maxRecord = 400 << 10
 
-// maxUnpackedRecord bounds what is read back.
-const maxUnpackedRecord = 64 << 20
+// maxUnpackedRecord bounds what is read back, and maxRecorded how many guests, hosts or the like: a small record could
+// unfold to millions.
+const (
+	maxUnpackedRecord = 16 << 20
+	maxRecorded       = 100_000
+)
 
 // RecordLab writes down what a vCenter knows, in the ledger and on a page for people, before it goes down. Again is fine:
 // the later record takes the place of the earlier one.
@@ -76,7 +80,7 @@ func packRecord(vc live.VCenter, machine string) ([]byte, error) {
 	if err = errors.Join(err, z.Close()); err != nil {
 		return nil, fmt.Errorf("pack the inventory of vCenter %s: %w", vc.Name, err)
 	}
-	if b.Len() > maxRecord {
+	if b.Len() > maxRecord || len(short) > maxUnpackedRecord {
 		return nil, refuse(fault.Invalid, "the inventory of vCenter %s has %d guests and %d KiB packed, the limit is %d KiB", vc.Name, len(vc.Guests), b.Len()>>10, maxRecord>>10)
 	}
 	return b.Bytes(), nil
@@ -174,12 +178,32 @@ func recorded(book ledger.State, vcenter string) (live.VCenter, bool, error) {
 	return vc, true, nil
 }
 
+// unread takes no memory, of whatever JSON it is read.
+type unread struct{}
+
+// UnmarshalJSON reads nothing.
+func (*unread) UnmarshalJSON([]byte) error { return nil }
+
 func unpackRecord(b []byte) (vc live.VCenter, _ error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return vc, fmt.Errorf("cannot be read: %w", err)
 	}
-	if err := json.NewDecoder(io.LimitReader(z, maxUnpackedRecord)).Decode(&vc); err != nil {
+	text, err := io.ReadAll(io.LimitReader(z, maxUnpackedRecord+1))
+	if err != nil {
+		return vc, fmt.Errorf("cannot be read: %w", err)
+	}
+	if len(text) > maxUnpackedRecord {
+		return vc, fmt.Errorf("unfolds to more than %d MiB", maxUnpackedRecord>>20)
+	}
+	var count struct{ Clusters, Hosts, Guests, Datastores, Tasks []unread }
+	if err := json.Unmarshal(text, &count); err != nil {
+		return vc, fmt.Errorf("cannot be read: %w", err)
+	}
+	if max(len(count.Clusters), len(count.Hosts), len(count.Guests), len(count.Datastores), len(count.Tasks)) > maxRecorded {
+		return vc, fmt.Errorf("has more than %d entries in a list", maxRecorded)
+	}
+	if err := json.Unmarshal(text, &vc); err != nil {
 		return vc, fmt.Errorf("cannot be read: %w", err)
 	}
 	cluster := map[string]string{}
