@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -122,7 +121,7 @@ func indent(text string) string {
 func readSignature(o signedOptions) (*runapi.Signature, error) {
 	var out [2]string
 	for i, file := range []string{firstOf(o.text, strings.TrimSuffix(o.file, ".sig")), o.file} {
-		b, err := os.ReadFile(file)
+		b, err := readInput(file, mostSigned)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, usage("there is no file %s: it is made by `nightshift approve RUN --print`, and signed by `ssh-keygen -Y sign`", file)
 		}

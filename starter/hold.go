@@ -105,6 +105,9 @@ func parseUntil(s string, now time.Time) (time.Time, error) {
 		if !t.After(now) {
 			return t, usage("--until %s: that is past", s)
 		}
+		if t.UTC().Year() > 9999 {
+			return t, usage("--until %s: no year after 9999", s)
+		}
 		return t, nil
 	}
 	return time.Time{}, usage("--until %s: write 08:00, 2026-01-31 08:00 or RFC 3339", s)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +67,7 @@ func runReportVerify(ctx context.Context, a *app, arg, peopleFile string) error 
 
 // reportToVerify reads a report from a file, or makes it of a run; then firstRun is what Temporal knows.
 func (a *app) reportToVerify(ctx context.Context, arg string) (r report.Report, firstRun string, err error) {
-	if b, err := os.ReadFile(arg); err == nil {
+	if b, err := readInput(arg, mostInput); err == nil {
 		if err := json.Unmarshal(b, &r); err != nil || r.Run == "" {
 			return r, "", usage("%s is no report: make one with `nightshift report RUN -o json > FILE.json`", arg)
 		}
