@@ -97,7 +97,7 @@ func FuzzNotes(f *testing.F) {
 	f.Add("a", "b", uint16(1))
 	f.Add("a\u2028", "\x00<&>", uint16(1500))
 	f.Fuzz(func(t *testing.T, key, value string, n uint16) {
-		if !utf8.ValidString(key+value) {
+		if !utf8.ValidString(key + value) {
 			return
 		}
 		notes := Notes{}
