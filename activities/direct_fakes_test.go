@@ -192,7 +192,9 @@ func (h worldHost) Inspect(ctx context.Context) (live.VCenter, error) {
 		return live.VCenter{}, err
 	}
 	host, _ := h.OwnHost(ctx)
-	return live.VCenter{APIType: "HostAgent", Hosts: []live.Host{host}}, nil
+	guest, err := h.Guest(ctx, ownGuest)
+	return live.VCenter{APIType: "HostAgent", Hosts: []live.Host{host}, Guests: append([]live.Guest{guest}, h.others...),
+		Datastores: []live.Datastore{{Ref: "own-ds-1", Name: "tank"}, {Ref: "own-ds-2", Name: "local"}}}, err
 }
 
 // directActivities are wired to a world whose host has an API of its own, and whose vCenter is away.

@@ -161,6 +161,9 @@ func (d *guestDown) mayGoDown(ctx context.Context) error {
 	if err := d.stillUntagged(ctx, &d.last); err != nil {
 		return err
 	}
+	if err := d.nobodyServed(ctx); err != nil {
+		return err
+	}
 	if t.Direct != "" {
 		return d.noAgents(ctx)
 	}

@@ -137,6 +137,14 @@ func foundationBlockers() []findingCase {
 		{"no vCenter and no record", func(f *fixture) { f.guest("vcsa").Power = live.PoweredOff }, finding{"vCenter vc1", "could not be read"}},
 		{"a provider that needs itself", func(f *fixture) { f.on("datastore-3", "ss1") }, finding{"guest ss1", "guest ss1 needs guest ss1, which provides datastore tank (its files lie there)"}},
 		{"a provider that is not found", func(f *fixture) { f.labGuest("kms01").Name = "kms02" }, finding{"guest kms02", "provides keys kms, but vCenter vc1 has no such guest"}},
+		{"two guests of a provider's name", func(f *fixture) { // a copy that is off; the other one serves a guest that is kept
+			f.lab.Hosts = append(f.lab.Hosts, labHost("nuc"))
+			f.addHost(10, "nuc", "")
+			f.host("nuc").Datastores = []string{"datastore-3"}
+			f.labHost("nuc").Keep = true
+			f.addGuest(60, "kept", "nuc").Datastores = []string{"datastore-3"}
+			f.addGuest(61, "ss1", "esx1").Power = live.PoweredOff
+		}, finding{"guest ss1", "the lab file says that it provides datastore tank, but 2 guests have this name"}},
 		{"keys from nobody", func(f *fixture) { f.guest("secret").KeyProvider = "other" }, finding{"guest secret", "is encrypted"}},
 		{"part of the lab that is needed", func(f *fixture) { f.params = map[string]string{"vm": "dc01"} }, finding{"guest dc01", "which the rest of the lab needs"}},
 		{"part of the lab that serves files", func(f *fixture) { f.params = map[string]string{"vm": "ss1"} }, finding{"guest ss1", "provides datastore tank, where files of guest web01 lie, which stays up"}},

@@ -96,8 +96,9 @@ func (o *order) entries() {
 			bearers[g.lab.Name] = append(bearers[g.lab.Name], g)
 		}
 	}
-	for _, e := range o.b.lab.Guests {
+	for i, e := range o.b.lab.Guests {
 		mine := bearers[e.Name]
+		o.checkProviders(&o.b.lab.Guests[i], mine)
 		switch {
 		case len(mine) > 0 || o.blind():
 		case e.Keep:
@@ -115,6 +116,16 @@ func (o *order) entries() {
 				o.afterAll(mine, to, where, !strings.HasPrefix(after, groupPrefix))
 			}
 		}
+	}
+}
+
+// checkProviders: of two guests that the entry means, a copy or one that another took the place of, nobody knows which it is
+// that the others stand on.
+func (o *order) checkProviders(e *inventory.Guest, list []*guest) {
+	mine := slices.DeleteFunc(slices.Clone(list), func(g *guest) bool { return g.lab != e })
+	if len(e.Provides) > 0 && len(mine) > 1 {
+		o.b.block("guest "+e.Name, fmt.Sprintf("the lab file says that it provides %s, but %d guests have this name", provisionWords(e.Provides), len(mine)),
+			"add its uuid to its entry under guests: ("+some(uuids(mine))+")")
 	}
 }
 
