@@ -104,7 +104,7 @@ func (b *builder) unmark(vcs []*vcenter) {
 func (b *builder) unmarkAfter(vc *vcenter, needs []string) string {
 	return b.add(plan.Step{ID: "unmark-lab:" + vc.Name, Title: "Take the mark off vCenter " + vc.Name, Group: groupEnd,
 		Action: plan.UnmarkLab, Target: b.labTarget(vc), Needs: slices.Clone(needs), Holds: []string{vc.holds()},
-		OnFailure: plan.Skip, Always: true, Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
+		OnFailure: plan.Skip, Always: true, OnlyAfter: "mark-lab:" + vc.Name, Estimate: plan.Duration(takesMark), Timeout: plan.Duration(marginTask)})
 }
 
 func (b *builder) labTarget(vc *vcenter) plan.Target {

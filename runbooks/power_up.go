@@ -314,7 +314,7 @@ func (a *ascent) forgetRunning(vcs []*vcenter) {
 			Action: plan.ForgetRunning, Target: a.labTarget(nil), Params: plan.Encode(plan.RememberParams{Guests: guests}), Needs: needs,
 			Always: true, Estimate: plan.Duration(takesLedger), Timeout: plan.Duration(marginTask)}
 		if len(marks) > 0 {
-			s.OnFailure = plan.Skip // after an abort, the vCenter may not be there; the next power-up forgets
+			s.OnFailure, s.OnlyAfter = plan.Skip, marks[0] // after an abort, the vCenter may not be there; the next power-up forgets
 		}
 		a.add(s)
 	})

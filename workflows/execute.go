@@ -216,12 +216,18 @@ func (r *run) giveUp(ctx workflow.Context) {
 		switch {
 		case c == runapi.Todo && !s.Always && r.Memos[s.ID] != nil: // yielded, and waiting to go on
 			r.again(ctx, i, nil)
-		case c == runapi.Todo && !s.Always:
+		case c == runapi.Todo && (!s.Always || r.pointless(s)):
 			r.finishStep(ctx, i, runapi.Untouched)
 		case c == runapi.Blocked:
 			r.finishStep(ctx, i, runapi.HalfDone)
 		}
 	}
+}
+
+// pointless: the step that an Always step is to follow has not begun, and will not.
+func (r *run) pointless(s plan.Step) bool {
+	i, ok := r.graph.Index(s.OnlyAfter)
+	return ok && (r.steps[i] == runapi.Todo && r.BegunAt[i] < 0 || r.steps[i] == runapi.Untouched)
 }
 
 // watchClock sets the alarm for the next deadline.

@@ -443,6 +443,27 @@ func TestYieldGoesOnWithItsMemo(t *testing.T) {
 	require.Empty(t, b.sheet().Attempts, "going on is not another attempt")
 }
 
+// What has nothing to undo, or nobody to ask, does not hold up the end of an aborted run.
+func TestAbortLeavesOutWhatHasNothingToUndo(t *testing.T) {
+	for name, want := range map[string]string{"g1": "hd", "mark": "huu"} {
+		t.Run(name, func(t *testing.T) {
+			undo := always("unmark", "g1")
+			undo.OnlyAfter = name
+			steps := []plan.Step{guest("g1", plan.LeaveGuest), undo}
+			if name == "mark" {
+				undo.Needs = append(undo.Needs, "mark")
+				steps = []plan.Step{guest("g1", plan.LeaveGuest), guest("mark", plan.LeaveGuest, "g1"), undo}
+			}
+			b := newBench(t, steps...)
+			b.does["g1"] = failing(1, "no Tools")
+			b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann"}, "")
+			b.run(runapi.Params{Approved: true})
+			require.Equal(t, runapi.Aborted, b.sheet().Outcome)
+			require.Equal(t, want, b.sheet().Steps)
+		})
+	}
+}
+
 func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
 	for name, abort := range map[string]func(*bench){
 		"order":  func(b *bench) { b.order(time.Minute, runapi.Abort, runapi.Order{By: "ann", Reason: "enough"}, "") },

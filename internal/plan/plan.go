@@ -83,6 +83,9 @@ type Step struct {
 	OnFailure OnFailure       `json:"onFailure,omitempty"`
 	// Always steps run after an abort too: what was switched off is switched on again.
 	Always bool `json:"always,omitempty"`
+	// OnlyAfter is the id of the step without which an Always step has nothing to undo, or nobody to ask: after an abort it
+	// runs only if that one had begun.
+	OnlyAfter string `json:"onlyAfter,omitempty"`
 	// Queue is the task queue of the site where the step must run; empty: the run's own.
 	Queue    string   `json:"queue,omitempty"`
 	Estimate Duration `json:"estimate,omitempty"` // how long it usually takes
