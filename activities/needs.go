@@ -5,11 +5,11 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 )
 
@@ -30,55 +30,21 @@ func (a *Activities) needs(ctx context.Context) []live.Need {
 			}
 		}
 	}
-	if a.asksByName() {
+	server, _, err := net.SplitHostPort(a.address)
+	if err != nil { // it is not known
+		server = ""
+	}
+	if a.lab.AsksByName() || inventory.IsName(server) {
 		for _, file := range resolverFiles {
 			if add("its name server", nameServers(file)...); len(out) > 0 {
 				break
 			}
 		}
 	}
-	if host, _, err := net.SplitHostPort(a.address); err == nil && host != "" {
-		add("its Temporal server", addressesOf(ctx, host)...)
+	if server != "" {
+		add("its Temporal server", addressesOf(ctx, server)...)
 	}
 	return out
-}
-
-// asksByName tells whether an endpoint of the lab file, or the Temporal server, is given by a name.
-func (a *Activities) asksByName() bool {
-	var urls []string
-	for _, v := range a.lab.VCenters {
-		urls = append(urls, v.URL)
-	}
-	for _, h := range a.lab.Hosts {
-		if h.BMC != nil {
-			urls = append(urls, h.BMC.URL)
-		}
-		if h.ESXi != nil {
-			urls = append(urls, h.ESXi.URL)
-		}
-		if h.SSH != nil {
-			urls = append(urls, "ssh://"+h.SSH.Address)
-		}
-	}
-	for _, s := range a.lab.StorageHosts {
-		urls = append(urls, "ssh://"+s.SSH.Address)
-	}
-	for _, c := range a.lab.ApplicationClusters {
-		for _, s := range c.At {
-			urls = append(urls, "ssh://"+s.Address)
-		}
-	}
-	urls = append(urls, "temporal://"+a.address)
-	for _, s := range urls {
-		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" || u.Hostname() == "localhost" {
-			continue
-		}
-		if _, err := netip.ParseAddr(u.Hostname()); err != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // nameServers reads the servers of a resolv.conf. A file that is not there has none.

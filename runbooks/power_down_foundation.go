@@ -3,7 +3,6 @@ package runbooks
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -199,7 +198,7 @@ func (d *descent) checkNeeds(needs []live.Need) {
 			if !d.going[g] || !sameAddress(g.IP, n.Address) {
 				continue
 			}
-			if strings.Contains(n.What, "name server") && d.namesNobody() {
+			if strings.Contains(n.What, "name server") && !d.lab.AsksByName() {
 				d.warn(g.subject(), "goes down, though nightshift asks it for names ("+n.What+" is "+n.Address+"); the lab file names all machines by address", "")
 				continue
 			}
@@ -213,38 +212,6 @@ func sameAddress(a, b string) bool {
 	x, err := netip.ParseAddr(a)
 	y, err2 := netip.ParseAddr(b)
 	return err == nil && err2 == nil && x.Unmap() == y.Unmap()
-}
-
-// namesNobody tells whether every endpoint of the lab file is given by its address.
-func (b *builder) namesNobody() bool {
-	var urls []string
-	for _, vc := range b.lab.VCenters {
-		urls = append(urls, vc.URL)
-	}
-	for _, h := range b.lab.Hosts {
-		if h.BMC != nil {
-			urls = append(urls, h.BMC.URL)
-		}
-		if h.ESXi != nil {
-			urls = append(urls, h.ESXi.URL)
-		}
-	}
-	for _, s := range b.lab.StorageHosts {
-		urls = append(urls, "ssh://"+s.SSH.Address)
-	}
-	for _, a := range b.lab.ApplicationClusters {
-		for _, s := range a.At {
-			urls = append(urls, "ssh://"+s.Address)
-		}
-	}
-	return !slices.ContainsFunc(urls, func(s string) bool {
-		u, err := url.Parse(s)
-		if err != nil {
-			return true
-		}
-		_, err = netip.ParseAddr(u.Hostname())
-		return err != nil
-	})
 }
 
 // checkStaying says whom a guest that goes down leaves without what they need. What a run of the whole lab takes away from

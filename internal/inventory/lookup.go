@@ -2,6 +2,9 @@ package inventory
 
 import (
 	"cmp"
+	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 
 	"nightshift/internal/plan"
@@ -108,6 +111,46 @@ func (l *Lab) HostPolicy(h *Host) HostPolicy {
 		return l.Policies.Host
 	}
 	return h.Shutdown.over(l.Policies.Host)
+}
+
+// AsksByName tells whether the file gives an endpoint by a name: then nightshift needs a name server to reach it.
+func (l *Lab) AsksByName() bool {
+	var urls []string
+	for _, v := range l.VCenters {
+		urls = append(urls, v.URL)
+	}
+	for _, h := range l.Hosts {
+		if h.BMC != nil {
+			urls = append(urls, h.BMC.URL)
+		}
+		if h.ESXi != nil {
+			urls = append(urls, h.ESXi.URL)
+		}
+		if h.SSH != nil {
+			urls = append(urls, "ssh://"+h.SSH.Address)
+		}
+	}
+	for _, s := range l.StorageHosts {
+		urls = append(urls, "ssh://"+s.SSH.Address)
+	}
+	for _, c := range l.ApplicationClusters {
+		for _, s := range c.At {
+			urls = append(urls, "ssh://"+s.Address)
+		}
+	}
+	return slices.ContainsFunc(urls, func(s string) bool {
+		u, err := url.Parse(s)
+		return err != nil || IsName(u.Hostname())
+	})
+}
+
+// IsName tells whether a name server is asked for the host part of an address.
+func IsName(host string) bool {
+	if host == "" || host == "localhost" {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 // Settings are those of a runbook, with the defaults where the file says nothing.
