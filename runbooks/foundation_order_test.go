@@ -74,3 +74,19 @@ func TestAGuestThatItsHostDoesNotKnow(t *testing.T) {
 	p = moved.observed().plan(t, runbooks.PowerUp)
 	require.Equal(t, "esx2", step(t, p, "power-on-guest:ss1").Target.Direct, "where it was found")
 }
+
+// A host whose storage is missing cannot tell who its guests are, but perhaps their names: that makes no second provider.
+func TestAGuestThatCannotBeReadIsNoCopy(t *testing.T) {
+	f := wentDown(t, insideLab)
+	f.bmc("esx2").Power, f.host("esx2").Connection = live.On, live.Connected
+	o, told := f.observed(), false
+	for _, h := range o.state.Hosts {
+		for i := range h.ESXi.Guests {
+			if g := &h.ESXi.Guests[i]; g.UUID == "" {
+				g.Name, told = "kms01", true
+			}
+		}
+	}
+	require.True(t, told)
+	require.Empty(t, o.plan(t, runbooks.PowerUp).Blockers)
+}

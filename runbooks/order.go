@@ -122,7 +122,8 @@ func (o *order) entries() {
 // checkProviders: of two guests that the entry means, a copy or one that another took the place of, nobody knows which it is
 // that the others stand on.
 func (o *order) checkProviders(e *inventory.Guest, list []*guest) {
-	mine := slices.DeleteFunc(slices.Clone(list), func(g *guest) bool { return g.lab != e })
+	// A host whose storage is missing tells guests without a UUID: they are those that the record knows.
+	mine := slices.DeleteFunc(slices.Clone(list), func(g *guest) bool { return g.lab != e || g.UUID == "" })
 	if len(e.Provides) > 0 && len(mine) > 1 {
 		o.b.block("guest "+e.Name, fmt.Sprintf("the lab file says that it provides %s, but %d guests have this name", provisionWords(e.Provides), len(mine)),
 			"add its uuid to its entry under guests: ("+some(uuids(mine))+")")
