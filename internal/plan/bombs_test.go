@@ -116,3 +116,11 @@ func TestAPlanWithoutStepsKeepsItsHash(t *testing.T) {
 		packedAndBack(t, p)
 	}
 }
+
+// Bytes that are no UTF-8 are refused in parameters: packed as text they would become others, and the plan another.
+func TestParametersThatAreNotUTF8(t *testing.T) {
+	raw := json.RawMessage("{\"guests\":[{\"name\":\"a\x81b\"}]}")
+	require.ErrorContains(t, CheckParams(RememberRunning, raw), "not UTF-8")
+	p := Plan{Schema: 1, Steps: []Step{{ID: "a", Params: raw}}}
+	packedAndBack(t, p)
+}

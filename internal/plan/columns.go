@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The packed form of a plan, column by column: what steps have in common is written once, as their shape, and beside it
@@ -94,7 +95,7 @@ func inColumns(p Plan) (columns, bool) {
 		sh := shape{Step: s, Params: c.otherObjects(string(s.Params), byUUID)}
 		sh.Step.Needs, sh.Step.Params = nil, nil
 		text, err := json.Marshal(sh.Step) // what is escaped in it is none of the stand-ins' business
-		if err != nil || strings.ContainsAny(s.ID+s.Title+s.Group+o.name+o.ref+o.uuid+string(s.Params), standsIn) || len(s.Params) > 0 && !json.Valid(s.Params) {
+		if err != nil || strings.ContainsAny(s.ID+s.Title+s.Group+o.name+o.ref+o.uuid+string(s.Params), standsIn) || len(s.Params) > 0 && !json.Valid(s.Params) || !utf8.Valid(s.Params) {
 			return c, false
 		}
 		sh = sh.replace(o.to())

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // CheckParams says whether raw fits the action: the right fields, nothing unknown.
@@ -18,6 +19,9 @@ func CheckParams(a Action, raw json.RawMessage) error {
 			return fmt.Errorf("action %s takes no parameters", a)
 		}
 		return nil
+	}
+	if !utf8.Valid(raw) { // it would have another hash once it was packed
+		return fmt.Errorf("parameters of action %s: they are not UTF-8", a)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
