@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -34,9 +33,8 @@ func runReport(ctx context.Context, a *app, arg string, all bool) error {
 	if err != nil {
 		return err
 	}
-	sheet, err := s.runs.Sheet(ctx, run)
-	var broken *brokenError
-	if err != nil && !errors.As(err, &broken) {
+	sheet, broken, err := s.sheet(ctx, run)
+	if err != nil {
 		return err
 	}
 	p, planErr := s.runs.Plan(ctx, run)

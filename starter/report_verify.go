@@ -82,8 +82,8 @@ func (a *app) reportToVerify(ctx context.Context, arg string) (r report.Report, 
 	if err != nil {
 		return r, "", err
 	}
-	sheet, err := s.runs.Sheet(ctx, run)
-	if err != nil && !errors.As(err, new(*brokenError)) {
+	sheet, _, err := s.sheet(ctx, run)
+	if err != nil {
 		return r, "", err
 	}
 	p, err := s.runs.Plan(ctx, run)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -106,8 +105,8 @@ func recoverLedger(ctx context.Context, a *app, run string) error {
 	if run, err = s.runID(ctx, run); err != nil {
 		return err
 	}
-	sheet, err := s.runs.Sheet(ctx, run)
-	if broken := new(brokenError); err != nil && !errors.As(err, &broken) { // one that Temporal closed has a plan all the same
+	sheet, _, err := s.sheet(ctx, run) // one that Temporal closed has a plan all the same
+	if err != nil {
 		return err
 	}
 	p, err := s.runs.Plan(ctx, run)

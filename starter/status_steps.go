@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,9 +52,8 @@ func runSteps(ctx context.Context, a *app, o stepsOptions, arg string) error {
 	if err != nil {
 		return err
 	}
-	sheet, err := s.runs.Sheet(ctx, run)
-	var broken *brokenError
-	if err != nil && !errors.As(err, &broken) {
+	sheet, broken, err := s.sheet(ctx, run)
+	if err != nil {
 		return err
 	}
 	p, err := s.runs.Plan(ctx, run)

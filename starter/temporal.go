@@ -36,6 +36,15 @@ func (s *session) link(run string) string {
 	return fmt.Sprintf("%s/namespaces/%s/workflows/%s", s.ui, s.namespace, run)
 }
 
+// sheet is the state of a run under way or closed; broken is how Temporal closed it where that left no result, else nil.
+func (s *session) sheet(ctx context.Context, run string) (sheet runapi.Sheet, broken *brokenError, err error) {
+	sheet, err = s.runs.Sheet(ctx, run)
+	if errors.As(err, &broken) {
+		err = nil
+	}
+	return sheet, broken, err
+}
+
 // runs starts, reads and orders runs.
 type runs interface {
 	starter
