@@ -83,7 +83,7 @@ func TestAGuestThatCannotBeReadIsNoCopy(t *testing.T) {
 	for _, h := range o.state.Hosts {
 		for i := range h.ESXi.Guests {
 			if g := &h.ESXi.Guests[i]; g.UUID == "" {
-				g.Name, told = "kms01", true
+				g.Name, g.Path, told = "kms01", "", true // nor where its files are
 			}
 		}
 	}
