@@ -85,7 +85,12 @@ func bmcState(b live.BMC) string {
 // unasked holds an Off that nobody asked for against what the vCenter sees: a BMC that says so of a host at work is broken,
 // or another machine's. A vCenter says connected for a while after a shutdown, too: of an emptied host the BMC is believed.
 func (d *hostDown) unasked(ctx context.Context) error {
-	if d.call.Before.Sent() || d.server.silent() { // look has held silence against the vCenter
+	switch {
+	case d.call.Before.Sent():
+		return nil
+	case d.server.silent() && d.call.Target.Direct != "":
+		return refuse(fault.Unreachable, "no witness of it answers, nor its own API, and this run did not ask for it: a broken network looks the same; if it is off, `nightshift skip`")
+	case d.server.silent(): // look has held silence against the vCenter
 		return nil
 	}
 	if d.call.Target.Direct != "" {

@@ -58,6 +58,34 @@ func TestSilenceIsOffOnlyWhereTheVCenterLostTheHost(t *testing.T) {
 	}
 }
 
+// Without its vCenter, silence is all that there is of a host without a BMC, and a broken network looks the same: it is off
+// only if this run has asked for it.
+func TestSilenceThatNobodyAskedForIsNotOff(t *testing.T) {
+	asked := &plan.Memo{Intent: "ShutdownHost", Phase: viaVCenter, At: time.Now(), Answered: true}
+	for name, c := range map[string]struct {
+		memo, before *plan.Memo
+		done         bool
+	}{"asked": {asked, nil, true}, "asked before": {nil, asked, true}, "not asked": {nil, nil, false}} {
+		t.Run(name, func(t *testing.T) {
+			w := offWorld()
+			w.bmc.Power, w.away = live.Off, func() bool { return true }
+			dial := directActivities(w).clients.dialVC
+			a := silentHost(w)
+			a.lab.Hosts[0].ESXi = &inventory.Endpoint{URL: "https://esx21"}
+			a.clients.dialVC = dial
+			call := direct(hostCall(down(30 * time.Millisecond)))
+			call.Before = c.before
+			out, err := attemptOf(t, a, plan.ShutdownHost, call, c.memo)
+			require.Equal(t, c.done, err == nil && out.Unclear == nil, "%v %v", err, out.Unclear)
+			if !c.done {
+				requireType(t, err, Transient)
+				require.ErrorContains(t, err, "this run did not ask for it")
+			}
+			require.Zero(t, w.count("ShutdownHost"))
+		})
+	}
+}
+
 func TestShutdownOfAHostWithoutABMC(t *testing.T) {
 	w := offWorld()
 	w.react["ShutdownHost"] = func() error { w.bmc.Power, w.host.Connection = live.Off, live.NotResponding; return nil }
