@@ -96,6 +96,9 @@ func (l *Lab) setCut(system string, cut bool) {
 	if g := l.gateOf(system); g != nil {
 		g.setCut(cut)
 	}
+	if name, ok := strings.CutPrefix(system, "bmc:"); ok && l.ipmis[name] != nil {
+		l.ipmis[name].wire.cut.Store(cut)
+	}
 }
 
 func (l *Lab) gateOf(system string) *gate {
@@ -108,6 +111,7 @@ func (l *Lab) gateOf(system string) *gate {
 // and its management network is there.
 // The world is locked: who sees that a host runs finds its door open.
 func (l *Lab) doors() {
+	l.wakers()
 	down := map[string]bool{"vcenter": l.vcState == vcDown}
 	for _, e := range l.esxis.list() {
 		down[e.system] = !e.host.answers()

@@ -52,15 +52,17 @@ type Lab struct {
 	vcState    string
 	vcEpoch    int // of vcGuest, as followed
 
-	vc      *vcenter
-	esxis   esxis
-	bmcs    map[string]*bmc // by host
-	health  string          // base URL of the guests' health pages
-	gatesMu sync.Mutex
-	gates   map[string]*gate // by system
-	apps    []*application
-	rec     recorder
-	faults  faults
+	vc       *vcenter
+	esxis    esxis
+	bmcs     map[string]*bmc // by host
+	ipmis    map[string]*ipmiBMC
+	sleepers []*sleeper
+	health   string // base URL of the guests' health pages
+	gatesMu  sync.Mutex
+	gates    map[string]*gate // by system
+	apps     []*application
+	rec      recorder
+	faults   faults
 
 	rngMu sync.Mutex
 	rng   *rand.Rand
@@ -80,7 +82,7 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	l := &Lab{
 		spec: spec, speed: cfg.Speed, changed: make(chan struct{}),
-		bmcs: map[string]*bmc{}, gates: map[string]*gate{}, esxis: esxis{all: map[*host]*esxi{}},
+		bmcs: map[string]*bmc{}, ipmis: map[string]*ipmiBMC{}, gates: map[string]*gate{}, esxis: esxis{all: map[*host]*esxi{}},
 		datastores: map[string]*datastore{}, vcState: vcUp,
 		rec: recorder{logins: map[string]Logins{}, on: cfg.OnCall},
 		rng: rand.New(rand.NewSource(cfg.Seed)), //nolint:gosec // jitter
@@ -105,10 +107,19 @@ func (l *Lab) start(cfg Config) error {
 	}
 	port := cfg.Ports.BMC
 	for _, h := range l.hosts {
-		if h.spec.NoBMC {
+		if h.spec.WakeOnLAN {
+			if err := l.startSleeper(h); err != nil {
+				return err
+			}
+		}
+		if h.spec.NoBMC || h.spec.WakeOnLAN {
 			continue
 		}
-		if err := l.startBMC(h, port); err != nil {
+		start := l.startBMC
+		if h.spec.IPMI {
+			start = l.startIPMI
+		}
+		if err := start(h, port); err != nil {
 			return err
 		}
 		if port != 0 {

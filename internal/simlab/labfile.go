@@ -50,6 +50,9 @@ func (l *Lab) Secrets() []string {
 		if b := l.bmcs[h.spec.Name]; b != nil {
 			out = append(out, b.password)
 		}
+		if b := l.ipmis[h.spec.Name]; b != nil {
+			out = append(out, b.password)
+		}
 	}
 	for _, e := range l.esxis.list() {
 		out = append(out, e.password)
@@ -66,6 +69,9 @@ func (l *Lab) at(d, floor time.Duration) time.Duration {
 func (l *Lab) WriteLabFile(dir string) (path string, err error) {
 	secrets := map[string]string{"vcenter.password": l.vc.password}
 	for name, b := range l.bmcs {
+		secrets[name+"-oob.password"] = b.password
+	}
+	for name, b := range l.ipmis {
 		secrets[name+"-oob.password"] = b.password
 	}
 	for _, e := range l.esxis.list() {
@@ -126,6 +132,12 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 				legacy = ", legacyTLS: true"
 			}
 			w.line("      tls: {fingerprint: %q%s}\n      serial: %q", b.Fingerprint, legacy, h.spec.Serial)
+		}
+		if b := l.ipmis[h.spec.Name]; b != nil {
+			b.write(w, filepath.Join(dir, "secrets", h.spec.Name+"-oob.password"))
+		}
+		if s := l.sleeperOf(h); s != nil {
+			s.write(w)
 		}
 		if e := l.esxis.of(h); e != nil {
 			w.line("    esxi:\n      url: %s\n      user: %s", e.url, esxiUser)

@@ -9,7 +9,7 @@ import (
 // A Record is one call that changes something, as it was received: also when its answer was lost.
 type Record struct {
 	At     time.Time
-	System string // "vcenter", "esxi:HOST", "bmc:HOST" or "ssh:GUEST"
+	System string // "vcenter", "esxi:HOST", "bmc:HOST", "wol:HOST" or "ssh:GUEST"
 	// Verb is the SOAP method, where it matters with what it changes ("ReconfigureComputeResource_Task:ha=false"),
 	// "Reset:ForceOff" at a BMC, the command line over SSH, or method and path of another HTTP request.
 	Verb   string

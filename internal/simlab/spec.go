@@ -47,6 +47,10 @@ type HostSpec struct {
 	Cluster string // empty: standalone
 	Keep    bool   // the lab file leaves it alone
 	NoBMC   bool
+	IPMI    bool // its BMC speaks IPMI instead of Redfish
+	// WakeOnLAN: it has no BMC, and wakes by a magic packet to MAC. A witness of it answers while ESXi runs. On Linux only.
+	WakeOnLAN bool
+	MAC       string // default: made of the seed and the name
 	// UUID and Serial identify it in vCenter and at its BMC; default: made of the seed and the name.
 	UUID, Serial  string
 	SwappedUUID   bool // the BMC writes the UUID's first three fields in the other byte order
@@ -188,6 +192,7 @@ func (h *HostSpec) complete(lab string, seed int64) {
 	// Dell's UUIDs begin with "DELL" and carry the service tag.
 	h.UUID = orDefault(h.UUID, fmt.Sprintf("4c4c4544-00%s-10%s-80%s-b4c04f%s", hex[0:2], hex[2:4], hex[4:6], hex[6:12]))
 	h.Serial = orDefault(h.Serial, strings.ToUpper(hex[12:18])+"J")
+	h.MAC = orDefault(h.MAC, macOf(seed, lab, h.Name))
 	h.Vendor, h.Model = orDefault(h.Vendor, "Dell Inc."), orDefault(h.Model, "PowerEdge R620")
 	h.Firmware = orDefault(h.Firmware, "2.65.65.65")
 	h.MemoryGB = orDefault(h.MemoryGB, 96)

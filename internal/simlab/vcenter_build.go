@@ -147,6 +147,9 @@ func dressHost(h *simulator.HostSystem, spec HostSpec) {
 	sum.Vendor, sum.Model, sum.Uuid, sum.OtherIdentifyingInfo, sum.MemorySize = spec.Vendor, spec.Model, spec.UUID, tag, memory
 	h.Summary.Hardware = &sum
 	h.Config.LockdownMode = types.HostLockdownMode(spec.Lockdown)
+	if spec.WakeOnLAN {
+		addressed(h, spec.MAC)
+	}
 }
 
 // versionHost sets the version of ESXi: after all hosts are added, since the simulator panics at versions that it does not

@@ -130,9 +130,10 @@ func (l *Lab) change(fn func(t *touched)) {
 	l.show(t)
 }
 
-// learn is vCenter seeing a guest, if it hears its host. Of others it goes on telling what it saw last.
+// learn is vCenter seeing a guest, if it hears its host. Of others, and of those on a host that has just died, it goes on
+// telling what it saw last.
 func (l *Lab) learn(g *guest) {
-	if g.knownHost == nil || g.host.connected {
+	if g.knownHost == nil || g.host.connected && g.host.running {
 		g.known, g.knownHost = g.power, g.host
 	}
 }
