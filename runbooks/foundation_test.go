@@ -188,7 +188,12 @@ func TestTheHostsOwnAPIIsTriedBefore(t *testing.T) {
 		"not read":        {func(o *fixture) { o.state.Hosts = nil }, "which was not read"},
 		"refused":         {func(o *fixture) { o.state.Hosts[0] = live.DirectHost{Host: "esx1", Err: "login refused"} }, "login refused"},
 		"another machine": {func(o *fixture) { o.state.Hosts[0].ESXi.Hosts[0].UUID = uuid(7, 7) }, "is another machine"},
-		"a vCenter":       {func(o *fixture) { o.state.Hosts[0].ESXi.APIType = "VirtualCenter" }, "is no ESXi host"},
+		"another of the same make": {func(o *fixture) { // whose boards all have one UUID
+			o.state.VCenters = slices.Clone(o.state.VCenters)
+			o.state.VCenters[0].Hosts = slices.Clone(o.state.VCenters[0].Hosts)
+			o.host("esx1").MACs, o.state.Hosts[0].ESXi.Hosts[0].MACs = []string{"00:11:22:33:44:01"}, []string{"00:11:22:33:44:02", "00:11:22:33:44:03"}
+		}, "none of its network cards is the host's"},
+		"a vCenter": {func(o *fixture) { o.state.Hosts[0].ESXi.APIType = "VirtualCenter" }, "is no ESXi host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := insideLab().observed()

@@ -93,9 +93,16 @@ func (b *builder) checkItself(h *host) {
 		b.block(h.subject(), "what answers at its esxi: url is no ESXi host", "correct the url: it is that of the host itself, not of a vCenter")
 	case h.live != nil && live.GenuineUUID(h.live.UUID) && live.GenuineUUID(e.Hosts[0].UUID) && !live.SameUUID(h.live.UUID, e.Hosts[0].UUID):
 		b.block(h.subject(), "what answers at its esxi: url is another machine (UUID "+e.Hosts[0].UUID+")", "correct the esxi: url")
+	case h.live != nil && otherCards(h.live.MACs, e.Hosts[0].MACs): // boards of one make may come with one UUID
+		b.block(h.subject(), "what answers at its esxi: url is another machine: none of its network cards is the host's", "correct the esxi: url")
 	case e.Hosts[0].ReadOnly:
 		b.block(h.subject(), "its licence (free ESXi) lets programs only read", "assign a licence, or mark the host keep: true")
 	}
+}
+
+// otherCards tells whether both lists of MAC addresses are known, and have none in common.
+func otherCards(a, b []string) bool {
+	return len(a) > 0 && len(b) > 0 && !slices.ContainsFunc(a, func(mac string) bool { return slices.Contains(b, mac) })
 }
 
 // record writes down what the vCenters know that go down themselves, before anything does.
