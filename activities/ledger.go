@@ -29,7 +29,7 @@ type ledgerSystem interface {
 	ended(ctx context.Context, h ledger.Holder) (bool, error)
 }
 
-// ledgerClient reaches the ledger's workflow through Temporal.
+// ledgerClient is the ledger as activities need it: no call outlives their worker, and errors have their kind.
 type ledgerClient struct{ temporal client.Client }
 
 // stopGrace is how long the ledger has for an answer when this process ends. Its workflow runs in this process, too:
@@ -63,30 +63,13 @@ func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 func (l *ledgerClient) change(ctx context.Context, lab string, c ledger.Change) error {
 	ctx, cancel := untilStop(ctx)
 	defer cancel()
-	start := l.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: ledger.WorkflowID(lab), TaskQueue: plan.TaskQueue(lab), WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		StaticSummary: "Ledger of lab " + lab,
-	}, ledger.Workflow, ledger.State{Lab: lab})
-	h, err := l.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{UpdateName: ledger.Update, Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted}})
-	if err == nil {
-		err = h.Get(ctx, nil)
-	}
-	return ledgerError("change", lab, err)
+	return ledgerError("change", lab, LedgerClient{l.temporal}.Change(ctx, lab, c))
 }
 
 func (l *ledgerClient) read(ctx context.Context, lab string) (ledger.State, error) {
-	st := ledger.State{Lab: lab}
 	ctx, cancel := untilStop(ctx)
 	defer cancel()
-	v, err := l.temporal.QueryWorkflow(ctx, ledger.WorkflowID(lab), "", ledger.StateQuery)
-	none := new(serviceerror.NotFound)
-	if errors.As(err, &none) {
-		return st, nil
-	}
-	if err == nil {
-		err = v.Get(&st)
-	}
+	st, err := LedgerClient{l.temporal}.State(ctx, lab)
 	return st, ledgerError("read", lab, err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
+	"nightshift/activities"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 )
@@ -42,7 +43,7 @@ func dialTemporal(ctx context.Context, w where) (*session, error) {
 func newSession(c client.Client, w where) *session {
 	namespace := firstOf(w.Options.Namespace, client.DefaultNamespace)
 	return &session{
-		runs: &temporalRuns{c, w.Lab, namespace}, ledger: &temporalLedger{c}, schedules: &temporalSchedules{c},
+		runs: &temporalRuns{c, w.Lab, namespace}, ledger: temporalLedger{activities.LedgerClient{Temporal: c}}, schedules: &temporalSchedules{c},
 		lab: w.Lab, ui: w.UI, namespace: namespace, close: c.Close,
 	}
 }
