@@ -102,6 +102,20 @@ func TestPowerOnGuest(t *testing.T) {
 	require.Equal(t, 1, w.count("PowerOnGuest"))
 }
 
+// A guest whose start was skipped, or that went off again, is not waited for as long as one that boots.
+func TestCheckOfAGuestThatIsOff(t *testing.T) {
+	w := newWorld()
+	w.guest.Power = live.PoweredOff
+	a := newActivities(w)
+	a.settle = 10 * time.Millisecond
+	a.lab.Guests = []inventory.Guest{{Name: "web01", VCenter: "vc1", Health: &inventory.Health{Timeout: within(time.Hour)}}}
+	call := guestCall(plan.ShutdownGuestParams{})
+	call.Params = plan.Encode(plan.CheckGuestParams{Tools: true})
+	_, err := attemptOf(t, a, plan.CheckGuest, call, nil)
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "off, and stays so")
+}
+
 func TestCheckGuest(t *testing.T) {
 	up, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

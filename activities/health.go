@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
@@ -34,10 +35,19 @@ func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 		g, err = a.guestStep(ctx, c)
 		return err
 	}
+	var off time.Time // since when it is seen so
 	return a.act(ctx, waitFor(plan.CheckGuest, c, limit, open, func(ctx context.Context) (seen, error) {
 		got, err := g.read(ctx)
 		if err != nil {
 			return seen{}, err
+		}
+		switch atRest := got.Power == live.PoweredOff || got.Power == live.Suspended; {
+		case !atRest:
+			off = time.Time{}
+		case off.IsZero():
+			off = time.Now()
+		case time.Since(off) > a.settle: // it was started, and went off again; or its start was skipped
+			return seen{}, refuse(fault.State, "it is %s, and stays so", guestState(got))
 		}
 		return health(ctx, got, p), nil
 	}))

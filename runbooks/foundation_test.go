@@ -384,3 +384,19 @@ func TestPowerUpOfAVCenterThatIsKept(t *testing.T) {
 	p := f.observed().plan(t, runbooks.PowerUp)
 	require.True(t, among(p.Blockers, finding{"guest vcsa", "vCenter vc1 runs in it and does not answer, but the guest is left alone"}))
 }
+
+// A run that started the storage guest was stopped before its own host had looked for what it serves.
+func TestAHostThatHasNotLookedLooks(t *testing.T) {
+	f := wentDown(t, insideLab)
+	f.bmc("esx1").Power, f.host("esx1").Connection, f.host("esx1").Maintenance = live.On, live.Connected, false
+	f.guest("ss1").Power = live.PoweredOn
+	f.ledger.Debts = slices.DeleteFunc(f.ledger.Debts, func(d plan.Debt) bool { return d.Target.Name == f.host("esx1").Name })
+	o := f.observed()
+	require.False(t, has(o.plan(t, runbooks.PowerUp), "await-datastores-of-ss1:esx1"), "it sees it")
+	stores := o.state.Hosts[0].ESXi.Datastores
+	for i := range stores {
+		stores[i].Accessible = stores[i].Name != "tank"
+	}
+	p := o.plan(t, runbooks.PowerUp)
+	require.True(t, before(p)["power-on-guest:web01"]["await-datastores-of-ss1:esx1"])
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
 
@@ -171,7 +172,7 @@ func (a *ascent) reconnect() {
 			continue
 		}
 		for _, name := range h.storeNames() {
-			if g := a.stores.guest(h.vc, name); g != nil && (a.want[g] || a.returns[h]) {
+			if g := a.stores.guest(h.vc, name); g != nil && (a.want[g] || a.returns[h] || h.misses(name)) {
 				a.awaitServed(h, g)
 			}
 		}
@@ -184,6 +185,19 @@ func (a *ascent) reconnect() {
 			Estimate: plan.Duration(takesHA), Timeout: a.waitFor(h)})
 		a.ready[h] = append([]string{id}, a.served[h]...)
 	}
+}
+
+// misses tells whether a host that is up has not seen that the datastore is served again: a run that started the server
+// may have been stopped before the host looked.
+func (h *host) misses(datastore string) bool {
+	stores := h.vc.live.Datastores
+	switch {
+	case h.readable():
+		stores = h.direct.ESXi.Datastores
+	case h.vc.absent():
+		return true // nobody can tell: it looks
+	}
+	return !slices.ContainsFunc(stores, func(d live.Datastore) bool { return d.Name == datastore && d.Accessible })
 }
 
 func (h *host) stores() []string {

@@ -190,6 +190,13 @@ func (f *fixture) itself(name string) live.DirectHost {
 			d.ESXi.Guests = append(d.ESXi.Guests, g)
 		}
 	}
+	for _, s := range f.vc().Datastores {
+		if slices.Contains(h.Datastores, s.Ref) {
+			s.Accessible = !f.storageIsGone(live.Guest{Datastores: []string{s.Ref}})
+			s.Ref, s.Hosts = "own-"+s.Ref, nil
+			d.ESXi.Datastores = append(d.ESXi.Datastores, s)
+		}
+	}
 	h.Ref, h.Cluster, h.Datastores = "ha-host", "", nil
 	d.ESXi.Hosts = []live.Host{h}
 	return d

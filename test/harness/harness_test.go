@@ -139,8 +139,12 @@ func (r *rig) try(action kind, f fault, table *table, users []subject) {
 		table.add(s, action, f, sheet)
 		r.traps.disarm()
 	}
-	// Whatever happened: a power-up, and everything is as it was.
-	r.whole(subjects[len(subjects)-1])
+	// Whatever happened: a power-up, and everything is as it was. Without a record of the vCenter each does what it can see.
+	for range 4 {
+		if r.whole(subjects[len(subjects)-1]).Total == 0 {
+			break
+		}
+	}
 	for name, g := range r.lab.Guests() {
 		if was, ok := before[name]; ok && !g.VCLS {
 			require.Equal(r, was.Power, g.Power, "guest %s", name)
@@ -157,13 +161,14 @@ func (r *rig) try(action kind, f fault, table *table, users []subject) {
 }
 
 // whole runs a runbook that nothing happens to.
-func (r *rig) whole(s subject) {
+func (r *rig) whole(s subject) runapi.Sheet {
 	r.Helper()
 	id := r.begin(s)
 	sheet := r.settle(id)
 	require.Equal(r, runapi.Done, sheet.Outcome, "%s: %s %v\n%s", s.runbook, sheet.Why, sheet.Notes, r.planOf(id))
 	r.once(sheet)
 	require.Empty(r, r.ledger().Locks)
+	return sheet
 }
 
 // broken runs a runbook of which one step breaks.

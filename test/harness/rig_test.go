@@ -149,10 +149,12 @@ func (r *rig) eventually(what string, ok func() bool) {
 // settle waits until the run has ended, or nothing of it goes on without a person.
 func (r *rig) settle(id string) (s runapi.Sheet) {
 	r.Helper()
-	r.eventually("the end of "+id, func() bool {
-		s = r.sheet(id)
-		return s.Outcome != "" && s.Phase == runapi.PhaseEnd || s.Stuck()
-	})
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
+		if s = r.sheet(id); s.Outcome != "" && s.Phase == runapi.PhaseEnd || s.Stuck() {
+			return s
+		}
+	}
+	require.FailNow(r, "no end of "+id, "not within %s: %s, %s, %s %v\n%s", patience, s.Phase, s.Aborted, s.Steps, s.Notes, r.planOf(id))
 	return s
 }
 
