@@ -31,28 +31,11 @@ func (c *clients) server(h *inventory.Host) (*server, error) {
 	return &server{c: c, host: h}, nil
 }
 
-// gate is taken by each request, so that a controller gets one at a time.
-func (c *clients) gate(ctx context.Context, name string) (done func(), err error) {
-	c.mu.Lock()
-	g := c.gates[name]
-	if g == nil {
-		g = make(chan struct{}, 1)
-		c.gates[name] = g
-	}
-	c.mu.Unlock()
-	select {
-	case g <- struct{}{}:
-		return func() { <-g }, nil
-	case <-ctx.Done():
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("the BMC of host %s is busy: %w", name, ctx.Err()))
-	}
-}
-
 // do runs a request in the session. After an error the next request begins a new one.
 func (s *server) do(ctx context.Context, request func(bmc) error) error {
-	done, err := s.c.gate(ctx, s.host.Name)
+	done, err := s.c.bmcs.enter(ctx, s.host.Name)
 	if err != nil {
-		return notSent{err}
+		return notSent{fault.As(fault.Unreachable, fmt.Errorf("the BMC of host %s is busy: %w", s.host.Name, err))}
 	}
 	defer done()
 	if s.session == nil && s.silent() {

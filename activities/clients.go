@@ -2,9 +2,7 @@ package activities
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -61,11 +59,11 @@ type clients struct {
 	wake    func(host string, w inventory.WakeOnLAN) (bmc, error)
 	now     func() time.Time
 	salt    []byte
+	bmcs    gates // by host: a controller gets its requests one by one
 
 	mu      sync.Mutex
 	vcs     map[string]*session
-	gates   map[string]chan struct{} // one token for each BMC: its requests go one by one
-	refused map[string]refusal       // by account
+	refused map[string]refusal // by account
 }
 
 // A session at a vCenter or a host, or the login that is under way.
@@ -74,11 +72,6 @@ type session struct {
 	vc      vcenter
 	err     error
 	account string
-}
-
-type refusal struct {
-	at  time.Time
-	err error
 }
 
 func newClients(lab *inventory.Lab, log *slog.Logger) *clients {
@@ -104,7 +97,7 @@ func newClients(lab *inventory.Lab, log *slog.Logger) *clients {
 			return c, nil
 		},
 		wake: wakeOnLAN,
-		vcs:  map[string]*session{}, gates: map[string]chan struct{}{}, refused: map[string]refusal{},
+		vcs:  map[string]*session{}, refused: map[string]refusal{},
 	}
 }
 
@@ -191,29 +184,14 @@ func (c *clients) open(ctx context.Context, name string, e inventory.Endpoint, d
 	for _, w := range r.Warnings {
 		c.log.Warn(w, "target", name)
 	}
-	mac := hmac.New(sha256.New, c.salt)
-	_, _ = fmt.Fprintf(mac, "%q %q %q", r.URL, r.User, r.Password.Reveal())
-	account = string(mac.Sum(nil))
-	c.mu.Lock()
-	old, known := c.refused[account]
-	c.mu.Unlock()
-	if wait := lockout - c.now().Sub(old.at); known && wait > 0 {
-		return account, fault.As(fault.Auth, fmt.Errorf("%w; not tried again with the same password for %s", old.err, wait.Round(time.Second)))
+	account = c.accountOf(r.URL.String(), r.User, r.Password.Reveal())
+	if err := c.refusedBefore(account, "password"); err != nil {
+		return account, err
 	}
 	if err = dial(r); err != nil {
 		c.remember(account, err)
 	}
 	return account, err
-}
-
-// remember keeps a refused login from being repeated.
-func (c *clients) remember(account string, err error) {
-	if account == "" || !isAuth(err) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refused[account] = refusal{c.now(), err}
 }
 
 // failed drops the session vc that is kept under a name where a call in it showed that it, and the login that was to renew it, are

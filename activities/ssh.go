@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,9 +14,9 @@ import (
 
 // machines are reached over SSH. The zero value is ready.
 type machines struct {
-	mu       sync.Mutex
-	dialling map[string]chan struct{} // by address: two steps do not send the same wrong password at the same time
-	sent     map[string]*sshexec.Command
+	logins gates // by address: two steps do not send the same wrong password at the same time
+	mu     sync.Mutex
+	sent   map[string]*sshexec.Command
 }
 
 // A machine is one of them for the time of one step. It connects with its first command and keeps the connection for the
@@ -37,9 +35,9 @@ func (m *machine) connect(ctx context.Context) (*sshexec.Client, error) {
 		return m.conn, nil
 	}
 	m.close()
-	done, err := m.a.machines.gate(ctx, m.entry.Address)
+	done, err := m.a.machines.logins.enter(ctx, m.entry.Address)
 	if err != nil {
-		return nil, err
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", m.entry.Address, err))
 	}
 	defer done()
 	c := m.a.clients
@@ -47,15 +45,10 @@ func (m *machine) connect(ctx context.Context) (*sshexec.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, c.salt)
-	_, _ = fmt.Fprintf(mac, "ssh %q %q %q %q", r.Address, r.User, r.By, r.Password.Reveal())
-	account := string(mac.Sum(nil))
-	c.mu.Lock()
-	old, known := c.refused[account]
-	c.mu.Unlock()
-	if wait := lockout - c.now().Sub(old.at); known && wait > 0 {
+	account := c.accountOf("ssh", r.Address, r.User, r.By, r.Password.Reveal())
+	if err := c.refusedBefore(account, "login"); err != nil {
 		r.Close()
-		return nil, fault.As(fault.Auth, fmt.Errorf("%w; not tried again with the same login for %s", old.err, wait.Round(time.Second)))
+		return nil, err
 	}
 	conn, err := sshexec.Dial(ctx, r)
 	if err != nil {
@@ -114,25 +107,6 @@ func (m *machine) close() {
 		m.conn.Close()
 	}
 	m.conn, m.left = nil, nil
-}
-
-func (s *machines) gate(ctx context.Context, address string) (done func(), err error) {
-	s.mu.Lock()
-	if s.dialling == nil {
-		s.dialling = map[string]chan struct{}{}
-	}
-	g := s.dialling[address]
-	if g == nil {
-		g = make(chan struct{}, 1)
-		s.dialling[address] = g
-	}
-	s.mu.Unlock()
-	select {
-	case g <- struct{}{}:
-		return func() { <-g }, nil
-	case <-ctx.Done():
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", address, ctx.Err()))
-	}
 }
 
 // keep remembers a command for as long as a step may ask for it.
