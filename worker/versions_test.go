@@ -26,7 +26,7 @@ func version(t *testing.T, c client.Client, p plan.Plan, run any, actions ...pla
 	t.Helper()
 	w := worker.New(c, plan.TaskQueue("home"), worker.Options{DisableRegistrationAliasing: true, StickyScheduleToStartTimeout: time.Second})
 	if run == nil {
-		registerWorkflows(w)
+		RegisterWorkflows(w)
 	} else {
 		w.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: runapi.PowerDownType})
 	}
