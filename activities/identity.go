@@ -59,14 +59,16 @@ func (a *Activities) mustStay(vcenter, direct string, g live.Guest) string {
 
 // kept says why nightshift neither switches the guest off nor on; empty: it may.
 func (a *Activities) kept(vcenter string, g live.Guest) string {
-	switch entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); {
-	case a.lab.Self.Guest != "" && g.Name == a.lab.Self.Guest:
+	entry, _ := a.lab.Guest(vcenter, g.Name, g.UUID)
+	switch a.lab.Keeps(g.Name, entry, g.Tags) {
+	case inventory.KeepSelf:
 		return "is the one that nightshift runs in"
-	case ok && entry.Keep:
+	case inventory.KeepEntry:
 		return "is kept by the lab file"
-	case a.lab.Tags.Keep != "" && slices.Contains(g.Tags, a.lab.Tags.Keep):
+	case inventory.KeepTag:
 		return "bears the tag " + a.lab.Tags.Keep
-	case g.Template, g.VCLS:
+	}
+	if g.Template || g.VCLS {
 		return "belongs to vSphere itself"
 	}
 	return ""

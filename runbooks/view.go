@@ -139,10 +139,8 @@ func (v *view) listedHosts(st *live.State) map[string]*host {
 func (v *view) addVCenter(vc *vcenter, listed map[string]*host) {
 	clusters := map[string]*cluster{}
 	for _, c := range vc.live.Clusters {
-		keep := slices.ContainsFunc(v.lab.Clusters, func(l inventory.Cluster) bool {
-			return l.Keep && l.Name == c.Name && l.VCenter == vc.Name
-		})
-		clusters[c.Ref] = &cluster{Cluster: c, vc: vc, keep: keep}
+		entry, ok := v.lab.Cluster(vc.Name, c.Name)
+		clusters[c.Ref] = &cluster{Cluster: c, vc: vc, keep: ok && entry.Keep}
 		v.clusters = append(v.clusters, clusters[c.Ref])
 	}
 	hosts := map[string]*host{}
@@ -274,15 +272,16 @@ func (v *view) keep() {
 				g.needed = "vCenter " + vc.Name + " runs in it"
 			}
 		}
-		if v.lab.Self.Guest != "" && v.lab.Self.Guest == g.Name {
+		keep := v.lab.Keeps(g.Name, g.lab, g.Tags)
+		if keep == inventory.KeepSelf {
 			g.needed = "nightshift runs in it"
 		}
 		switch {
 		case g.needed != "":
 			g.kept = g.needed
-		case g.lab != nil && g.lab.Keep:
+		case keep == inventory.KeepEntry:
 			g.kept = "keep: true in the lab file"
-		case v.lab.Tags.Keep != "" && slices.Contains(g.Tags, v.lab.Tags.Keep):
+		case keep == inventory.KeepTag:
 			g.kept = "bears the tag " + v.lab.Tags.Keep
 		case g.host != nil && g.host.kept != "":
 			g.kept = "its host " + g.host.name + " is left alone: " + g.host.kept

@@ -41,6 +41,30 @@ func (l *Lab) Guest(vcenter, name, uuid string) (*Guest, bool) {
 	return find(l.Guests, func(g *Guest) bool { return g.VCenter == vcenter && g.Name == name && (g.UUID == "" || uuid == "") })
 }
 
+// A Keep is how the file says that a guest is left alone.
+type Keep string
+
+// The ways to say it.
+const (
+	KeepNot   Keep = ""     // it is not
+	KeepSelf  Keep = "self" // self: nightshift runs in it
+	KeepEntry Keep = "keep" // keep: true in its entry
+	KeepTag   Keep = "tag"  // it bears the tag tags.keep
+)
+
+// Keeps tells whether the file wants a guest left alone. entry is what Guest finds, or nil; tags are those that it bears.
+func (l *Lab) Keeps(name string, entry *Guest, tags []string) Keep {
+	switch {
+	case l.Self.Guest != "" && l.Self.Guest == name:
+		return KeepSelf
+	case entry != nil && entry.Keep:
+		return KeepEntry
+	case l.Tags.Keep != "" && slices.Contains(tags, l.Tags.Keep):
+		return KeepTag
+	}
+	return KeepNot
+}
+
 // A Provider is a machine that provides something to the lab: a guest or a host of the file, never both.
 type Provider struct {
 	Kind, Name string // of the provision; the name may be empty
