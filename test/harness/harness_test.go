@@ -59,7 +59,7 @@ var subjects = []subject{
 // labSpec is the smallest lab that has every kind of step: of two hosts one carries the storage, the name server and the
 // vCenter of all, and there is a cluster inside guests.
 func labSpec() simlab.Spec {
-	hosts := []string{"esx21", "esx22"}
+	hosts, started := []string{"esx21", "esx22"}, []string{"StartUp"} // which counts where nothing is remembered
 	return simlab.Spec{
 		Clusters:     []simlab.ClusterSpec{{Name: "Lab", HA: true, DRS: true, DPM: true, VCLS: 2}},
 		Datastores:   []simlab.DatastoreSpec{{Name: "local21", Hosts: hosts[:1]}, {Name: "shared01", ProvidedBy: "san01"}},
@@ -67,12 +67,12 @@ func labSpec() simlab.Spec {
 		VCenterGuest: "vcenter",
 		VCenterBoot:  time.Minute,
 		Guests: []simlab.GuestSpec{
-			{Name: "san01", Host: hosts[0], Datastore: "local21"},
-			{Name: "dc01", Host: hosts[0], Datastore: "local21", Provides: []string{"dns"}},
-			{Name: "vcenter", Host: hosts[0], Datastore: "local21"},
-			{Name: "pg01", Host: hosts[0], Datastore: "shared01", Shutdown: 10 * time.Second},
-			{Name: "pg02", Host: hosts[1], Datastore: "shared01"},
-			{Name: "web01", Host: hosts[1], Datastore: "shared01", After: []string{"pg01"}, HTTP: true},
+			{Name: "san01", Host: hosts[0], Datastore: "local21", Tags: started},
+			{Name: "dc01", Host: hosts[0], Datastore: "local21", Provides: []string{"dns"}, Tags: started},
+			{Name: "vcenter", Host: hosts[0], Datastore: "local21", Tags: started},
+			{Name: "pg01", Host: hosts[0], Datastore: "shared01", Shutdown: 10 * time.Second, HTTP: true, Tags: started},
+			{Name: "pg02", Host: hosts[1], Datastore: "shared01", HTTP: true, Tags: started},
+			{Name: "web01", Host: hosts[1], Datastore: "shared01", After: []string{"pg01"}, HTTP: true, Tags: started},
 			{Name: "spare", Host: hosts[1], Datastore: "shared01", Off: true},
 		},
 		Applications: []simlab.ApplicationSpec{{Name: "pg", Members: []string{"pg01", "pg02"}}},
