@@ -16,7 +16,7 @@ var clusterProperties = []string{"name", "configurationEx"}
 
 // newCluster makes plain data from what was read. VCLS is an option of the vCenter and stays nil.
 func newCluster(c *mo.ClusterComputeResource) live.Cluster {
-	out := live.Cluster{Ref: c.Self.Value, Name: plainName(c.Name)}
+	out := live.Cluster{Ref: c.Self.Value, Name: shownName(c.Name)}
 	set, ok := c.ConfigurationEx.(*types.ClusterConfigInfoEx)
 	if !ok || set == nil {
 		return out

@@ -15,7 +15,7 @@ var datastoreProperties = []string{"name", "summary.type", "summary.accessible",
 
 // newDatastore makes plain data from what was read. Accessible means: by any host.
 func newDatastore(d *mo.Datastore) live.Datastore {
-	out := live.Datastore{Ref: d.Self.Value, Name: plainName(d.Name), Type: d.Summary.Type, Accessible: d.Summary.Accessible}
+	out := live.Datastore{Ref: d.Self.Value, Name: shownName(d.Name), Type: d.Summary.Type, Accessible: d.Summary.Accessible}
 	for _, h := range d.Host {
 		out.Hosts = append(out.Hosts, h.Key.Value)
 	}

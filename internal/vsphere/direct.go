@@ -32,7 +32,7 @@ func (c *Client) FindGuest(ctx context.Context, uuid string) (string, error) {
 			case vm.Config != nil && strings.EqualFold(vm.Config.InstanceUuid, uuid):
 				refs = append(refs, vm.Self.Value)
 			case vm.Config == nil || vm.Config.InstanceUuid == "":
-				unread = append(unread, plainName(vm.Name))
+				unread = append(unread, shownName(vm.Name))
 			}
 		}
 		switch {

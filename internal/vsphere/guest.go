@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -31,7 +33,7 @@ const devices = "config.hardware.device"
 // newGuest makes plain data from what was read. Folder, Cluster and Tags are not the VM's own and stay empty.
 func newGuest(vm *mo.VirtualMachine) live.Guest {
 	g := live.Guest{
-		Ref: vm.Self.Value, Name: plainName(vm.Name), Host: refValue(vm.Runtime.Host),
+		Ref: vm.Self.Value, Name: shownName(vm.Name), Host: refValue(vm.Runtime.Host),
 		Power: string(vm.Runtime.PowerState), Connection: string(vm.Runtime.ConnectionState),
 		Heartbeat:     string(vm.GuestHeartbeatStatus),
 		Consolidation: vm.Runtime.ConsolidationNeeded,
@@ -52,7 +54,7 @@ func newGuest(vm *mo.VirtualMachine) live.Guest {
 	}
 	if vm.Config != nil {
 		g.UUID, g.BIOSUUID = strings.ToLower(vm.Config.InstanceUuid), strings.ToLower(vm.Config.Uuid)
-		g.Template, g.Path = vm.Config.Template, vm.Config.Files.VmPathName
+		g.Template, g.Path = vm.Config.Template, oneLine(vm.Config.Files.VmPathName)
 		if t := vm.Config.Tools; t != nil && t.ToolsVersion > 0 { // stays while it is off
 			g.ToolsInstalled = true
 		}
@@ -228,4 +230,18 @@ func refValues(list []types.ManagedObjectReference) []string {
 // plainName undoes the escapes that vSphere keeps in names: a VM that is called a/b has the name a%2fb.
 func plainName(s string) string {
 	return strings.NewReplacer("%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`, "%25", "%").Replace(s)
+}
+
+// shownName is a name as plans and people have it.
+func shownName(s string) string { return oneLine(plainName(s)) }
+
+// oneLine keeps a text to its line: a name with a line feed in it would write lines of its own into plans and pages, which
+// people approve, or follow.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }

@@ -127,7 +127,7 @@ func (c *Client) activeTasks(ctx context.Context) ([]live.Task, error) {
 		if i.StartTime != nil {
 			since = *i.StartTime
 		}
-		out = append(out, live.Task{Ref: i.Task.Value, Name: i.DescriptionId, Entity: refValue(i.Entity), EntityName: plainName(i.EntityName),
+		out = append(out, live.Task{Ref: i.Task.Value, Name: i.DescriptionId, Entity: refValue(i.Entity), EntityName: shownName(i.EntityName),
 			State: string(i.State), Since: c.ours(&since)})
 	}
 	return out, nil

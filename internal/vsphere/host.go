@@ -23,7 +23,7 @@ var hostProperties = []string{
 // newHost makes plain data from what was read. ReadOnly is not known here.
 func newHost(h *mo.HostSystem) live.Host {
 	out := live.Host{
-		Ref: h.Self.Value, Name: plainName(h.Name), Cluster: clusterOf(h.Parent),
+		Ref: h.Self.Value, Name: shownName(h.Name), Cluster: clusterOf(h.Parent),
 		Connection: string(h.Runtime.ConnectionState), Power: string(h.Runtime.PowerState),
 		Maintenance: h.Runtime.InMaintenanceMode, Datastores: refValues(h.Datastore),
 	}

@@ -209,13 +209,13 @@ type folders map[string]struct{ name, parent string }
 func newFolders(got found) folders {
 	f := folders{}
 	for _, o := range allOf[mo.Folder](got) {
-		f[o.Self.Value] = struct{ name, parent string }{plainName(o.Name), refValue(o.Parent)}
+		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), refValue(o.Parent)}
 	}
 	for _, o := range allOf[mo.Datacenter](got) {
-		f[o.Self.Value] = struct{ name, parent string }{plainName(o.Name), refValue(o.Parent)}
+		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), refValue(o.Parent)}
 	}
 	for _, o := range allOf[mo.VirtualApp](got) {
-		f[o.Self.Value] = struct{ name, parent string }{plainName(o.Name), refValue(o.ParentFolder)}
+		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), refValue(o.ParentFolder)}
 	}
 	return f
 }

@@ -285,6 +285,7 @@ func TestInspectTwoHundredGuests(t *testing.T) {
 
 func TestPlainName(t *testing.T) {
 	require.Equal(t, `a/b\c%d%2f`, plainName(`a%2fb%5cc%25d%252f`))
+	require.Equal(t, "web\ufffd   [ ] pull the plug\ufffd[31m\ufffd", shownName("web\n   [ ] pull the plug\x1b[31m\u202e"))
 }
 
 func find[T any](t *testing.T, list []T, is func(T) bool) T {
