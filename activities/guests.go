@@ -70,6 +70,9 @@ func (g guestStep) read(ctx context.Context) (live.Guest, error) {
 		if why := g.hostIsOff(ctx, got.Host); why != "" {
 			return got, changed("%s", why)
 		}
+		if g.lostForLong(ctx) {
+			return got, refuse(fault.State, "its state is unknown, as the vCenter does not reach its host, whose BMC does not say Off: it hangs, or its network is down")
+		}
 		return got, refuse(fault.Unreachable, "its state is unknown, as the vCenter does not reach its host")
 	case inaccessible: // its storage may come back: it is looked at again
 		return got, refuse(fault.Unreachable, "its files cannot be read just now: its storage is missing")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
@@ -118,6 +119,29 @@ func (h hostStep) newcomers(ctx context.Context, on []live.Guest) error {
 	return nil
 }
 
+// emptied asks for a new plan where guests run on the host: those of the plan are off by now. The vCenter would wait for
+// them, and they for the host.
+func (h hostStep) emptied(ctx context.Context, on []live.Guest) error {
+	if err := h.newcomers(ctx, on); err != nil {
+		return err
+	}
+	if on = slices.DeleteFunc(slices.Clone(on), func(g live.Guest) bool { return g.VCLS }); len(on) > 0 {
+		return changed("guests run on %s: %s", h.call.Target, names(on))
+	}
+	return nil
+}
+
+// reached makes sure that the vCenter reaches the host: it accepts orders for others, too. One that is off needs a new plan.
+func (h hostStep) reached(ctx context.Context, got live.Host) error {
+	if h.call.Target.Direct != "" || got.Connection != live.NotResponding && got.Connection != live.Disconnected {
+		return nil
+	}
+	if h.a.offBehind(ctx, h.call.Target.Endpoint, got) {
+		return changed("%s is off", h.call.Target)
+	}
+	return refuse(fault.State, "the vCenter says %s, and it is not known to be off: what its guests do is unknown", got.Connection)
+}
+
 // EnterMaintenance puts a host into maintenance mode, without moving guests that are off. That it is to come out again is
 // a debt: a host that a person put into it is never taken out.
 func (a *Activities) EnterMaintenance(ctx context.Context, c plan.Call) (plan.Outcome, error) {
@@ -162,11 +186,14 @@ func (h hostStep) maintenance(want bool) verb {
 			if err := h.keptCluster(ctx, got, !want); err != nil || !want {
 				return name, err
 			}
+			if err := h.reached(ctx, got); err != nil {
+				return "", err
+			}
 			guests, err := h.vc.GuestsOn(ctx, c.Target.Ref)
 			if err != nil {
 				return "", err
 			}
-			return name, h.newcomers(ctx, running(guests))
+			return name, h.emptied(ctx, running(guests))
 		},
 		calls: map[string]call{name: {words: string(op) + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
 			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) },

@@ -19,7 +19,7 @@ func (w *world) Datastores(context.Context, string) ([]live.Datastore, error) {
 
 func TestEnterMaintenance(t *testing.T) {
 	c := hostCall(plan.HostParams{Host: "esx21"})
-	w := newWorld()
+	w := offWorld()
 	out, err := attemptOf(t, newActivities(w), plan.EnterMaintenance, c, nil)
 	require.NoError(t, err)
 	require.Equal(t, "was already connected, in maintenance mode", out.Note)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
@@ -26,18 +28,34 @@ func (g guestStep) hostIsOff(ctx context.Context, ref string) string {
 	if err != nil || h.Connection != live.NotResponding && h.Connection != live.Disconnected {
 		return ""
 	}
-	entry, ok := g.a.lab.HostByAddress(g.call.Target.Endpoint, h.Name)
-	if !ok || entry.BMC == nil {
+	if !g.a.offBehind(ctx, g.call.Target.Endpoint, h) {
 		return ""
 	}
-	s, err := g.a.clients.server(entry)
+	entry, _ := g.a.lab.HostByAddress(g.call.Target.Endpoint, h.Name)
+	return fmt.Sprintf("host %s, on which %s ran, is off", entry.Name, g.call.Target)
+}
+
+// offBehind tells whether the BMC of a host that its vCenter has lost says Off.
+func (a *Activities) offBehind(ctx context.Context, vcenter string, h live.Host) bool {
+	entry, ok := a.lab.HostByAddress(vcenter, h.Name)
+	if !ok || entry.BMC == nil {
+		return false
+	}
+	s, err := a.clients.server(entry)
 	if err != nil {
-		return ""
+		return false
 	}
 	defer s.close(ctx)
 	b, err := s.read(ctx, func(b live.BMC) error { return sameServer(entry, plan.Target{UUID: h.UUID}, b) })
-	if err != nil || b.Power != live.Off {
-		return ""
-	}
-	return fmt.Sprintf("host %s, on which %s ran, is off", entry.Name, g.call.Target)
+	return err == nil && b.Power == live.Off
+}
+
+// lostSettles is how many settle times a guest is waited for whose host is lost, and not known to be off. It hangs, then, or
+// its network is down for long: a person has to look.
+const lostSettles = 5
+
+// lostForLong tells whether this step has looked in vain for so long. What it has sent is waited for as long as it takes.
+func (g guestStep) lostForLong(ctx context.Context) bool {
+	info := activity.GetInfo(ctx)
+	return !g.call.Memo.Sent() && info.Attempt > 3 && info.StartedTime.Sub(info.ScheduledTime) > lostSettles*g.a.settle
 }

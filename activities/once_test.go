@@ -54,7 +54,7 @@ func throughVCenter() map[string]actCase {
 		"power off a guest": {plan.ShutdownGuest, guest(plan.ShutdownGuestParams{Method: powerOff}), func(*world) {}, "PowerOffGuest"},
 		"suspend a guest":   {plan.ShutdownGuest, guest(plan.ShutdownGuestParams{Method: suspend}), func(*world) {}, "SuspendGuest"},
 		"start a guest":     {plan.PowerOnGuest, guest(plan.ShutdownGuestParams{}), off, "PowerOnGuest"},
-		"enter maintenance": {plan.EnterMaintenance, host, func(w *world) { w.host.Maintenance = false }, "EnterMaintenance"},
+		"enter maintenance": {plan.EnterMaintenance, host, func(w *world) { off(w); w.host.Maintenance = false }, "EnterMaintenance"},
 		"exit maintenance":  {plan.ExitMaintenance, host, func(*world) {}, "ExitMaintenance"},
 		"shut down a host":  {plan.ShutdownHost, hostCall(down(time.Minute)), off, "ShutdownHost"},
 		"ask the BMC":       {plan.ShutdownHost, hostCall(graceful), off, "Reset GracefulShutdown"},

@@ -117,6 +117,31 @@ func TestNewcomersOnAHostArePlannedFor(t *testing.T) {
 	}
 }
 
+// Those of the plan are off by then: whoever runs on the host all the same has moved there, or was started again, and the
+// vCenter would wait for them in vain.
+func TestAHostIsEmptiedBeforeItEntersMaintenance(t *testing.T) {
+	w := newWorld()
+	w.host.Maintenance = false
+	out, err := attemptOf(t, newActivities(w), plan.EnterMaintenance, hostCall(plan.HostParams{Host: "esx21"}), nil)
+	requireReplan(t, w, out, err, "guests run on host esx21.lab: web01")
+	require.Empty(t, w.events)
+}
+
+// Nothing is sent about a host that its vCenter has lost. Where its BMC says Off it needs a new plan.
+func TestALostHostDoesNotEnterMaintenance(t *testing.T) {
+	w := offWorld()
+	lost(w)
+	w.host.Maintenance = false
+	c := hostCall(plan.HostParams{Host: "esx21"})
+	out, err := attemptOf(t, newActivities(w), plan.EnterMaintenance, c, nil)
+	requireReplan(t, w, out, err, "host esx21.lab is off")
+	w.bmc.Power = live.On
+	_, err = attemptOf(t, newActivities(w), plan.EnterMaintenance, c, nil)
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "what its guests do is unknown")
+	require.Empty(t, w.events)
+}
+
 // What a person said between the plan and the act counts.
 func TestTagsAreReadJustBeforeTheAct(t *testing.T) {
 	for action, power := range map[plan.Action]string{plan.ShutdownGuest: live.PoweredOn, plan.PowerOnGuest: live.PoweredOff} {

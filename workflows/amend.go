@@ -45,7 +45,7 @@ func (r *run) suspended() bool { return r.Replan != "" || r.Proposal != nil }
 
 // forgetPlans drops what is being planned: the run ends, or nobody wants it any more.
 func (r *run) forgetPlans() {
-	r.Replan, r.Asking, r.Proposal, r.Proposed, r.replanning = "", nil, nil, nil, nil
+	r.Replan, r.Asking, r.Proposal, r.Proposed, r.replanning, r.unsettled = "", nil, nil, nil, nil, false
 }
 
 // amend does what can be done now about a new plan: ask for it, take it in, carry it out once it is approved.
@@ -53,7 +53,8 @@ func (r *run) amend(ctx workflow.Context) {
 	switch {
 	case r.replanning != nil && r.replanning.IsReady():
 		r.takeIn(ctx)
-	case r.replanning == nil && r.Replan != "" && !r.leaving:
+	case r.replanning == nil && r.Replan != "" && !r.leaving && (!r.unsettled || len(r.flights) == 0):
+		r.unsettled = false
 		r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
 	case r.replanning == nil && r.Proposal != nil && r.approvedPlan(r.Proposal.To):
 		a, packed := *r.Proposal, r.Proposed
@@ -68,6 +69,11 @@ func (r *run) takeIn(ctx workflow.Context) {
 	err := r.replanning.Get(ctx, &reply)
 	r.replanning = nil
 	if err != nil && r.leaving { // it was called back: the next run of the chain asks again
+		return
+	}
+	if err == nil && len(reply.Blockers) > 0 && len(r.flights) > 0 {
+		// What is under way looks like a fault: a host that goes down is lost to its vCenter. Asked again when it has landed.
+		r.unsettled = true
 		return
 	}
 	a := runapi.Amendment{At: workflow.Now(ctx).UTC(), Why: r.Replan, From: r.Hash}

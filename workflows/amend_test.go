@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -97,6 +99,45 @@ func TestAStepThatFindsItsGuestElsewhere(t *testing.T) {
 	p := b.currentPlan()
 	require.Equal(t, s.Hash, p.Hash())
 	require.Equal(t, []string{"host:esx22"}, p.Steps[0].Holds)
+}
+
+// A host that goes down is lost to its vCenter, which looks like a fault: the plan is made again when that has landed.
+func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
+	b := newBench(t, guest("g1", plan.LeaveGuest), step("slow"), always("unmark", "g1", "slow"))
+	b.does["g1"] = asking(1, "guest g1 is on host esx22 now")
+	answered, plans := make(chan struct{}), 0
+	b.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) {
+		if info.ActivityType.Name == plan.MakePlan {
+			if plans++; plans == 2 {
+				close(answered)
+			}
+		}
+	})
+	var landed atomic.Bool
+	b.does["slow"] = func(plan.Call) (plan.Outcome, error) {
+		<-answered
+		landed.Store(true)
+		return plan.Outcome{}, nil
+	}
+	b.again = func(n int) (plan.Plan, error) {
+		p := b.plan
+		switch n {
+		case 2:
+			p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "nobody knows what it does"}}
+		case 3:
+			require.True(t, landed.Load())
+			p.Steps = []plan.Step{guest("g1", plan.LeaveGuest), always("unmark", "g1")}
+		default:
+			return b.left, nil
+		}
+		return p, nil
+	}
+	b.run(runapi.Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, runapi.Done, s.Outcome, s.Why)
+	require.Equal(t, 4, b.planned)
+	require.Len(t, s.Amendments, 1)
+	require.Empty(t, s.Amendments[0].Refused)
 }
 
 func TestANewPlanThatGoesBeyondWaitsForAnApproval(t *testing.T) {

@@ -33,6 +33,7 @@ type run struct {
 	tick      alarm // while steps are under way: only to see that the run wakes in time
 
 	replanning workflow.Future // the new plan that is being made
+	unsettled  bool            // it is to be made when what is under way has landed
 	timely     bool            // lost time is noticed
 	due        time.Time       // when the run should have woken at the latest; zero: whenever
 	woke       time.Time       // when it last did

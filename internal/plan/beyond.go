@@ -70,6 +70,9 @@ func (s Step) deed() deed {
 	if len(s.Params) > 0 && json.Unmarshal(s.Params, &p) != nil {
 		return deed{s.thing(), s.Action, string(s.Params)}
 	}
+	if s.Target.Kind == Guest { // where it was when it was planned: what is done to it is the same elsewhere
+		p.Host = ""
+	}
 	return deed{s.thing(), s.Action, string(p.Setting) + p.Host + p.Application}
 }
 

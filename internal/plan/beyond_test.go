@@ -35,6 +35,7 @@ func TestWhatGoesBeyondAnApprovedPlan(t *testing.T) {
 		"longer":            {step: with(func(p *ShutdownGuestParams) { p.Timeout *= 9 })},
 		"gentler":           {step: with(func(p *ShutdownGuestParams) { p.OnTimeout = LeaveGuest })},
 		"at another place":  {step: set(approved.Steps[0], func(s *Step) { s.Holds, s.Needs, s.Queue, s.Target.Direct = []string{"x"}, nil, "q", "esx21" })},
+		"on another host":   {step: with(func(p *ShutdownGuestParams) { p.Host = "host-2" })},
 		"another id":        {step: set(approved.Steps[0], func(s *Step) { s.ID = "shutdown-guest:web01@esx22" })},
 		"a new name":        {step: set(approved.Steps[0], func(s *Step) { s.Target.Name = "web02" })},
 		"only reads":        {step: step(CheckGuest, Target{Kind: Guest, Name: "db", Ref: "vm-9"}, CheckGuestParams{Tools: true})},

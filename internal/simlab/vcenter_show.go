@@ -119,6 +119,8 @@ func (v *view) viewOf(g *guest) (s guestView) {
 			// Of a host that does not answer, vCenter tells what it saw last.
 			s.power, s.conn, s.tools = types.VirtualMachinePowerState(g.known), types.VirtualMachineConnectionStateDisconnected, false
 			s.host = g.knownHost.ref
+		case v.host == nil && !g.knownHost.running: // it has died, and vCenter has not noticed yet
+			s.power, s.tools, s.host = types.VirtualMachinePowerState(g.known), g.known == guestOn && !g.spec.NoTools, g.knownHost.ref
 		case g.host.lost(g.datastore):
 			s.conn = types.VirtualMachineConnectionStateInaccessible
 		}

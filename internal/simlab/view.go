@@ -102,7 +102,7 @@ func (v *view) hostRef(h *host) types.ManagedObjectReference {
 // hears says whether an order through this view reaches a host. The world is locked.
 func (v *view) hears(h *host) bool {
 	if v.host == nil {
-		return h.connected
+		return h.connected && h.running
 	}
 	return v.host == h && h.answers()
 }
