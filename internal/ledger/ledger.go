@@ -1,6 +1,6 @@
 // Package ledger is what a lab's runs keep between them: who works on what (locks), what was switched off and must be
-// switched on again (debts), what ran before (memory), and whether tonight is off (hold). It is the state of one
-// long-lived workflow per lab, and the rules by which that state changes.
+// switched on again (debts), what ran before (memory), what a vCenter that goes down last knew (records), and whether
+// tonight is off (hold). It is the state of one long-lived workflow per lab, and the rules by which that state changes.
 //
 // It is plain Go: workflows/ wraps it, activities/ and starter/ talk to it by the names below.
 package ledger

@@ -1,6 +1,7 @@
 // Package simlab is a lab that refuses what a real one refuses: a vCenter (govmomi's simulator, extended where it falls
-// short), one Redfish BMC per server wired to its host, guests that take their time or ignore a shutdown, vCLS, HA, real
-// logins over TLS, and faults at every boundary. The demo, the tests and the benchmarks run on it.
+// short), hosts with an API of their own, one BMC per server wired to its host, machines that take commands over SSH, guests
+// that take their time or ignore a shutdown, vCLS, HA, real logins over TLS, and faults at every boundary. The demo, the
+// tests and the benchmarks run on it.
 //
 // It is seen from the outside only: it knows neither Temporal nor the product's device clients. What it receives is
 // recorded, so that a test can count destructive calls.
@@ -168,6 +169,7 @@ func (l *Lab) Spec() Spec { return l.spec }
 // would be lost while a gate is down.
 func (l *Lab) bind(port int) (net.Listener, error) {
 	lc := &net.ListenConfig{}
+	lc.SetMultipathTCP(false) // such a socket takes no filter: see silence
 	var err error
 	for range 10 {
 		number := port

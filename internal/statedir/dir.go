@@ -1,6 +1,6 @@
 // Package statedir knows the directory in which one nightshift server keeps what must survive it: the engine's database,
-// the lock that keeps a second server out, and the file that tells the other commands where the server listens. It knows
-// nothing of Temporal, so that commands which only look for a server compile and start fast.
+// the lock that keeps a second server out, and the file that tells the other commands where the server listens; and its
+// backups. It knows nothing of Temporal, so that commands which only look for a server compile and start fast.
 package statedir
 
 import (
