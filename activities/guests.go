@@ -90,6 +90,14 @@ const (
 	invalid      = "invalid"
 )
 
+// elsewhere asks for a new plan where the host itself does not know the guest: it was moved, or started on another host.
+func (g guestStep) elsewhere(err error) error {
+	if t := g.call.Target; t.Direct != "" && errors.Is(err, fault.NotFound) {
+		return changed("%s is not on host %s any more", t, t.Direct)
+	}
+	return err
+}
+
 func guestState(g live.Guest) string {
 	switch {
 	case g.Power == live.PoweredOff:
@@ -126,10 +134,7 @@ type guestDown struct {
 
 func (d *guestDown) look(ctx context.Context) (seen, error) {
 	got, err := d.read(ctx)
-	if t := d.call.Target; t.Direct != "" && errors.Is(err, fault.NotFound) {
-		return seen{}, changed("%s is not on host %s any more", t, t.Direct)
-	}
-	if err != nil {
+	if err = d.elsewhere(err); err != nil {
 		return seen{}, err
 	}
 	d.last = got
@@ -264,7 +269,7 @@ func (a *Activities) PowerOnGuest(ctx context.Context, c plan.Call) (plan.Outcom
 		return verb{tasks: g.vc,
 			read: func(ctx context.Context) (_ seen, err error) {
 				got, err = g.read(ctx)
-				return seen{done: got.Power == live.PoweredOn, state: guestState(got)}, err
+				return seen{done: got.Power == live.PoweredOn, state: guestState(got)}, g.elsewhere(err)
 			},
 			first: func(ctx context.Context, _ *seen) (string, error) {
 				if why := a.kept(c.Target.Endpoint, got); why != "" {

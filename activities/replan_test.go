@@ -86,6 +86,8 @@ func TestAGuestThatMovedIsPlannedAnew(t *testing.T) {
 	w.gone = true
 	out, err = attemptOf(t, directActivities(w), plan.ShutdownGuest, direct(guestCall(patient)), nil)
 	requireReplan(t, w, out, err, "guest web01 is not on host esx21 any more")
+	out, err = attemptOf(t, directActivities(w), plan.PowerOnGuest, direct(guestCall(patient)), nil)
+	requireReplan(t, w, out, err, "guest web01 is not on host esx21 any more")
 }
 
 // Guests that nobody knew of when the plan was made run on the host: they are named, and nothing is sent.

@@ -67,6 +67,16 @@ func TestAGuestThatItsHostDoesNotKnow(t *testing.T) {
 	require.False(t, has(p, "power-on-guest:web01"))
 	require.True(t, among(p.Warnings, finding{"guest web01", "is not started"}))
 
+	lost := f.clone(t) // nobody has it: there is no use in waiting for the vCenter
+	lost.bmc("esx2").Power, lost.host("esx2").Connection = live.On, live.Connected
+	o = lost.observed()
+	for i := range o.state.Hosts {
+		o.state.Hosts[i].ESXi.Guests = slices.DeleteFunc(o.state.Hosts[i].ESXi.Guests, func(g live.Guest) bool { return g.Name == "vcsa" })
+	}
+	require.True(t, among(o.plan(t, runbooks.PowerUp).Blockers, finding{"guest vcsa", "none of its hosts knows the guest any more"}))
+	o.state.Hosts = o.state.Hosts[:1] // esx2 was not read: it may have it
+	require.False(t, among(o.plan(t, runbooks.PowerUp).Blockers, finding{"guest vcsa", "none of its hosts knows the guest any more"}))
+
 	moved := f.clone(t) // by a person, at the hosts themselves
 	moved.guest("ss1").Host = f.host("esx2").Ref
 	moved.bmc("esx2").Power, moved.host("esx2").Connection = live.On, live.Connected

@@ -32,10 +32,17 @@ func (a *ascent) checkVCentersUp() {
 		switch g := a.vcenterGuest(vc); {
 		case g == nil:
 			a.block(vc.subject(), "does not answer, and its record knows no guest that provides it", "correct provides: in the lab file, or start the vCenter by hand")
+		case g.host == nil && a.allRead(vc):
+			a.block(g.subject(), "vCenter "+vc.Name+" runs in it and does not answer, and none of its hosts knows the guest any more", "find it, start it by hand, and run power-up again")
 		case g.kept != "" && g.Power != live.PoweredOn:
 			a.block(g.subject(), "vCenter "+vc.Name+" runs in it and does not answer, but the guest is left alone: "+g.kept, "start it by hand, and run power-up again")
 		}
 	}
+}
+
+// allRead tells whether all hosts of a vCenter that does not answer told themselves what they carry, as far as they can be asked.
+func (a *ascent) allRead(vc *vcenter) bool {
+	return !slices.ContainsFunc(a.hosts, func(h *host) bool { return h.vc == vc && h.lab != nil && h.lab.ESXi != nil && !h.readable() })
 }
 
 // comesBack tells whether the vCenter does not answer, and can be started.
