@@ -116,8 +116,8 @@ func (r *run) takeApproval(ctx workflow.Context, o runapi.Order, hash string) er
 		return nil
 	}
 	c, err := r.consent(ctx, o, hash)
-	if err == nil {
-		r.Approvals = append(r.Approvals, c)
+	if err == nil { // those that have expired while others were waited for count no more
+		r.Approvals = append(slices.DeleteFunc(r.Approvals, func(a runapi.Consent) bool { return a.Hash == hash && !a.Expires.After(c.At) }), c)
 	}
 	return err
 }
@@ -140,7 +140,7 @@ func (r *run) consent(ctx workflow.Context, o runapi.Order, hash string) (runapi
 		return runapi.Consent{}, fmt.Errorf("%s is no approver of %s", who.Name, r.p.Runbook)
 	}
 	for _, a := range r.approvals(hash) {
-		if signature.SamePerson(who, plan.Approver{Name: a.Name, Key: a.Key}) {
+		if a.Expires.After(now) && signature.SamePerson(who, plan.Approver{Name: a.Name, Key: a.Key}) {
 			return runapi.Consent{}, fmt.Errorf("%s has approved this plan already: %d different people have to", who.Name, r.Settings.Approvers.Need)
 		}
 	}

@@ -167,6 +167,24 @@ func TestSeveralHaveToApprove(t *testing.T) {
 	require.Len(t, sheet.Approvals, 2)
 }
 
+// An approval that has expired before the last one came is none any more; who gave it may give it again.
+func TestAnApprovalThatHasExpiredDoesNotCount(t *testing.T) {
+	s := newSigned(t, 2)
+	soon := s.approve("bob", func(a *signature.Approval) { a.Expires = s.Now().Add(2 * time.Minute) })
+	s.order(time.Minute, runapi.Approve, soon, "")
+	s.order(5*time.Minute, runapi.Approve, s.approve("joe", nil), "")
+	s.RegisterDelayedCallback(func() {
+		require.Empty(t, s.ran())
+		require.Equal(t, runapi.PhaseApprove, s.now().Phase)
+	}, 6*time.Minute)
+	s.order(7*time.Minute, runapi.Approve, s.approve("bob", nil), "")
+	s.run(s.params("ann"))
+	sheet := s.sheet()
+	require.Equal(t, runapi.Done, sheet.Outcome, sheet.Why)
+	require.Len(t, sheet.Approvals, 2)
+	require.Equal(t, "joe", sheet.Approvals[0].Name)
+}
+
 func TestOneOfTwoApprovalsIsNone(t *testing.T) {
 	s := newSigned(t, 2)
 	s.order(time.Minute, runapi.Approve, s.approve("bob", nil), "")
