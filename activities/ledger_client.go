@@ -26,8 +26,11 @@ func (l LedgerClient) State(ctx context.Context, lab string) (ledger.State, erro
 	if err != nil {
 		return st, err
 	}
-	err = v.Get(&st)
-	return st, err
+	var w ledger.Wire
+	if err := v.Get(&w); err != nil {
+		return st, err
+	}
+	return ledger.State(w), nil
 }
 
 // Change makes the change, in a ledger that it starts where there is none yet. Every change may be sent again.

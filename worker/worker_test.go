@@ -100,7 +100,7 @@ func (s *site) ledger() (st ledger.State) {
 	s.Helper()
 	v, err := s.client.QueryWorkflow(s.Context(), ledger.WorkflowID(s.file.Lab), "", ledger.StateQuery)
 	require.NoError(s, err)
-	require.NoError(s, v.Get(&st))
+	require.NoError(s, v.Get((*ledger.Wire)(&st)))
 	return st
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // Ledger keeps the ledger of a lab: one workflow per lab, without end. Changes are updates, the state is a query.
-func Ledger(ctx workflow.Context, st ledger.State) error {
-	if err := workflow.SetQueryHandler(ctx, ledger.StateQuery, func() (ledger.State, error) { return st, nil }); err != nil {
+func Ledger(ctx workflow.Context, begin ledger.Wire) error {
+	st := ledger.State(begin)
+	if err := workflow.SetQueryHandler(ctx, ledger.StateQuery, func() (ledger.Wire, error) { return ledger.Wire(st), nil }); err != nil {
 		return err
 	}
 	change := func(ctx workflow.Context, c ledger.Change) error { // no answer: it would be the whole memory, in every history
@@ -31,7 +32,7 @@ func Ledger(ctx workflow.Context, st ledger.State) error {
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
-	return workflow.NewContinueAsNewError(ctx, ledger.Workflow, st)
+	return workflow.NewContinueAsNewError(ctx, ledger.Workflow, ledger.Wire(st))
 }
 
 // refuse says why the change cannot be made, in a form that keeps its kind on the way to the caller.

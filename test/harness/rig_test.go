@@ -162,7 +162,7 @@ func (r *rig) ledger() (st ledger.State) {
 	r.Helper()
 	v, err := r.server.client.QueryWorkflow(r.Context(), ledger.WorkflowID(r.file.Lab), "", ledger.StateQuery)
 	require.NoError(r, err)
-	require.NoError(r, v.Get(&st))
+	require.NoError(r, v.Get((*ledger.Wire)(&st)))
 	return st
 }
 
