@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -150,4 +152,20 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func join(l []string) string { return strings.Join(l, ", ") }
+
+func contains(l []string, s string) bool { return slices.Contains(l, s) }
+
+// some names the first few.
+func some(l []string) string {
+	const few = 3
+	l = slices.Sorted(slices.Values(l))
+	if len(l) <= few {
+		return join(l)
+	}
+	return fmt.Sprintf("%s and %d more", join(l[:few]), len(l)-few)
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -131,20 +129,4 @@ func (c *checks) confirmSelf(lab *inventory.Lab, seen map[string]live.VCenter, m
 			}
 		}
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-func join(l []string) string { return strings.Join(l, ", ") }
-
-func contains(l []string, s string) bool { return slices.Contains(l, s) }
-
-// some names the first few.
-func some(l []string) string {
-	const few = 3
-	l = slices.Sorted(slices.Values(l))
-	if len(l) <= few {
-		return join(l)
-	}
-	return fmt.Sprintf("%s and %d more", join(l[:few]), len(l)-few)
 }
