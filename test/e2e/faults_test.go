@@ -36,7 +36,6 @@ func TestFaults(t *testing.T) {
 		"a BMC goes":              bmcGoes,
 		"somebody starts a guest": guestStarted,
 		"a guest is renamed":      guestRenamed,
-		"a host dies":             hostDies,
 		"a question is pending":   questionPending,
 		"the password changes":    passwordChanges,
 		"two runs":                twoRuns,
@@ -175,26 +174,6 @@ func guestRenamed(t *testing.T, b *temporalRig) {
 	step := p.blockedAt(run)
 	require.Contains(t, step.Note, "dc01-keep")
 	require.Zero(t, p.lab.Count("ShutdownGuest", "dc01"))
-}
-
-func hostDies(t *testing.T, b *temporalRig) {
-	p := b.place(t, "f-dies", simlab.SmallSpec(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	run := p.begin("power-down")
-	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "web01") > 0 })
-	p.cut("esx21")
-	var s said
-	require.Eventually(t, func() bool {
-		s = p.cli("report", run)
-		return strings.Contains(s.out, "as the one before failed")
-	}, time.Minute, 100*time.Millisecond, "it says what it waits for")
-	require.Contains(t, s.out, "its state is unknown")
-	p.must("abort", run, "--reason", "it died")
-	r := p.end(run)
-	require.Equal(t, runapi.Aborted, r.Outcome)
-	require.NotZero(t, r.Counts.HalfDone+r.Counts.Untouched)
-	p.done("power-up")
-	p.isAs(guests, clusters)
 }
 
 // cut cuts the power of a host, through its BMC.

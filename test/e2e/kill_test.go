@@ -44,37 +44,43 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			if seed == 0 {
 				spec = simlab.HomeSpec()
 			}
-			r := newRig(t, spec, seed)
-			rng := rand.New(rand.NewSource(seed))
-			before := r.lab.Guests()
-			clusters := r.lab.Clusters()
-			r.start()
-			if seed%2 == 1 {
-				t.Cleanup(r.disturb(rand.New(rand.NewSource(-seed))))
-			}
-
-			r.runKilled(rng, "power-down")
-			for name, h := range r.lab.Hosts() {
-				if !kept(spec, name) {
-					require.Equal(t, "Off", h.Power, name)
-				}
-			}
-			requireNoCrash(t, r.lab)
-
-			r.runKilled(rng, "power-up")
-			for name, g := range r.lab.Guests() {
-				if was, ok := before[name]; ok && !was.VCLS && !g.VCLS {
-					require.Equal(t, was.Power, g.Power, "guest %s", name)
-				}
-			}
-			require.Equal(t, clusters, r.lab.Clusters(), "the settings are as they were")
-			st := r.ledger()
-			require.Empty(t, st.Locks)
-			require.Empty(t, st.Debts)
-			require.Empty(t, st.Memory)
-			r.stop()
+			killedDownAndUp(t, spec, seed, seed%2 == 1)
 		})
 	}
+}
+
+// killedDownAndUp powers a lab down and up, with kills at moments that the seed chooses.
+func killedDownAndUp(t *testing.T, spec simlab.Spec, seed int64, disturbed bool) {
+	t.Helper()
+	r := newRig(t, spec, seed)
+	rng := rand.New(rand.NewSource(seed))
+	before := r.lab.Guests()
+	clusters := r.lab.Clusters()
+	r.start()
+	if disturbed {
+		t.Cleanup(r.disturb(rand.New(rand.NewSource(-seed))))
+	}
+
+	r.runKilled(rng, "power-down")
+	for name, h := range r.lab.Hosts() {
+		if !kept(spec, name) {
+			require.Equal(t, "Off", h.Power, name)
+		}
+	}
+	requireNoCrash(t, r.lab)
+
+	r.runKilled(rng, "power-up")
+	for name, g := range r.lab.Guests() {
+		if was, ok := before[name]; ok && !was.VCLS && !g.VCLS {
+			require.Equal(t, was.Power, g.Power, "guest %s", name)
+		}
+	}
+	require.Equal(t, clusters, r.lab.Clusters(), "the settings are as they were")
+	st := r.ledger()
+	require.Empty(t, st.Locks)
+	require.Empty(t, st.Debts)
+	require.Empty(t, st.Memory)
+	r.stop()
 }
 
 // disturb cuts systems off for a simulated minute each, again and again, until the function returned is called.
@@ -82,6 +88,11 @@ func (r *rig) disturb(rng *rand.Rand) (stop func()) {
 	victims := []string{"vcenter"}
 	for name := range r.lab.Hosts() {
 		victims = append(victims, "bmc:"+name, "host:"+name)
+	}
+	for _, h := range r.lab.Spec().Hosts {
+		if h.Direct {
+			victims = append(victims, "esxi:"+h.Name)
+		}
 	}
 	slices.Sort(victims)
 	done, ended := make(chan struct{}), make(chan struct{})
