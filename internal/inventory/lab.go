@@ -128,8 +128,8 @@ type WakeOnLAN struct {
 	// Broadcast is where the packet is sent, address[:port]. Default 255.255.255.255:9.
 	Broadcast string `json:"broadcast,omitempty"`
 	// Witness are addresses, host:port, that answer as long as the machine is on, and of which one at least is not on its
-	// management network. The machine counts as off when it was told to shut down, its vCenter has lost it, and none of
-	// them answers any more.
+	// management network. The machine counts as off when its vCenter has lost it and none of them answers any more; a
+	// step that goes to the machine itself must have told it to shut down, too.
 	Witness []string `json:"witness" jsonschema:"minItems=1"`
 }
 
