@@ -59,6 +59,7 @@ type answer struct {
 	rows    []checkRow
 	vcenter *live.VCenter
 	bmc     *live.BMC
+	direct  *live.Host
 }
 
 // checkEverything asks all machines side by side, each once, and then compares the lab file with their answers.
@@ -77,6 +78,12 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 				return answer{rows: rows, bmc: seen}
 			})
 		}
+		if h.ESXi != nil {
+			asks = append(asks, func() answer {
+				rows, seen := checkDirect(ctx, lab, h)
+				return answer{rows: rows, direct: seen}
+			})
+		}
 		if h.SSH != nil {
 			asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "host "+h.Name, *h.SSH, lab.Dir)} })
 		}
@@ -90,7 +97,7 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 		}
 	}
 	var rows []checkRow
-	seen, bmcs := map[string]live.VCenter{}, map[string]live.BMC{}
+	seen, bmcs, direct := map[string]live.VCenter{}, map[string]live.BMC{}, map[string]live.Host{}
 	for _, x := range allAtOnce(asks) {
 		rows = append(rows, x.rows...)
 		if x.vcenter != nil {
@@ -99,8 +106,11 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 		if x.bmc != nil {
 			bmcs[x.bmc.Host] = *x.bmc
 		}
+		if x.direct != nil {
+			direct[x.direct.Name] = *x.direct
+		}
 	}
-	return append(rows, checkPlaces(lab, seen, bmcs)...)
+	return append(rows, checkPlaces(lab, seen, bmcs, direct)...)
 }
 
 // checkSSH looks whether the machine shows the key that is recorded, and tries the login.

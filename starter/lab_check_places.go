@@ -10,11 +10,11 @@ import (
 )
 
 // checkPlaces compares what the lab file names with what there is: hosts, clusters, guests and nightshift's own place.
-func checkPlaces(lab *inventory.Lab, seen map[string]live.VCenter, bmcs map[string]live.BMC) []checkRow {
+func checkPlaces(lab *inventory.Lab, seen map[string]live.VCenter, bmcs map[string]live.BMC, direct map[string]live.Host) []checkRow {
 	var rows []checkRow
 	for i := range lab.Hosts {
 		if v, ok := seen[lab.Hosts[i].VCenter]; ok {
-			rows = append(rows, checkHost(&lab.Hosts[i], v, bmcs)...)
+			rows = append(rows, checkHost(&lab.Hosts[i], v, bmcs, direct)...)
 		}
 	}
 	for _, c := range lab.Clusters {
@@ -27,7 +27,7 @@ func checkPlaces(lab *inventory.Lab, seen map[string]live.VCenter, bmcs map[stri
 	return append(rows, checkSelf(lab, seen)...)
 }
 
-func checkHost(h *inventory.Host, v live.VCenter, bmcs map[string]live.BMC) []checkRow {
+func checkHost(h *inventory.Host, v live.VCenter, bmcs map[string]live.BMC, direct map[string]live.Host) []checkRow {
 	c := &checks{subject: "host " + h.Name}
 	i := slices.IndexFunc(v.Hosts, func(x live.Host) bool { return x.Name == h.Address })
 	if i < 0 {
@@ -41,6 +41,9 @@ func checkHost(h *inventory.Host, v live.VCenter, bmcs map[string]live.BMC) []ch
 	}
 	if x.Lockdown != "" && x.Lockdown != "lockdownDisabled" {
 		c.add(checkWarn, "lockdown", "", "lockdown mode is on (%s): it cannot be reached directly", x.Lockdown)
+	}
+	if d, ok := direct[h.Name]; ok {
+		c.itself(d, x)
 	}
 	if h.WakeOnLAN != nil && h.BMC == nil {
 		c.macBelongs(h, x)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
@@ -107,4 +108,16 @@ func (c *checks) endpoint(ctx context.Context, e inventory.Endpoint, dir string)
 		c.add(checkWarn, "lab file", "", "%s", w)
 	}
 	return r, true
+}
+
+// maxClockOffset is from where on a clock that is off makes times in reports and task histories doubtful.
+const maxClockOffset = 5 * time.Second
+
+// clock compares the clock of whom was asked with this machine's.
+func (c *checks) clock(offset time.Duration) {
+	if d := offset.Abs(); d > maxClockOffset {
+		c.add(checkWarn, "clock", "give both the same time servers", "its clock is off by %s from this machine's", d.Round(time.Second))
+		return
+	}
+	c.ok("clock", "within %s of this machine's", maxClockOffset)
 }

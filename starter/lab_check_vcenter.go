@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/vsphere"
 )
-
-// maxClockOffset is from where on a clock that is off makes times in reports and task histories doubtful.
-const maxClockOffset = 5 * time.Second
 
 // checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
 func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) ([]checkRow, *live.VCenter) {
@@ -28,15 +24,11 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 	defer func() { _ = client.Close(ctx) }() // it was only read
 	c.ok("login", "%s", loginText(r, v.TLS))
 	about := client.About()
-	if about.APIType != "VirtualCenter" {
+	if about.APIType != apiOfVCenter {
 		c.add(checkFail, "version", "name the vCenter that manages the host", "this is a single ESXi host, not a vCenter (%s)", about.APIType)
 	}
 	c.ok("version", "%s build %s", about.Version, about.Build)
-	if d := about.ClockOffset.Abs(); d > maxClockOffset {
-		c.add(checkWarn, "clock", "give both the same time servers", "its clock is off by %s from this machine's", d.Round(time.Second))
-	} else {
-		c.ok("clock", "within %s of this machine's", maxClockOffset)
-	}
+	c.clock(about.ClockOffset)
 	seen, err := client.Inspect(ctx)
 	if err != nil {
 		c.fail("inventory", err)

@@ -33,6 +33,11 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 				return certificateFact(ctx, "BMC of "+h.Name, h.BMC.Endpoint, fmt.Sprintf("hosts[%d].bmc.tls.fingerprint", i))
 			})
 		}
+		if h.ESXi != nil {
+			asks = append(asks, func() trustFact {
+				return certificateFact(ctx, "API of host "+h.Name, *h.ESXi, fmt.Sprintf("hosts[%d].esxi.tls.fingerprint", i))
+			})
+		}
 		if h.SSH != nil {
 			asks = append(asks, func() trustFact {
 				return hostKeyFact(ctx, "host "+h.Name, *h.SSH, fmt.Sprintf("hosts[%d].ssh.hostKey", i))
