@@ -44,7 +44,7 @@ func FuzzDecode(f *testing.F) {
 // FuzzAmend: parameters that fit an action are the same after they were written, and an amendment is what is read then.
 func FuzzAmend(f *testing.F) {
 	actions := Actions()
-	at := func(a Action) uint8 { return uint8(slices.Index(actions, a)) } //nolint:gosec // few
+	at := func(a Action) uint8 { return uint8(slices.Index(actions, a)) } // few
 	f.Add(at(ShutdownGuest), []byte(`{"timeout":"5m","onTimeout":"powerOff"}`), "timeout", []byte(`"10m"`))
 	f.Add(at(ShutdownGuest), []byte(`{"timeout":"5m","ontimeout":"powerOff"}`), "onTimeout", []byte(`"leave"`))
 	f.Add(at(ShutdownHost), []byte(`{"via":"bmc","timeout":"15m"}`), "via", []byte(`"vcenter"`))

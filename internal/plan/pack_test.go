@@ -14,7 +14,7 @@ import (
 
 // A lab of n guests with identities as real ones have them: what was there before the columns, and what they replace.
 func packable(n int) Plan {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same plan each time
+	rng := rand.New(rand.NewPCG(1, 2)) // the same plan each time
 	p := Plan{Schema: SchemaVersion, Runbook: "power-down", Title: "Power down", Lab: "home", Created: time.Unix(1, 0).UTC(),
 		Limits: map[string]int{"vcenter": 16}, Warnings: []Finding{{Subject: "guest a", Text: "b"}}}
 	var remembered []RememberedGuest
@@ -117,7 +117,7 @@ func TestPlansOfBeforeAreRead(t *testing.T) {
 
 func TestAPlanThatIsTooLargeIsRefused(t *testing.T) {
 	p := packable(1)
-	rng := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // noise
+	rng := rand.New(rand.NewPCG(3, 4)) // noise
 	noise := make([]byte, MaxPacked*2)
 	for i := range noise {
 		noise[i] = byte('!' + rng.IntN(60))
