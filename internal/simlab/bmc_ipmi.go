@@ -110,7 +110,8 @@ func (l *Lab) startIPMI(h *host, port int) error {
 	}
 	// IPMI 2.0 knows passwords of at most 20 bytes.
 	b := &ipmiBMC{user: l.spec.BMCUser, password: "sim-" + rand.Text()[:16]}
-	hw := ipmiHardware{mock.New(), &chassis{lab: l, host: h, system: "bmc:" + h.spec.Name}}
+	board := mock.New() // what a run does not ask for
+	hw := ipmiHardware{board, &chassis{ChassisHAL: board.Chassis(), lab: l, host: h, system: "bmc:" + h.spec.Name}}
 	controller := ipmi.New(ipmi.DeviceInfo{DeviceID: 0x20, FirmwareMajor: 2, FirmwareMinor: 0x65, IPMIVersion: 0x20}, guid, hw)
 	account, err := controller.Users.Add(2, b.user)
 	if err != nil {

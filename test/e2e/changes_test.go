@@ -19,6 +19,7 @@ import (
 
 // TestTheLabChangesUnderARun: guests move and are started, hosts die, while a run is under way.
 func TestTheLabChangesUnderARun(t *testing.T) {
+	t.Parallel()
 	b := newTemporalRig(t)
 	for name, test := range map[string]func(*testing.T, *temporalRig){
 		"moved before the approval to a host that goes down": movedBeforeApproval,

@@ -14,6 +14,7 @@ import (
 // servers, and on one with clusters inside guests: on each without and with systems cut off besides, the hosts' own APIs
 // among them.
 func TestKilledWhereTheLabStandsOnItself(t *testing.T) {
+	t.Parallel()
 	labs := []func() simlab.Spec{simlab.InsideSpec, simlab.DRBoxSpec, simlab.ClusterAppSpec}
 	n := int64(2 * len(labs))
 	if os.Getenv("NIGHTSHIFT_SEEDS") != "" {

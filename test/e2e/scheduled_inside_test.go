@@ -34,6 +34,7 @@ func (r *rig) scheduled(runbook string) report.Report {
 
 // TestScheduledWhereTheVCenterIsOff: the schedule comes, and the vCenter is not there, as it runs in the lab itself.
 func TestScheduledWhereTheVCenterIsOff(t *testing.T) {
+	t.Parallel()
 	t.Run("the lab is down", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, simlab.DRBoxSpec(), 21)
