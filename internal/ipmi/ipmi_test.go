@@ -59,7 +59,7 @@ func (s *session) withPayload(t testing.TB, payload []byte) []byte {
 	p := append(rmcp(), encrypted|authenticated|typeIPMI)
 	p = binary.LittleEndian.AppendUint32(p, s.console)
 	p = binary.LittleEndian.AppendUint32(p, s.in.last+1)
-	p = binary.LittleEndian.AppendUint16(p, uint16(len(payload))) //nolint:gosec // short
+	p = binary.LittleEndian.AppendUint16(p, uint16(len(payload)))
 	p = append(append(p, payload...), 0, 0x07)
 	code, err := s.code(p[4:])
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func silence(l net.Listener, quiet bool) error {
 			no = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
 			return
 		}
-		if no = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); no == unix.ENOENT { //nolint:errorlint // an errno
+		if no = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); no == unix.ENOENT {
 			no = nil // none was attached
 		}
 	})

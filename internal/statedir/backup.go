@@ -250,7 +250,7 @@ func (m Manifest) fits(archive int64, dir string) error {
 		}
 		sum += f.Size
 	}
-	return CheckFree(dir, uint64(sum)+MinFree, FreeBytes) //nolint:gosec // not below 0
+	return CheckFree(dir, uint64(sum)+MinFree, FreeBytes)
 }
 
 func unpackFile(in io.Reader, dir string, want BackupFile) error {

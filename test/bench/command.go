@@ -26,7 +26,7 @@ func command(ctx context.Context, binary string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(home) //nolint:errcheck // a directory under the system's temporary one
+	defer os.RemoveAll(home)
 	sim, err := simlab.Start(ctx, simlab.Config{Spec: simlab.HomeSpec(), Speed: 60, Seed: 1})
 	if err != nil {
 		return "", err
@@ -86,7 +86,7 @@ type commandLine struct {
 }
 
 func (c *commandLine) run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, c.binary, append(args, c.global...)...) //nolint:gosec // the command to be measured
+	cmd := exec.CommandContext(ctx, c.binary, append(args, c.global...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nightshift %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
@@ -95,7 +95,7 @@ func (c *commandLine) run(ctx context.Context, args ...string) error {
 
 // serve starts serve and answers after how long it said that it serves, which is when its worker polls.
 func (c *commandLine) serve(ctx context.Context) (time.Duration, error) {
-	c.server = exec.CommandContext(ctx, c.binary, append([]string{"serve", "--port", "0", "--ui-port", "0", "-o", "json"}, c.global...)...) //nolint:gosec // the same
+	c.server = exec.CommandContext(ctx, c.binary, append([]string{"serve", "--port", "0", "--ui-port", "0", "-o", "json"}, c.global...)...)
 	c.server.Stderr = os.Stderr
 	out, err := c.server.StdoutPipe()
 	if err != nil {

@@ -38,7 +38,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer w.Close() //nolint:errcheck // a profile is looked at, not kept
+		defer w.Close()
 		if err := pprof.StartCPUProfile(w); err != nil {
 			return err
 		}

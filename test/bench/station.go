@@ -101,7 +101,6 @@ type result struct {
 	events        int64 // of all runs of the chain
 	mostEvents    int64 // of one
 	bytes         int64 // of the longest history
-	handOver      time.Duration
 	warnings      []string
 	sheet         runapi.Sheet
 }
@@ -157,7 +156,7 @@ func workflowOf(runbook string) string {
 
 // chain reads what the runs of a chain weigh.
 func (st *station) chain(ctx context.Context, id string, r *result) error {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) { // what was done is found a little later
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) { //nolint:forbidigo // what was done is found a little later
 		list, err := st.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: st.engine.Namespace(), PageSize: 1000,
 			Query: "WorkflowId = '" + id + "' AND ExecutionStatus != 'Running'"})
 		if err != nil {

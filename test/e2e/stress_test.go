@@ -33,7 +33,7 @@ func TestStress(t *testing.T) {
 	spec := simlab.ScaleSpec(hosts, guests)
 	p := rig.place(t, "stress", spec, nil)
 	p.worker.Stop()                                             // those of this test are processes of their own
-	s := &stress{place: p, rng: rand.New(rand.NewSource(seed))} //nolint:gosec // the moments of a test
+	s := &stress{place: p, rng: rand.New(rand.NewSource(seed))}
 	t.Cleanup(s.kill)
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -17,7 +17,7 @@ import (
 type fault struct {
 	name string
 	// at is called for each attempt of the step that broke; next is the activity itself.
-	at func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error)
+	at func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error)
 	// meanwhile is what happens to the run as soon as the step has begun. May be nil.
 	meanwhile func(r *rig, run string, t *trap)
 	// answer is what an operator says when the step is blocked. May be nil: it must not be.
@@ -28,12 +28,12 @@ type fault struct {
 	skip func(plan.Action) string
 }
 
-func straight(_ *trap, _ context.Context, _ int, next func() (any, error)) (any, error) {
+func straight(_ context.Context, _ *trap, _ int, next func() (any, error)) (any, error) {
 	return next()
 }
 
 // broken fails the step for good until somebody has answered.
-func broken(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+func broken(_ context.Context, _ *trap, attempt int, next func() (any, error)) (any, error) {
 	if attempt == 1 {
 		return nil, temporal.NewNonRetryableApplicationError("injected: refused for good", "Precondition", nil)
 	}
@@ -41,8 +41,8 @@ func broken(t *trap, _ context.Context, attempt int, next func() (any, error)) (
 }
 
 // injected puts a fault between nightshift and the system, for the next call of the step.
-func injected(kind simlab.Kind) func(*trap, context.Context, int, func() (any, error)) (any, error) {
-	return func(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, error)) (any, error) {
+	return func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 		if attempt == 1 {
 			for _, verb := range calls[t.action.action] {
 				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
@@ -69,14 +69,14 @@ func faults() []fault {
 		return ""
 	}
 	return []fault{
-		{name: "done twice", at: func(_ *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "done twice", at: func(_ context.Context, _ *trap, attempt int, next func() (any, error)) (any, error) {
 			out, err := next()
 			if attempt == 1 && err == nil { // its result does not reach Temporal
 				return nil, temporal.NewApplicationError("injected: the result was lost", "Transient")
 			}
 			return out, err
 		}},
-		{name: "fails once", at: func(_ *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "fails once", at: func(_ context.Context, _ *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
 				return nil, temporal.NewApplicationError("injected: fails once", "Transient")
 			}
@@ -93,7 +93,7 @@ func faults() []fault {
 		}, ends: []string{runapi.Aborted, runapi.Partial}},
 		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
 		{name: "call hangs", at: injected(simlab.Hang), skip: noCall},
-		{name: "hung", at: func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "hung", at: func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
 				select {
 				case <-ctx.Done():
@@ -117,7 +117,7 @@ func faults() []fault {
 			r.worker.Stop()
 			r.work()
 		}},
-		{name: "session expired", at: func(t *trap, _ context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "session expired", at: func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
 				for _, s := range t.rig.systems(t.call.Target) {
 					f := simlab.Fault{System: s, Kind: simlab.Error, SOAP: "NotAuthenticated", Times: 1}
@@ -135,7 +135,7 @@ func faults() []fault {
 			}
 			return ""
 		}},
-		{name: "two at once", at: func(t *trap, ctx context.Context, attempt int, next func() (any, error)) (any, error) {
+		{name: "two at once", at: func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 { // the server gives it up, as it does not beat
 				select {
 				case <-t.second:

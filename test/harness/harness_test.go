@@ -176,7 +176,8 @@ func (r *rig) broken(s subject, action kind, f fault) runapi.Sheet {
 	r.Helper()
 	trap := r.traps.arm(r, "", action, f)
 	id := r.begin(s)
-	sheet, answered := r.sheet(id), false
+	var sheet runapi.Sheet
+	answered := false
 	meanwhile := make(chan struct{})
 	if f.meanwhile == nil {
 		close(meanwhile)

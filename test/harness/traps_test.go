@@ -104,5 +104,5 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	if t == nil {
 		return next()
 	}
-	return t.fault.at(t, ctx, attempt, next)
+	return t.fault.at(ctx, t, attempt, next)
 }
