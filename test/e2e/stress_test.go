@@ -32,7 +32,7 @@ func TestStress(t *testing.T) {
 	rig := newTemporalRig(t)
 	spec := simlab.ScaleSpec(hosts, guests)
 	p := rig.place(t, "stress", spec, nil)
-	p.worker.Stop()                                             // those of this test are processes of their own
+	p.worker.Stop() // those of this test are processes of their own
 	s := &stress{place: p, rng: rand.New(rand.NewSource(seed))}
 	t.Cleanup(s.kill)
 	t.Cleanup(func() {
