@@ -51,6 +51,7 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: "power-down", Lab: "home", Title: "Power down lab home", Steps: steps,
 		Limits: map[string]int{"vcenter": 2}}
 	b.left = plan.Plan{Schema: plan.SchemaVersion, Title: "Nothing to do"}
+	b.SetTestTimeout(time.Minute) // of real time, without anything to do: these machines are slow and shared
 	b.RegisterWorkflowWithOptions(PowerDown, workflow.RegisterOptions{Name: runapi.PowerDownType})
 	b.register(plan.MakePlan, b.makePlan)
 	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
