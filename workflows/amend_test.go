@@ -115,6 +115,8 @@ func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
 	})
 	var landed atomic.Bool
 	b.does["slow"] = func(plan.Call) (plan.Outcome, error) {
+		b.mu.Unlock()
+		defer b.mu.Lock()
 		<-answered
 		landed.Store(true)
 		return plan.Outcome{}, nil
