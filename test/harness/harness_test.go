@@ -222,6 +222,7 @@ func (r *rig) broken(s subject, action kind, f fault) runapi.Sheet {
 	}
 	require.Contains(r, ends, sheet.Outcome, "%s: %s %v", s.runbook, sheet.Why, sheet.Notes)
 	r.once(sheet)
+	r.rest()
 	st := r.ledger()
 	require.Empty(r, st.Locks)
 	require.Len(r, sheet.Owed, len(st.Debts), "what is owed is said")

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -158,6 +159,21 @@ func (r *rig) settle(id string) (s runapi.Sheet) {
 	return s
 }
 
+// rest waits until nothing moves in the lab any more: what an aborted run has sent still has its effect.
+func (r *rig) rest() {
+	r.Helper()
+	var hosts map[string]simlab.HostState
+	var guests map[string]simlab.GuestState
+	since := time.Now()
+	r.eventually("the lab is at rest", func() bool {
+		h, g := r.lab.Hosts(), r.lab.Guests()
+		if !maps.Equal(h, hosts) || !maps.Equal(g, guests) {
+			hosts, guests, since = h, g, time.Now()
+		}
+		return time.Since(since) > 2*time.Second // eight minutes of the lab's
+	})
+}
+
 func (r *rig) ledger() (st ledger.State) {
 	r.Helper()
 	v, err := r.server.client.QueryWorkflow(r.Context(), ledger.WorkflowID(r.file.Lab), "", ledger.StateQuery)
@@ -178,6 +194,9 @@ func (r *rig) planOf(id string) string {
 		return fmt.Sprint("no plan: ", err, unpacking)
 	}
 	text := p.Title
+	for _, w := range p.Warnings {
+		text += "\n" + w.String()
+	}
 	for _, s := range p.Steps {
 		text += fmt.Sprintf("\n%s after %v", s.ID, s.Needs)
 	}
