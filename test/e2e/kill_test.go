@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/ledger"
+	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
 )
@@ -57,7 +58,7 @@ func killedDownAndUp(t *testing.T, spec simlab.Spec, seed int64, disturbed bool)
 	before := r.lab.Guests()
 	clusters := r.lab.Clusters()
 	r.start()
-	if disturbed {
+	if r.disturbed = disturbed; disturbed {
 		t.Cleanup(r.disturb(rand.New(rand.NewSource(-seed))))
 	}
 
@@ -114,20 +115,50 @@ func (r *rig) disturb(rng *rand.Rand) (stop func()) {
 func (r *rig) runKilled(rng *rand.Rand, runbook string) {
 	r.t.Helper()
 	since := len(r.lab.Calls())
-	var started struct {
-		Run string `json:"run"`
-	}
-	require.NoError(r.t, json.Unmarshal([]byte(r.must("run", runbook, "--yes", "--detach", "-o", "json")), &started))
+	run := r.begin(runbook)
 	for range 1 + rng.Intn(2) {
 		r.killAfter(rng.Intn(10), time.Duration(rng.Intn(800))*time.Millisecond)
 		r.start()
 	}
-	_, err := r.run("watch", started.Run)
-	s := r.report(started.Run)
-	require.NoError(r.t, err, "%s: %s", s.Outcome, s.Why)
+	s := r.end(run)
 	require.Equal(r.t, runapi.Done, s.Outcome, s.Why)
 	r.requireActedOnce(since, s)
 	r.t.Logf("%s: %d steps, %d kills so far, %d decisions", runbook, s.Counts.Total, r.kills, len(s.Decisions))
+}
+
+// begin starts a run. A plan is refused while a system of a lab that is disturbed does not answer: it is asked for again.
+func (r *rig) begin(runbook string) string {
+	r.t.Helper()
+	var started struct {
+		Run string `json:"run"`
+	}
+	for end := time.Now().Add(patience); ; {
+		out, err := r.run("run", runbook, "--yes", "--detach", "-o", "json")
+		if err == nil || !r.disturbed || time.Now().After(end) {
+			require.NoError(r.t, err)
+			require.NoError(r.t, json.Unmarshal([]byte(out), &started))
+			return started.Run
+		}
+	}
+}
+
+// end waits until the run has ended. What is blocked in a lab that is disturbed says why, and is tried again.
+func (r *rig) end(run string) report.Report {
+	r.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		_, err := r.run("watch", run)
+		s := r.report(run)
+		if !r.disturbed || s.Outcome != "" || time.Now().After(end) {
+			require.NoError(r.t, err, "%s: %s", s.Outcome, s.Why)
+			return s
+		}
+		for _, x := range s.Steps {
+			if x.State == report.StateBlocked {
+				require.NotEmpty(r.t, x.Note)
+				_, _ = r.run("retry", run, x.ID, "--reason", "it was cut off") // which may be over by now
+			}
+		}
+	}
 }
 
 // killAfter kills when the lab has received n more calls, and a little later; or after a while, if no more calls come.

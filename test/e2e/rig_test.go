@@ -60,6 +60,8 @@ type rig struct {
 	serve   *exec.Cmd
 	log     bytes.Buffer
 	kills   int
+	// disturbed: systems of the lab are cut off now and then.
+	disturbed bool
 }
 
 func newRig(t *testing.T, spec simlab.Spec, seed int64) *rig {
