@@ -71,7 +71,10 @@ type call struct {
 	// in time. They answer the next call (refused also the same one: its effect is waited for all the same), or the error
 	// that the step ends with. Where nil: it ends.
 	refused func(ctx context.Context, err error) (next string, _ error)
-	late    func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
+	// notYet: a no may come of something that is not ready yet. Where the state was read and is not the wanted one, the call
+	// had no effect, and to send it again after a while is a decision.
+	notYet bool
+	late   func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 }
 
 // Time-outs of single requests. A BMC may need 40 s for an answer; a worker that stops waits for a minute.
@@ -305,11 +308,18 @@ func saidNo(err error) bool {
 
 // refusal decides what comes after a no: the state may be there already, or the verb knows another call.
 func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string, error) {
-	if s, err := t.look(v); err == nil && s.done {
+	s, err := t.look(v)
+	if err == nil && s.done {
 		out, err := t.done(v, s, "")
 		return &out, "", err
 	}
 	c := v.calls[name]
+	if c.notYet && err == nil {
+		if t.pause(t.a.settle) {
+			return nil, "", errLeave
+		}
+		return t.unclear(c.words+" was refused: "+no.Error(), s.state, true), "", nil
+	}
 	if c.refused == nil {
 		return nil, "", fmt.Errorf("%s was refused: %w", c.words, no)
 	}
