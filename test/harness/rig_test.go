@@ -110,12 +110,19 @@ func (r *rig) begin(s subject) string {
 // sheet is the run's state; while no worker answers it is asked again.
 func (r *rig) sheet(id string) (s runapi.Sheet) {
 	r.Helper()
-	r.eventually("the sheet of "+id, func() bool {
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
 		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
-		defer cancel()
-		v, err := r.server.client.QueryWorkflow(ctx, id, "", runapi.SheetQuery)
-		return err == nil && v.Get(&s) == nil
-	})
+		v, asked := r.server.client.QueryWorkflow(ctx, id, "", runapi.SheetQuery)
+		cancel()
+		if err = asked; err == nil {
+			err = v.Get(&s)
+		}
+		if err == nil {
+			return s
+		}
+	}
+	require.NoError(r, err, "the sheet of %s", id)
 	return s
 }
 
