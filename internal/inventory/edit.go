@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"nightshift/internal/yamlfile"
 )
 
 // An editor changes single values in the text of a lab file. It knows the layouts that people use, and need not know
@@ -19,7 +21,7 @@ type editor struct {
 
 // edit returns the text with one value set.
 func edit(name string, data []byte, c TrustChange) ([]byte, error) {
-	root, e := parseYAML(name, data)
+	root, e := labFile.Parse(name, data)
 	if e != nil {
 		return nil, e
 	}
@@ -90,7 +92,7 @@ func child(m *ast.MappingNode, key string) ast.Node {
 // replace puts a value in the place of a scalar that lies in one line.
 func (ed *editor) replace(n ast.Node, value string) error {
 	if _, ok := n.(*ast.StringNode); !ok {
-		return fmt.Errorf("holds %s, not text", kindOf(n))
+		return fmt.Errorf("holds %s, not text", yamlfile.KindOf(n))
 	}
 	if !ed.in(n.GetToken().Position) {
 		return errNoPlace

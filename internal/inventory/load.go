@@ -9,9 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 
-	"github.com/goccy/go-yaml/token"
+	"nightshift/internal/yamlfile"
 )
 
 // A Lab is a valid lab file with every default filled in: VCenter and Site of everything that has one, Address of hosts,
@@ -58,7 +57,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the lab file: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the lab file: %w", err)
 	}
@@ -67,11 +66,11 @@ func readFile(path string) ([]byte, error) {
 
 func parse(name string, data []byte, untrusted bool) (*Lab, error) {
 	f, d := decode(name, data)
-	if d.at != nil {
-		c := checker{decoder: d, f: &f, untrusted: untrusted}
+	if d.At != nil {
+		c := checker{Decoder: d, unread: d.Unread, f: &f, untrusted: untrusted}
 		c.check()
 	}
-	if err := asError(d.problems); err != nil {
+	if err := yamlfile.AsError(d.Problems); err != nil {
 		return nil, err
 	}
 	l := &Lab{File: f, Path: name, Dir: filepath.Dir(name), Hash: hashOf(data)}
@@ -85,13 +84,13 @@ func hashOf(data []byte) string {
 }
 
 // decode reads the file as it is written. Without positions in the decoder, it was no YAML.
-func decode(name string, data []byte) (File, *decoder) {
+func decode(name string, data []byte) (File, *yamlfile.Decoder) {
 	var f File
-	m, e := parseYAML(name, data)
+	m, e := labFile.Parse(name, data)
 	if e != nil {
-		return f, &decoder{problems: []*Error{e}}
+		return f, &yamlfile.Decoder{Problems: []*Error{e}}
 	}
-	d := &decoder{file: name, at: map[string]*token.Position{}, unread: map[string]bool{}}
-	d.value(m, reflect.ValueOf(&f).Elem(), "", rule{})
+	d := newDecoder(name)
+	d.Decode(m, &f)
 	return f, d
 }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"nightshift/internal/yamlfile"
 )
 
 // A TrustChange is a fact about a machine that a person confirmed, and where it goes.
@@ -59,7 +61,7 @@ func WriteTrust(l *Lab, changes []TrustChange) error {
 // onlyChanged reads both texts, makes the changes in what the old one says, and compares.
 func onlyChanged(name string, old, edited []byte, changes []TrustChange) error {
 	want, d := decode(name, old)
-	if err := asError(d.problems); err != nil {
+	if err := yamlfile.AsError(d.Problems); err != nil {
 		return err
 	}
 	for _, c := range changes {
@@ -68,7 +70,7 @@ func onlyChanged(name string, old, edited []byte, changes []TrustChange) error {
 		}
 	}
 	got, d := decode(name, edited)
-	if len(d.problems) == 0 && reflect.DeepEqual(want, got) {
+	if len(d.Problems) == 0 && reflect.DeepEqual(want, got) {
 		_, err := parse(name, edited, true) // a fingerprint that is none, say
 		return err
 	}
@@ -91,11 +93,11 @@ func set(v reflect.Value, field, text string) error {
 			}
 			v = v.Elem()
 		}
-		k, ok := fieldsOf(v.Type()).get(m[1])
+		k, ok := yamlfile.FieldsOf(v.Type()).Get(m[1])
 		if !ok {
 			return fmt.Errorf("%s: there is no such field", field)
 		}
-		v = v.FieldByIndex(k.index)
+		v = v.FieldByIndex(k.Index)
 		if m[2] == "" {
 			continue
 		}

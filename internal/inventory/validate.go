@@ -5,37 +5,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nightshift/internal/yamlfile"
 )
 
 // A checker finds what is wrong with a file beyond the types of its values. It runs after decoding errors too: a part
 // that could not be decoded is empty, and what is empty is not complained about twice.
 type checker struct {
-	*decoder
+	*yamlfile.Decoder
+	unread    map[string]bool // the decoder's
 	f         *File
 	untrusted bool // missing fingerprints are no error
 }
 
 // add complains about a field, at its place, or that of the nearest thing around it that is written down.
-func (c *checker) add(field, problem, remedy string) {
-	if c.unread[field] {
-		return
-	}
-	e := &Error{File: c.file, Field: field, Problem: problem, Remedy: remedy}
-	for at := field; ; {
-		if p, ok := c.at[at]; ok {
-			e.Line, e.Column = p.Line, p.Column
-			break
-		}
-		i := strings.LastIndexAny(at, ".[")
-		if i < 0 {
-			break
-		}
-		at = at[:i]
-	}
-	c.problems = append(c.problems, e)
-}
+func (c *checker) add(field, problem, remedy string) { c.Complain(field, problem, remedy) }
 
-func (c *checker) has(field string) bool { return c.at[field] != nil }
+func (c *checker) has(field string) bool { return c.At[field] != nil }
 
 func (c *checker) check() {
 	f := c.f

@@ -35,7 +35,7 @@ func (c *checker) provides(field, vcenter string, list []Provision, only map[str
 	}
 	for i, p := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		before := len(c.problems)
+		before := len(c.Problems)
 		kind, name := p.Split()
 		c.provision(at, string(p), kind, name)
 		if kind == ProvidesVCenter && name == "" && len(c.f.VCenters) == 1 {
@@ -43,7 +43,7 @@ func (c *checker) provides(field, vcenter string, list []Provision, only map[str
 		}
 		key := kind + "\x00" + name
 		c.unique(seen, key, at, string(p))
-		if len(c.problems) > before || name == "" {
+		if len(c.Problems) > before || name == "" {
 			continue
 		}
 		switch kind {

@@ -1,4 +1,4 @@
-package inventory
+package yamlfile
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 	"nightshift/internal/fault"
 )
 
-// An Error is one thing that is wrong with a lab file. It never quotes the value of a secret.
+// An Error is one thing that is wrong with a file. It never quotes the value of a secret.
 // errors.Is(err, fault.Invalid) holds.
 type Error struct {
 	File         string // as the caller named it
@@ -36,10 +36,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is makes every lab file error a fault.Invalid.
+// Is makes every Error a fault.Invalid.
 func (e *Error) Is(target error) bool { return target == fault.Invalid }
 
-// Errors is all that is wrong with a lab file, in the order of its lines. Load and Parse return it.
+// Errors is all that is wrong with a file, in the order of its lines.
 type Errors []*Error
 
 // Error has one line for each.
@@ -60,8 +60,8 @@ func (es Errors) Unwrap() []error {
 	return out
 }
 
-// asError sorts the errors; none is nil.
-func asError(es []*Error) error {
+// AsError sorts the errors; none is nil.
+func AsError(es []*Error) error {
 	if len(es) == 0 {
 		return nil
 	}

@@ -1,24 +1,21 @@
-package inventory
+package yamlfile
 
 import (
 	"fmt"
 	"strings"
 )
 
-// allowed is the remedy for a word that is none of the allowed ones.
-func allowed(got string, words []string) string {
+// Allowed is the remedy for a word that is none of the allowed ones.
+func Allowed(got string, words []string) string {
 	list := strings.Join(words, ", ")
-	if near := nearest(got, words); near != "" {
+	if near := Nearest(got, words); near != "" {
 		return fmt.Sprintf("did you mean %q? Allowed: %s", near, list)
 	}
 	return "allowed: " + list
 }
 
 // Nearest is the word that got was probably meant to be, or "".
-func Nearest(got string, words []string) string { return nearest(got, words) }
-
-// nearest is the word that got was probably meant to be, or "".
-func nearest(got string, words []string) string {
+func Nearest(got string, words []string) string {
 	best, bestDistance := "", max(1, len(got)/3)+1
 	for _, w := range words {
 		if strings.EqualFold(got, w) {
