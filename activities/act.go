@@ -71,9 +71,9 @@ type call struct {
 	// in time. They answer the next call (refused also the same one: its effect is waited for all the same), or the error
 	// that the step ends with. Where nil: it ends.
 	refused func(ctx context.Context, err error) (next string, _ error)
-	// notYet: a no may come of something that is not ready yet. Where the state was read and is not the wanted one, the call
-	// had no effect, and to send it again after a while is a decision.
-	notYet bool
+	// notYet tells of a no that comes of something that is not ready yet. Where the state was read and is not the wanted one,
+	// the call had no effect, and to send it again after a while is a decision. nil: there is no such no.
+	notYet func(no error) bool
 	late   func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 }
 
@@ -218,7 +218,7 @@ func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, 
 			}
 			return t.unclear(v.calls[name].words+" was turned away: "+no.Error(), s.state, true), "", nil
 		}
-		if !saidNo(no) {
+		if unsent := (notSent{}); errors.As(no, &unsent) && !saidNo(no) {
 			out, err := t.takeBack(before, v.calls[name].words+" could not be sent: "+no.Error(), s)
 			return out, "", err
 		}
@@ -285,7 +285,7 @@ func (t *attempt) send(v verb, name string, s seen) error {
 	case err == nil:
 		t.note(func(m *plan.Memo) { m.Task, m.Answered = task, true })
 		return nil
-	case saidNo(err):
+	case saidNo(err), v.calls[name].passing(err) && errors.Is(err, fault.TurnedAway):
 		return err
 	case errors.As(err, &unsent):
 		return unsent
@@ -306,6 +306,9 @@ func saidNo(err error) bool {
 	return false
 }
 
+// passing tells whether the no may be another answer after a while.
+func (c call) passing(no error) bool { return c.notYet != nil && c.notYet(no) }
+
 // refusal decides what comes after a no: the state may be there already, or the verb knows another call.
 func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string, error) {
 	s, err := t.look(v)
@@ -314,11 +317,17 @@ func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string,
 		return &out, "", err
 	}
 	c := v.calls[name]
-	if c.notYet && err == nil {
-		if t.pause(t.a.settle) {
-			return nil, "", errLeave
+	if c.passing(no) {
+		other := otherwise{}
+		switch {
+		case errors.Is(err, fault.Unreachable): // as long as it cannot be seen, nobody knows whether it had an effect
+			return nil, name, nil
+		case err == nil, errors.As(err, &other):
+			if t.pause(t.a.settle) {
+				return nil, "", errLeave
+			}
+			return t.unclear(c.words+" was refused: "+no.Error(), s.state, true), "", nil
 		}
-		return t.unclear(c.words+" was refused: "+no.Error(), s.state, true), "", nil
 	}
 	if c.refused == nil {
 		return nil, "", fmt.Errorf("%s was refused: %w", c.words, no)

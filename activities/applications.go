@@ -49,7 +49,8 @@ func (a *Activities) application(ctx context.Context, op plan.Action, c plan.Cal
 		first: func(context.Context, *seen) (string, error) { return send, s.guard() },
 		// Neither is harmless to repeat: a second start may come when somebody has stopped it by hand.
 		calls: map[string]call{send: {words: fmt.Sprintf("the command `%s` to %s", strings.Join(s.argv, " "), c.Target), limit: s.limit,
-			notYet: op == plan.StartApplication, // the services of a member that is up may need a while
+			// The services of a member that is up may need a while.
+			notYet: func(error) bool { return op == plan.StartApplication },
 			send: func(ctx context.Context, _ seen) (string, error) {
 				// A tenth less: then its answer counts as lost, and the status alone decides.
 				return s.key(), s.told.send(ctx, s.key(), s.argv, s.limit-s.limit/10)

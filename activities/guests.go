@@ -277,8 +277,13 @@ func (a *Activities) PowerOnGuest(ctx context.Context, c plan.Call) (plan.Outcom
 				}
 				return on, g.stillUntagged(ctx, &got)
 			},
-			calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on,
+			calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on, notYet: hostAway,
 				send: func(ctx context.Context, _ seen) (string, error) { return g.vc.PowerOnGuest(ctx, c.Target.Ref) }}},
 		}, err
 	}})
+}
+
+// hostAway tells of a host, or its storage, that is away for a moment, as after a boot.
+func hostAway(no error) bool {
+	return errors.Is(no, fault.TurnedAway) || errors.Is(no, fault.Unreachable)
 }

@@ -1,6 +1,9 @@
 package activities
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/endpoint"
+	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -100,6 +105,64 @@ func TestPowerOnGuest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "was already on, Tools running", out.Note)
 	require.Equal(t, 1, w.count("PowerOnGuest"))
+}
+
+// An unreadyHost refuses to start guests: at once, or in the task. away: then it is not seen for some looks.
+type unreadyHost struct {
+	*world
+	no     error
+	inTask bool
+	away   int
+}
+
+func (u *unreadyHost) Guest(ctx context.Context, ref string) (live.Guest, error) {
+	got, err := u.world.Guest(ctx, ref)
+	if u.count("PowerOnGuest") > 0 && u.away > 0 {
+		u.away--
+		got.Connection = live.Disconnected
+	}
+	return got, err
+}
+
+func (u *unreadyHost) PowerOnGuest(ctx context.Context, ref string) (string, error) {
+	u.react["PowerOnGuest"] = func() error {
+		if u.inTask {
+			return nil
+		}
+		return u.no
+	}
+	return u.world.PowerOnGuest(ctx, ref)
+}
+
+func (u *unreadyHost) Task(context.Context, string) (vsphere.TaskInfo, error) {
+	return vsphere.TaskInfo{State: vsphere.TaskError, Err: u.no}, nil
+}
+
+// A host that is not connected for a moment, or whose storage is away, refuses to start guests: to try again is a decision.
+func TestAStartThatAHostIsNotReadyFor(t *testing.T) {
+	for name, kind := range map[string]error{"not connected": fault.Unreachable, "its datastore is away": fault.State} {
+		for _, inTask := range []bool{false, true} {
+			for _, away := range []int{0, 3} {
+				t.Run(fmt.Sprintf("%s, in the task %v, not seen for %d looks", name, inTask, away), func(t *testing.T) {
+					w := newWorld()
+					w.guest.Power = live.PoweredOff
+					u := &unreadyHost{world: w, no: fault.As(kind, fault.As(fault.TurnedAway, errors.New("not now"))), inTask: inTask, away: away}
+					a := newActivities(w)
+					a.clients.dialVC = func(context.Context, endpoint.Resolved) (vcenter, error) { return u, nil }
+					out, err := attemptOf(t, a, plan.PowerOnGuest, guestCall(plan.ShutdownGuestParams{}), nil)
+					require.NoError(t, err)
+					require.NotNil(t, out.Unclear)
+					require.True(t, out.Unclear.NeverArrived, "%+v", out.Unclear)
+					require.Equal(t, 1, w.count("PowerOnGuest"))
+				})
+			}
+		}
+	}
+	w := newWorld() // any other no is one
+	w.guest.Power = live.PoweredOff
+	w.react["PowerOnGuest"] = func() error { return fault.As(fault.State, errors.New("not enough resources")) }
+	_, err := attemptOf(t, newActivities(w), plan.PowerOnGuest, guestCall(plan.ShutdownGuestParams{}), nil)
+	requireType(t, err, Precondition)
 }
 
 // A guest whose start was skipped, or that went off again, is not waited for as long as one that boots.

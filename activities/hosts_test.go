@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
@@ -102,6 +103,52 @@ func TestAnOldConnectionProvesNothing(t *testing.T) {
 	out, err = attemptOf(t, newActivities(w), plan.AwaitHost, c, nil)
 	require.NoError(t, err)
 	require.Nil(t, out.Yield, "it was seen to go and come back")
+}
+
+// A host that was switched on and goes off again is not waited for as long as one that boots. One that starts itself anew
+// while it boots is, and so is one of which nobody knows.
+func TestAHostThatGoesOffAgain(t *testing.T) {
+	await := func(change func(*world, *Activities), through string) error {
+		w := newWorld()
+		w.host.Connection, w.bmc.Power = live.NotResponding, live.Off
+		w.away = func() bool { return true }
+		a := newActivities(w)
+		if through != "" {
+			a = directActivities(w)
+		}
+		a.lab.Policies.Host.Boot = within(time.Hour)
+		change(w, a)
+		c := hostCall(plan.HostParams{Host: "esx21"})
+		c.Target.Direct = through
+		_, err := attemptOf(t, a, plan.AwaitHost, c, nil)
+		return err
+	}
+	for _, through := range []string{"", "esx21"} {
+		err := await(func(*world, *Activities) {}, through)
+		requireType(t, err, Precondition)
+		require.ErrorContains(t, err, "it is off again: its BMC says Off")
+		require.ErrorContains(t, err, "nightshift retry")
+	}
+	for name, change := range map[string]func(*world, *Activities){
+		"off for a moment": func(w *world, _ *Activities) {
+			looks := 0
+			w.onHost = func() {
+				if looks++; looks > 2 {
+					w.bmc.Power = live.On
+				}
+			}
+		},
+		"the BMC is another's": func(w *world, _ *Activities) { w.bmc.Serial = "TAG2" },
+		"without a BMC":        func(_ *world, a *Activities) { a.lab.Hosts[0].BMC = nil },
+		"it is on":             func(w *world, _ *Activities) { w.bmc.Power = live.On },
+	} {
+		err := await(func(w *world, a *Activities) {
+			change(w, a)
+			a.lab.Policies.Host.Boot = within(100 * time.Millisecond)
+		}, "")
+		requireType(t, err, Precondition)
+		require.ErrorContains(t, err, "still notResponding after 100ms", name)
+	}
 }
 
 // stopped is an environment whose worker ends: a step gets one look.

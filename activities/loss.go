@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 )
@@ -38,7 +39,12 @@ func (g guestStep) hostIsOff(ctx context.Context, ref string) string {
 // offBehind tells whether the BMC of a host that its vCenter has lost says Off.
 func (a *Activities) offBehind(ctx context.Context, vcenter string, h live.Host) bool {
 	entry, ok := a.lab.HostByAddress(vcenter, h.Name)
-	if !ok || entry.BMC == nil {
+	return ok && a.saysOff(ctx, entry, plan.Target{UUID: h.UUID})
+}
+
+// saysOff tells whether the host has a BMC, it is its own, and says Off.
+func (a *Activities) saysOff(ctx context.Context, entry *inventory.Host, t plan.Target) bool {
+	if entry.BMC == nil {
 		return false
 	}
 	s, err := a.clients.server(entry)
@@ -46,7 +52,7 @@ func (a *Activities) offBehind(ctx context.Context, vcenter string, h live.Host)
 		return false
 	}
 	defer s.close(ctx)
-	b, err := s.read(ctx, func(b live.BMC) error { return sameServer(entry, plan.Target{UUID: h.UUID}, b) })
+	b, err := s.read(ctx, func(b live.BMC) error { return sameServer(entry, t, b) })
 	return err == nil && b.Power == live.Off
 }
 

@@ -124,7 +124,11 @@ func (w *wait) task() (*plan.Outcome, string, error) {
 	if !saidNo(no) {
 		no = fault.As(fault.State, no)
 	}
-	return w.refusal(w.v, w.name, no)
+	out, next, err := w.refusal(w.v, w.name, no)
+	if next == w.name { // its effect is waited for all the same
+		next = ""
+	}
+	return out, next, err
 }
 
 // trace looks for what the call without an answer left behind, when its effect didn't show within the settle time.

@@ -57,7 +57,7 @@ func (c *Client) say(op string, err error, connecting bool) error {
 	if kind != nil {
 		said = fault.As(kind, said)
 	}
-	return said
+	return marked(faultOf(err), said)
 }
 
 // describe finds the kind of an error (nil: none fits) and the words for it.

@@ -48,6 +48,10 @@ func TestFaults(t *testing.T) {
 		{new(types.InsufficientStandbyResource), fault.State, "not enough resources"},
 		{new(types.NoCompatibleHost), fault.State, "no host"},
 		{new(types.ResourceInUse), fault.State, "in use"},
+		{new(types.InaccessibleDatastore), fault.State, "datastore cannot be used just now"},
+		{new(types.InvalidDatastoreState), fault.State, "present state"},
+		{new(types.CannotAccessVmDisk), fault.State, "files cannot be read just now"},
+		{new(types.FileLocked), fault.State, "files cannot be read just now"},
 		{&types.DuplicateName{Name: "x"}, fault.State, `"x"`},
 		{&types.ManagedObjectNotFound{Obj: host}, fault.NotFound, "HostSystem host-21"},
 		{new(types.NotFound), fault.NotFound, "not found"},
@@ -75,6 +79,30 @@ func TestFaults(t *testing.T) {
 		task := c.newTask(types.TaskInfo{State: types.TaskInfoStateError, Error: &types.LocalizedMethodFault{Fault: x.fault}})
 		require.ErrorContains(t, task.Err, x.text)
 		onlyKind(t, task.Err, x.kind)
+	}
+}
+
+// What a host, or its storage, is not ready for is told from what will not be otherwise.
+func TestWhatPasses(t *testing.T) {
+	within := func(f types.BaseMethodFault) *types.NoCompatibleHost {
+		return &types.NoCompatibleHost{Error: []types.LocalizedMethodFault{{Fault: new(types.NotSupported)}, {Fault: f}}}
+	}
+	for f, passes := range map[types.BaseMethodFault]bool{
+		new(types.HostNotConnected): true, new(types.InvalidHostState): true, new(types.InvalidHostConnectionState): true,
+		new(types.InaccessibleDatastore): true, new(types.InvalidDatastoreState): true, new(types.CannotAccessVmConfig): true, new(types.FileNotFound): true,
+		within(new(types.HostNotConnected)): true, within(new(types.NotSupported)): false, new(types.NoCompatibleHost): false,
+		new(types.InvalidPowerState): false, new(types.InsufficientResourcesFault): false, new(types.HostCommunication): false, new(types.NoPermission): false,
+	} {
+		c := &Client{name: "vc1"}
+		s := &soap.Fault{}
+		s.Detail.Fault = f
+		said := c.explain("try", soap.WrapSoapFault(s))
+		task := c.newTask(types.TaskInfo{State: types.TaskInfoStateError, Error: &types.LocalizedMethodFault{Fault: f}})
+		drs := c.notPoweredOn(types.ClusterPowerOnVmResult{NotAttempted: []types.ClusterNotAttemptedVmInfo{{Fault: types.LocalizedMethodFault{Fault: f}}}})
+		for _, err := range []error{said, task.Err, drs} {
+			require.Equal(t, passes, errors.Is(err, fault.TurnedAway), "%v", err)
+			require.Equal(t, passes, errors.Is(err, fault.NotDone), "%v", err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -77,6 +78,10 @@ func stateFault(f types.BaseMethodFault) (error, string) {
 		return fault.State, "no host can run it"
 	case *types.ResourceInUse:
 		return fault.State, "in use"
+	case types.BaseInvalidDatastore:
+		return fault.State, "its datastore cannot be used just now"
+	case types.BaseCannotAccessVmComponent, types.BaseFileFault:
+		return fault.State, "its files cannot be read just now"
 	case *types.DuplicateName:
 		return fault.State, fmt.Sprintf("the name %q is taken", f.Name)
 	}
@@ -106,6 +111,27 @@ func requestFault(f types.BaseMethodFault) (error, string) {
 		return fault.Invalid, "invalid request"
 	}
 	return nil, ""
+}
+
+// marked adds fault.TurnedAway to the answer to a call that a host or its storage was not ready for: it may be back in a
+// moment, and nothing was done.
+func marked(f types.BaseMethodFault, err error) error {
+	if notReady(f) {
+		return fault.As(fault.NotDone, fault.As(fault.TurnedAway, err))
+	}
+	return err
+}
+
+func notReady(f types.BaseMethodFault) bool {
+	switch f := f.(type) {
+	case *types.HostNotConnected, *types.InvalidHostState, *types.InvalidHostConnectionState, *types.InvalidDatastoreState,
+		types.BaseInvalidDatastore, types.BaseCannotAccessVmComponent, types.BaseFileFault:
+		return true
+	case types.BaseNoCompatibleHost: // of DRS: each host says why
+		why := f.GetNoCompatibleHost().Error
+		return slices.ContainsFunc(why, func(l types.LocalizedMethodFault) bool { return l.Fault != nil && notReady(l.Fault) })
+	}
+	return false
 }
 
 // noPermission names the privileges and the objects: vCenter 8 lists them, before there was one.

@@ -112,7 +112,7 @@ func (c *Client) notPoweredOn(r types.ClusterPowerOnVmResult) error {
 				why = text
 			}
 		}
-		return fault.As(kind, fmt.Errorf("power on guest %s at %s: DRS found no host for it: %s", n.Vm.Value, c.name, why))
+		return marked(n.Fault.Fault, fault.As(kind, fmt.Errorf("power on guest %s at %s: DRS found no host for it: %s", n.Vm.Value, c.name, why)))
 	}
 	if len(r.Attempted) > 0 {
 		return nil
@@ -137,6 +137,7 @@ func (c *Client) newTask(i types.TaskInfo) TaskInfo {
 		if kind != nil {
 			out.Err = fault.As(kind, out.Err)
 		}
+		out.Err = marked(i.Error.Fault, out.Err)
 	}
 	return out
 }
