@@ -57,6 +57,8 @@ type world struct {
 	readErr error
 	// onHost, where set, runs after each read of the host: what it changes is seen by the next.
 	onHost func()
+	// onInspect is the same of an inspection.
+	onInspect func()
 
 	events  []string // "intent shutdown", "ShutdownGuest", "answer"
 	memos   []plan.Memo

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -42,17 +43,14 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if !ok {
 		return plan.Reply{}, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", r.Runbook)
 	}
-	owed, err := a.ledger.read(ctx, r.Lab)
+	p, err := a.planOf(ctx, book, r)
+	for end := time.Now().Add(min(believed, 3*a.settle)); err == nil && r.Run != "" && passes(p) && time.Now().Before(end); {
+		if err = rest(ctx, a.pace.last); err == nil {
+			p, err = a.planOf(ctx, book, r)
+		}
+	}
 	if err != nil {
 		return plan.Reply{}, err
-	}
-	state, err := a.inspect(ctx, owed)
-	if err != nil {
-		return plan.Reply{}, err
-	}
-	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Run: r.Run})
-	if err != nil {
-		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
 	heedLabFile(&p, a.changedLabFile())
 	packed, err := p.Pack()
@@ -61,6 +59,38 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	}
 	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
 		Settings: a.lab.Settings(r.Runbook), Packed: packed}, nil
+}
+
+// planOf makes a plan of what is there now.
+func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.Request) (plan.Plan, error) {
+	owed, err := a.ledger.read(ctx, r.Lab)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	state, err := a.inspect(ctx, owed)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Run: r.Run})
+	return p, fault.As(fault.Invalid, err)
+}
+
+// passes tells whether all that blocks the plan may be gone in a moment: a vCenter takes a minute to notice that a host has
+// died. A run waits for that; a preview tells it.
+func passes(p plan.Plan) bool {
+	return len(p.Blockers) > 0 && !slices.ContainsFunc(p.Blockers, func(f plan.Finding) bool { return !f.Passes })
+}
+
+// rest waits for d.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // inspect reads all vCenters and BMCs side by side, and then the hosts that have to be asked themselves. A vCenter that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -19,6 +20,9 @@ import (
 func (w *world) Inspect(context.Context) (live.VCenter, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.onInspect != nil {
+		defer w.onInspect()
+	}
 	return live.VCenter{Hosts: []live.Host{w.host}, Guests: []live.Guest{w.guest}, Clusters: []live.Cluster{w.cluster}, Mark: w.mark}, w.readErr
 }
 
@@ -44,6 +48,42 @@ func TestMakePlan(t *testing.T) {
 	require.Equal(t, p.Hash(), reply.Hash)
 	require.Len(t, p.Steps, reply.Steps)
 	require.Empty(t, w.events, "nothing is changed")
+}
+
+// A vCenter takes a while to notice that a host has died. A run waits for that, for as long as it may take; a preview tells it.
+func TestARunWaitsUntilItsVCenterNoticesADeadHost(t *testing.T) {
+	dead := func() *world {
+		w := offWorld()
+		w.bmc.Power, w.host.Maintenance, w.host.Power = live.Off, false, live.PoweredOn
+		return w
+	}
+	ask := func(w *world, run string) plan.Reply {
+		a := newActivities(w)
+		a.lab.Self.Guest, a.lab.Guests, a.lab.Hosts = "", nil, a.lab.Hosts[:1]
+		a.lab.Policies.Guest.Timeout, a.lab.Policies.Host.Timeout = within(time.Minute), within(time.Minute)
+		reply, err := makePlan(t, a, plan.Request{Runbook: runbooks.PowerDown, Lab: "home", Run: run})
+		require.NoError(t, err)
+		return reply
+	}
+	noticing := func(w *world) *world {
+		looks := 0
+		w.onInspect = func() {
+			if looks++; looks > 3 {
+				w.host.Connection = live.NotResponding
+			}
+		}
+		return w
+	}
+	require.Empty(t, ask(noticing(dead()), "run-1").Blockers)
+	for _, reply := range []plan.Reply{ask(noticing(dead()), ""), ask(dead(), "run-1")} {
+		require.Len(t, reply.Blockers, 1)
+		require.Contains(t, reply.Blockers[0].Text, "its BMC says Off, but vCenter says connected")
+	}
+	w := noticing(dead())
+	w.guest.Power, w.guest.FT = live.PoweredOn, true // what does not pass is told at once
+	w.bmc.Power, w.host.Maintenance = live.On, false
+	w.onInspect = func() { w.guest.FT = false }
+	require.NotEmpty(t, ask(w, "run-1").Blockers)
 }
 
 func TestMakePlanRefuses(t *testing.T) {

@@ -63,6 +63,11 @@ func (b *builder) block(subject, text, remedy string) {
 	b.say(&b.plan.Blockers, plan.Finding{Subject: subject, Text: text, Remedy: remedy})
 }
 
+// blockForNow is block where it may pass by itself.
+func (b *builder) blockForNow(subject, text, remedy string) {
+	b.say(&b.plan.Blockers, plan.Finding{Subject: subject, Text: text, Remedy: remedy, Passes: true})
+}
+
 func (b *builder) warn(subject, text, remedy string) {
 	b.say(&b.plan.Warnings, plan.Finding{Subject: subject, Text: text, Remedy: remedy})
 }

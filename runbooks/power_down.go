@@ -320,10 +320,10 @@ const unnoticed = "is off, says its BMC, though vCenter still says connected: it
 // contradicts says that the witnesses of a host differ.
 func (b *builder) contradicts(h *host) {
 	if h.wakes() {
-		b.block(h.subject(), "none of its witnesses answers, but vCenter says connected: silence alone is no proof that it is off",
+		b.blockForNow(h.subject(), "none of its witnesses answers, but vCenter says connected: silence alone is no proof that it is off",
 			"plan again in a few minutes; if it stays so, correct wakeOnLan.witness in the lab file")
 		return
 	}
-	b.block(h.subject(), "its BMC says Off, but vCenter says connected, and it was not emptied and put into maintenance mode before",
+	b.blockForNow(h.subject(), "its BMC says Off, but vCenter says connected, and it was not emptied and put into maintenance mode before",
 		"plan again in a few minutes; if it stays so, the bmc: in the lab file is another machine's")
 }

@@ -45,7 +45,7 @@ func (d *descent) mayGoDown(h *host) bool {
 		d.contradicts(h)
 		return false
 	case h.bmc.Power != live.On:
-		d.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
+		d.blockForNow(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
 		return false
 	case !h.connected() && h.vc.absent():
 		d.unseen(h)

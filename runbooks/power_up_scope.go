@@ -129,7 +129,7 @@ func (a *ascent) chooseAway(h *host) {
 	case h.bmc.Power == live.On || h.bmc.Power == live.PoweringOn:
 		a.warn(h.subject(), "is on, but vCenter does not see it yet: the run waits for it", "see to its management network if it waits in vain")
 	default:
-		a.block(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
+		a.blockForNow(h.subject(), fmt.Sprintf("its BMC says %q, which is neither On nor Off", h.bmc.Power), "plan again when it has come to rest")
 		return
 	}
 	a.coming[h], a.up[h], a.returns[h] = true, !a.setAside(h), true

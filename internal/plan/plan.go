@@ -41,6 +41,9 @@ type Finding struct {
 	Subject string `json:"subject"`          // "guest web01"
 	Text    string `json:"text"`             // what is the matter
 	Remedy  string `json:"remedy,omitempty"` // what to do about it
+	// Passes is set by a planner on a blocker that may be gone in a minute or two, by itself: the witnesses of a host differ. It
+	// is for whoever makes the plan, and goes into none.
+	Passes bool `json:"-"`
 }
 
 func (f Finding) String() string {
