@@ -82,6 +82,7 @@ func (a *Activities) Register(r worker.ActivityRegistry) {
 	}
 	for name, f := range map[string]any{
 		plan.MakePlan: a.MakePlan, plan.TakeLocks: a.TakeLocks, plan.ReleaseLocks: a.ReleaseLocks, plan.ReadLedger: a.ReadLedger, plan.Nudge: a.Nudge,
+		plan.MeasurePower: a.MeasurePower,
 	} {
 		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}

@@ -58,7 +58,7 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
 	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
-		Settings: a.lab.Settings(r.Runbook), Packed: packed}, nil
+		Settings: a.lab.Settings(r.Runbook), Versions: versions(state), Packed: packed}, nil
 }
 
 // planOf makes a plan of what is there now.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/version"
 )
 
 func newVersionCommand(a *app) *cobra.Command {
@@ -29,21 +29,6 @@ type versionInfo struct {
 	PlanSchema int    `json:"planSchema"`
 }
 
-// thisVersion is what the build recorded: a tag, or the commit.
 func thisVersion() versionInfo {
-	v := versionInfo{Version: "development", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, PlanSchema: plan.SchemaVersion}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
-		v.Version = info.Main.Version
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v.Version += "+" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
+	return versionInfo{Version: version.String(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, PlanSchema: plan.SchemaVersion}
 }

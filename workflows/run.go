@@ -73,12 +73,13 @@ func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (ru
 		return runapi.Sheet{}, err // hand-over
 	}
 	r.verify(ctx)
+	r.measureAfter(ctx)
 	return r.end(ctx)
 }
 
 // prepareToExecute locks, plans and waits for approval. An error says that the run ends here; Outcome and Why say how.
 func (r *run) prepareToExecute(ctx workflow.Context) error {
-	for _, phase := range []func(workflow.Context) error{r.obeyHold, r.lock, r.plan, r.awaitApproval} {
+	for _, phase := range []func(workflow.Context) error{r.obeyHold, r.lock, r.plan, r.awaitApproval, r.measureBefore} {
 		if err := phase(ctx); err != nil {
 			if errors.Is(err, errAborted) {
 				r.Outcome, r.Why = runapi.Aborted, r.Aborted
@@ -138,7 +139,7 @@ func (r *run) plan(ctx workflow.Context) error {
 		return err
 	}
 	r.Title, r.Hash, r.Settings, r.packed = reply.Title, reply.Hash, settings(reply.Settings, r.p), reply.Packed
-	r.Warnings, r.Blockers = reply.Warnings, reply.Blockers
+	r.Warnings, r.Blockers, r.Versions = reply.Warnings, reply.Blockers, reply.Versions
 	if err := r.load(); err != nil {
 		return err
 	}

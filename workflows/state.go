@@ -54,6 +54,9 @@ type State struct {
 
 	Stale string    `json:"stale,omitempty"` // when the run slept, until somebody lets it go on
 	Due   time.Time `json:"due,omitzero"`    // when the next run of the chain should go on
+
+	Power    *plan.Power       `json:"power,omitempty"`
+	Versions map[string]string `json:"versions,omitempty"`
 }
 
 // stateVersion is raised with every field that an older worker must not lose when it hands over.

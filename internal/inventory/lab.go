@@ -38,6 +38,8 @@ type File struct {
 	People []Person `json:"people,omitempty"`
 	// Runbooks holds the settings of runbooks by catalog name: "power-down".
 	Runbooks map[string]Runbook `json:"runbooks,omitempty"`
+	// Energy says what a kWh costs, for what reports tell of a night.
+	Energy *Energy `json:"energy,omitempty"`
 }
 
 // Self is the machine that nightshift runs on. Exactly one field is set.

@@ -48,6 +48,7 @@ func (c *checker) check() {
 	c.people()
 	c.runbooks()
 	c.approvers()
+	c.energy()
 	c.order()
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/bougou/go-ipmi/pkg/bmc"
 	"github.com/bougou/go-ipmi/pkg/hal"
 	"github.com/bougou/go-ipmi/pkg/hal/mock"
+	"github.com/bougou/go-ipmi/pkg/handlers"
 	"github.com/bougou/go-ipmi/pkg/server"
 	"github.com/bougou/go-ipmi/pkg/transport/udp"
 	"github.com/bougou/go-ipmi/pkg/types"
@@ -71,7 +72,15 @@ func goServer(t *testing.T, suites ...types.CipherSuiteID) *controller {
 	}
 	conn, err := udp.Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	s := server.NewServer(b, conn, server.WithCipherSuites(suites))
+	known := handlers.NewRegistry()
+	handlers.RegisterAllHandlers(known)
+	known.RegisterFunc(types.CommandGetDCMIPowerReading, func(_ context.Context, _ *handlers.HandlerContext, data []byte) ([]byte, types.CompletionCode, error) {
+		if !slices.Equal(data, []byte{0xDC, 1, 0, 0}) {
+			return nil, types.CodeRequestDataFieldInvalid, nil
+		}
+		return []byte{0xDC, 0xB6, 0, 1, 0, 0xFF, 0, 0x80, 0, 1, 2, 3, 4, 0xE8, 3, 0, 0, 0x40}, types.CodeOK, nil // 182 W, active
+	})
+	s := server.NewServer(b, conn, server.WithCipherSuites(suites), server.WithHandlerRegistry(known))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {

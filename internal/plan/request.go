@@ -11,7 +11,10 @@ const (
 	ReleaseLocks = "ReleaseLocks"
 	// ReadLedger (lab name) answers the ledger.State without Memory, Records and Acts, which may be long and belong into no history.
 	ReadLedger = "ReadLedger"
-	Nudge      = "Nudge" // local activity: asks the steps of a run in this process to yield at once
+	// MeasurePower (lab name) reads what the BMCs of the lab meter, side by side and for a few seconds, and answers a
+	// PowerReading. What does not answer in time is not metered: no error.
+	MeasurePower = "MeasurePower"
+	Nudge        = "Nudge" // local activity: asks the steps of a run in this process to yield at once
 )
 
 // A Request asks for a plan.
@@ -32,7 +35,9 @@ type Reply struct {
 	Blockers []Finding `json:"blockers,omitempty"`
 	// Settings are those of the runbook in the worker's lab file.
 	Settings Settings `json:"settings"`
-	Packed   []byte   `json:"packed"` // Plan.Pack
+	// Versions are those of what took part: of nightshift, of the vCenters, of the hosts and their BMCs.
+	Versions map[string]string `json:"versions,omitempty"`
+	Packed   []byte            `json:"packed"` // Plan.Pack
 }
 
 // Settings of a runbook, resolved: no zero value means "default" any more.

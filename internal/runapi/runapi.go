@@ -181,6 +181,10 @@ type Sheet struct {
 	// Owed are the lab's open debts when the run ended: what `settle --recover` can put back into a lost ledger.
 	Owed []plan.Debt `json:"owed,omitempty"`
 	Runs int         `json:"runs"` // Temporal runs in the chain
+	// Power is what the lab's servers took before and after; nil where the run switches no hosts, or nothing is metered.
+	Power *plan.Power `json:"power,omitempty"`
+	// Versions are those of what took part, by name: "nightshift", "vCenter vc1".
+	Versions map[string]string `json:"versions,omitempty"`
 
 	// Replanning is why a new plan of what is left is being made; no step begins until it is there.
 	Replanning string `json:"replanning,omitempty"`

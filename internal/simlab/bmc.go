@@ -75,6 +75,8 @@ func (b *bmc) routes() http.Handler {
 		"GET " + managerPath:              b.getManager,
 		"GET /redfish/v1/Chassis":         collection("/redfish/v1/Chassis", "#ChassisCollection.ChassisCollection", chassisPath),
 		"GET " + chassisPath:              b.getChassis,
+		"GET " + powerPath:                b.getPower,
+		"GET " + environmentPath:          b.getEnvironment,
 		"/":                               b.notFound,
 	}
 	for pattern, handler := range guarded {

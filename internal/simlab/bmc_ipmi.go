@@ -3,16 +3,19 @@ package simlab
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	ipmi "github.com/bougou/go-ipmi/pkg/bmc"
 	"github.com/bougou/go-ipmi/pkg/hal"
 	"github.com/bougou/go-ipmi/pkg/hal/mock"
+	"github.com/bougou/go-ipmi/pkg/handlers"
 	"github.com/bougou/go-ipmi/pkg/server"
 	"github.com/bougou/go-ipmi/pkg/transport"
 	"github.com/bougou/go-ipmi/pkg/transport/udp"
@@ -102,6 +105,17 @@ func smbiosGUID(uuid string) (guid [16]byte, err error) {
 	return [16]byte(b), nil
 }
 
+// dcmiReading is the answer to Get Power Reading (DCMI 1.5, §6.6.1): now, least, most and average, when, over how long, active.
+func dcmiReading(watts int) []byte {
+	answer := []byte{types.GroupExtensionDCMI}
+	for range 4 {
+		answer = binary.LittleEndian.AppendUint16(answer, uint16(watts)) //nolint:gosec // some hundreds
+	}
+	answer = binary.LittleEndian.AppendUint32(answer, uint32(time.Now().Unix())) //nolint:gosec // until 2106
+	answer = binary.LittleEndian.AppendUint32(answer, 1000)
+	return append(answer, 1<<6)
+}
+
 // startIPMI gives a host an IPMI controller.
 func (l *Lab) startIPMI(h *host, port int) error {
 	guid, err := smbiosGUID(h.spec.UUID)
@@ -125,7 +139,12 @@ func (l *Lab) startIPMI(h *host, port int) error {
 		return fmt.Errorf("simulated lab %s: listen for IPMI on port %d: %w", l.spec.Name, port, err)
 	}
 	b.address, b.wire = conn.LocalAddr().String(), &wire{PacketConn: conn}
-	s := server.NewServer(controller, b.wire, server.WithCipherSuites([]types.CipherSuiteID{types.CipherSuiteID3, types.CipherSuiteID17}))
+	known := handlers.NewRegistry()
+	handlers.RegisterAllHandlers(known)
+	known.RegisterFunc(types.CommandGetDCMIPowerReading, func(context.Context, *handlers.HandlerContext, []byte) ([]byte, types.CompletionCode, error) {
+		return dcmiReading(l.Watts(h.spec.Name)), types.CodeOK, nil
+	})
+	s := server.NewServer(controller, b.wire, server.WithHandlerRegistry(known), server.WithCipherSuites([]types.CipherSuiteID{types.CipherSuiteID3, types.CipherSuiteID17}))
 	l.goRun(func() { _ = s.Serve(l.ctx) }) // it ends with the lab
 	l.life.Lock()
 	l.closes = append(l.closes, func() { _ = s.Close() })

@@ -83,10 +83,16 @@ func (b *bmc) getManager(w http.ResponseWriter, _ *http.Request) {
 
 func (b *bmc) getChassis(w http.ResponseWriter, _ *http.Request) {
 	s := b.host.spec
-	writeJSON(w, http.StatusOK, doc{
+	chassis := doc{
 		"@odata.context": "/redfish/v1/$metadata#Chassis.Chassis", "@odata.id": chassisPath, "@odata.type": "#Chassis.v1_6_0.Chassis",
 		"Id": "System.Embedded.1", "Name": "Computer System Chassis", "ChassisType": "StandAlone", "Manufacturer": s.Vendor, "Model": s.Model,
 		"SerialNumber": s.Serial, "SKU": s.Serial, "PowerState": b.power(), "Status": doc{"Health": "OK", "State": "Enabled"},
 		"Links": doc{"ComputerSystems": []doc{link(systemPath)}, "ManagedBy": []doc{link(managerPath)}},
-	})
+	}
+	if b.host.spec.Quirks.Newer {
+		chassis["EnvironmentMetrics"] = link(environmentPath)
+	} else {
+		chassis["Power"] = link(powerPath)
+	}
+	writeJSON(w, http.StatusOK, chassis)
 }

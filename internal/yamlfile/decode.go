@@ -188,6 +188,13 @@ func (d *Decoder) scalar(n ast.Node, v reflect.Value, field string, r rule) {
 			return
 		}
 		v.SetInt(int64(i))
+	case reflect.Float64:
+		x, ok := number(n)
+		if !ok {
+			d.refuse(position(n), field, "want a number, got "+kindOf(n), "write it with a point: 0.32")
+			return
+		}
+		v.SetFloat(x)
 	case reflect.Int64: // plan.Duration; TestEveryTypeIsDecoded fails when there is another
 		d.duration(n, v, field)
 	case reflect.String:
@@ -247,6 +254,15 @@ func integer(n ast.Node) (int, bool) {
 	}
 	i, err := strconv.Atoi(n.GetToken().Value) // decimal only: 010 is ten here, and neither hex nor octal
 	return i, err == nil
+}
+
+// number is a decimal one: 0.32, 1.
+func number(n ast.Node) (float64, bool) {
+	if n.Type() != ast.IntegerType && n.Type() != ast.FloatType {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(n.GetToken().Value, 64)
+	return x, err == nil && !math.IsNaN(x) && !math.IsInf(x, 0)
 }
 
 // position of a node: of its first key where it is a mapping, as the library says that of the first colon.
