@@ -191,7 +191,7 @@ func (d *Decoder) scalar(n ast.Node, v reflect.Value, field string, r rule) {
 	case reflect.Float64:
 		x, ok := number(n)
 		if !ok {
-			d.refuse(position(n), field, "want a number, got "+kindOf(n), "write it with a point: 0.32")
+			d.refuse(position(n), field, "want a number, got "+KindOf(n), "write it with a point: 0.32")
 			return
 		}
 		v.SetFloat(x)
