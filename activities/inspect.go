@@ -43,10 +43,10 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if !ok {
 		return plan.Reply{}, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", r.Runbook)
 	}
-	p, err := a.planOf(ctx, book, r)
+	p, told, err := a.planOf(ctx, book, r)
 	for end := time.Now().Add(min(believed, 3*a.settle)); err == nil && r.Run != "" && passes(p) && time.Now().Before(end); {
 		if err = rest(ctx, a.pace.last); err == nil {
-			p, err = a.planOf(ctx, book, r)
+			p, told, err = a.planOf(ctx, book, r)
 		}
 	}
 	if err != nil {
@@ -58,21 +58,21 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
 	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
-		Settings: a.lab.Settings(r.Runbook), Versions: versions(state), Packed: packed}, nil
+		Settings: a.lab.Settings(r.Runbook), Versions: told, Packed: packed}, nil
 }
 
-// planOf makes a plan of what is there now.
-func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.Request) (plan.Plan, error) {
+// planOf makes a plan of what is there now, and tells the versions of that.
+func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.Request) (plan.Plan, map[string]string, error) {
 	owed, err := a.ledger.read(ctx, r.Lab)
 	if err != nil {
-		return plan.Plan{}, err
+		return plan.Plan{}, nil, err
 	}
 	state, err := a.inspect(ctx, owed)
 	if err != nil {
-		return plan.Plan{}, err
+		return plan.Plan{}, nil, err
 	}
 	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Run: r.Run})
-	return p, fault.As(fault.Invalid, err)
+	return p, versions(state), fault.As(fault.Invalid, err)
 }
 
 // passes tells whether all that blocks the plan may be gone in a moment: a vCenter takes a minute to notice that a host has
