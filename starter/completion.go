@@ -65,7 +65,7 @@ func (a *app) completeSchedule(c *cobra.Command, args []string, _ string) ([]str
 			return nil
 		}
 		for _, sc := range list {
-			names = append(names, sc.Name+"\t"+sc.Runbook+" at "+sc.Cron)
+			names = append(names, sc.Name+"\t"+sc.Runbook+" at "+sc.When())
 		}
 		return names
 	})

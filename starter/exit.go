@@ -18,7 +18,7 @@ const (
 	exitRefused  = 4 // the run was refused, nothing was touched
 	exitAborted  = 5 // the run was aborted
 	exitPartial  = 6 // the run ended with something left undone
-	exitSkipped  = 7 // a scheduled run was skipped because of a hold
+	exitSkipped  = 7 // a scheduled run was skipped because of a hold or a lock
 	exitDetached = 8 // left with Ctrl-C: the run goes on
 )
 
@@ -31,9 +31,10 @@ const exitCodesHelp = `Exit codes of nightshift:
   4  refused   the run was refused (a blocker, drift, a lock, no approval); nothing was touched
   5  aborted   the run was aborted by an operator, a deadline or a policy
   6  partial   the run ended, but steps were skipped or the end-state check found something left
-  7  skipped   a scheduled run did nothing because of a hold
+  7  skipped   a scheduled run did nothing because of a hold, or as another run had the lab
   8  detached  you left with Ctrl-C; the run goes on
 
+apply --check exits with 6 where the lab file and what is there differ.
 run, watch and report exit with the code of the run. With --detach, run exits with 0 once the run is under way.`
 
 func newExitCodesTopic() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,10 +50,13 @@ type fakeLab struct {
 	infos    map[string]runInfo
 	state    ledger.State
 	changes  []ledger.Change
-	scheds   []schedule
-	broken   error
-	taken    map[string]bool // ids of runs that were there before
-	onLook   func(n int)
+	scheds   []runapi.Schedule
+	times    []time.Time // of a schedule
+	// backfilled are the times that were asked for.
+	backfilled [][2]time.Time
+	broken     error
+	taken      map[string]bool // ids of runs that were there before
+	onLook     func(n int)
 }
 
 func (f *fakeLab) Start(_ context.Context, _, id string, p runapi.Params) error {
@@ -127,11 +131,11 @@ func (f fakeLedger) Change(_ context.Context, _ string, c ledger.Change) (ledger
 
 type fakeSchedules struct{ *fakeLab }
 
-func (f fakeSchedules) Add(_ context.Context, s schedule) error {
+func (f fakeSchedules) Add(_ context.Context, s runapi.Schedule) error {
 	f.scheds = append(f.scheds, s)
 	return nil
 }
-func (f fakeSchedules) List(context.Context, string) ([]schedule, error) {
+func (f fakeSchedules) List(context.Context, string) ([]runapi.Schedule, error) {
 	return f.scheds, nil
 }
 func (f fakeSchedules) Pause(_ context.Context, _, name string, pause bool, note string) error {
@@ -143,7 +147,23 @@ func (f fakeSchedules) Pause(_ context.Context, _, name string, pause bool, note
 	}
 	return errors.New("no such schedule")
 }
-func (f fakeSchedules) Remove(context.Context, string, string) error { f.scheds = nil; return nil }
+func (f fakeSchedules) Remove(_ context.Context, _, name string) error {
+	f.scheds = slices.DeleteFunc(f.scheds, func(s runapi.Schedule) bool { return s.Name == name })
+	return nil
+}
+func (f fakeSchedules) Change(_ context.Context, s runapi.Schedule) error {
+	i := slices.IndexFunc(f.scheds, func(o runapi.Schedule) bool { return o.ID() == s.ID() })
+	f.scheds[i] = s
+	return nil
+}
+func (f fakeSchedules) Trigger(context.Context, string, string) (string, error) { return runA, nil }
+func (f fakeSchedules) Times(context.Context, string, string, time.Time, time.Time) ([]time.Time, error) {
+	return f.times, nil
+}
+func (f fakeSchedules) Backfill(_ context.Context, _, _ string, from, to time.Time) error {
+	f.backfilled = append(f.backfilled, [2]time.Time{from, to})
+	return nil
+}
 
 // A console is an app whose output is kept.
 type console struct {

@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/statedir"
+	"nightshift/runbooks"
 )
 
 // A labPath is where the lab file lies.
@@ -48,6 +49,9 @@ func (a *app) loadLab() (*inventory.Lab, error) {
 	lab, err := inventory.Load(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no lab file %s: give its path with --lab FILE", p.path)
+	}
+	if err == nil {
+		err = runbooks.CheckLab(lab)
 	}
 	return lab, err
 }

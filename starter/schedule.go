@@ -2,25 +2,22 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"nightshift/internal/runapi"
 )
 
 func newScheduleCommand(a *app) *cobra.Command {
 	return group("schedule", "Start runbooks by the clock: the nightly power-down",
-		newScheduleAddCommand(a), newScheduleListCommand(a), newSchedulePauseCommand(a), newScheduleResumeCommand(a), newScheduleRemoveCommand(a))
+		newScheduleAddCommand(a), newScheduleListCommand(a), newSchedulePauseCommand(a), newScheduleResumeCommand(a),
+		newScheduleTriggerCommand(a), newScheduleBackfillCommand(a), newScheduleRemoveCommand(a))
 }
 
-// text is the schedule in one line.
-func (s schedule) text() string {
-	state := "next " + stamp(s.Next)
-	switch {
-	case s.Paused:
-		state = firstOf(s.Note, "paused") // the note begins with "paused by"
-	case s.Next.IsZero():
-		state = "no next time"
-	}
-	text := fmt.Sprintf("%s: %s at %q %s, %s", s.Name, s.Runbook, s.Cron, s.Zone, state)
+// scheduleText is the schedule in one line.
+func scheduleText(s runapi.Schedule) string {
+	text := fmt.Sprintf("%s: %s at %s, %s", s.Name, s.Runbook, s.When(), scheduleState(s))
 	if s.Missed > 0 {
 		text += fmt.Sprintf(", %d missed (nightshift was not up in time)", s.Missed)
 	}
@@ -28,4 +25,23 @@ func (s schedule) text() string {
 		text += fmt.Sprintf(", %d skipped (the run before was under way)", s.Skipped)
 	}
 	return text
+}
+
+func scheduleState(s runapi.Schedule) string {
+	switch {
+	case s.Paused:
+		return firstOf(s.Note, "paused") // the note begins with "paused by"
+	case s.Next.IsZero():
+		return "no next time"
+	}
+	return "next " + stamp(s.Next)
+}
+
+// dayAndTime is a moment as people say it, in local time: "Sun 6 Dec 23:00 CET", with its year where that is another one.
+func dayAndTime(t, now time.Time) string {
+	t = t.Local()
+	if t.Year() != now.Local().Year() {
+		return t.Format("Mon 2 Jan 2006 15:04 MST")
+	}
+	return t.Format("Mon 2 Jan 15:04 MST")
 }

@@ -43,13 +43,13 @@ is blocked or running; what is chosen is not. ` + runHelp + `
 
 // A labStatus is what `status -o json` prints.
 type labStatus struct {
-	Lab       string       `json:"lab"`
-	UI        string       `json:"ui,omitempty"`
-	Runs      []openRun    `json:"runs"` // under way
-	Ledger    ledger.State `json:"ledger"`
-	Held      bool         `json:"held"` // a hold stands now
-	Orphans   []orphan     `json:"orphans"`
-	Schedules []schedule   `json:"schedules"`
+	Lab       string            `json:"lab"`
+	UI        string            `json:"ui,omitempty"`
+	Runs      []openRun         `json:"runs"` // under way
+	Ledger    ledger.State      `json:"ledger"`
+	Held      bool              `json:"held"` // a hold stands now
+	Orphans   []orphan          `json:"orphans"`
+	Schedules []runapi.Schedule `json:"schedules"`
 }
 
 // An openRun is a run under way.
@@ -76,7 +76,7 @@ type orphan struct {
 
 // readStatus asks everything that there is to know.
 func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
-	st := labStatus{Lab: s.lab, UI: s.ui, Runs: []openRun{}, Orphans: []orphan{}, Schedules: []schedule{}}
+	st := labStatus{Lab: s.lab, UI: s.ui, Runs: []openRun{}, Orphans: []orphan{}, Schedules: []runapi.Schedule{}}
 	var err error
 	if st.Ledger, err = s.ledger.State(ctx, s.lab); err != nil {
 		return st, err
@@ -186,7 +186,7 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 	}
 	var schedules []string
 	for _, s := range st.Schedules {
-		schedules = append(schedules, s.text())
+		schedules = append(schedules, scheduleText(s))
 	}
 	section(w, p, "Scheduled", schedules...)
 	if len(st.Runs) == 0 && len(st.Orphans) == 0 && len(debts) == 0 && !st.Held {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func busyLab() *fakeLab {
 				{ID: "vc1/domain-c8/vcls", Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}, Setting: plan.VCLS, Run: runA, Since: midnight()}},
 			Memory: []plan.RememberedGuest{{Name: "web01"}, {Name: "db01"}},
 			Hold:   &ledger.Hold{Until: midnight().Add(10 * time.Hour), Reason: "backup runs late", By: "bob@nas", Since: midnight()}},
-		scheds: []schedule{
+		scheds: []runapi.Schedule{
 			{Name: "nightly", Lab: "home", Runbook: "power-down", Cron: "0 23 * * *", Zone: "Europe/Berlin", Next: midnight(), Missed: 1},
 			{Name: "morning", Lab: "home", Runbook: "power-up", Cron: "0 6 * * 1-5", Zone: "Europe/Berlin", Paused: true, Note: "paused by ann@desk: holidays"}},
 	}
@@ -102,9 +103,14 @@ func TestSchedules(t *testing.T) {
 	require.Equal(t, exitUsage, add("nightly", "power-down", "--cron", "0 23 * * *", "--zone", "Mars/Olympus"))
 	require.Equal(t, exitUsage, add("Every Night", "power-down", "--cron", "0 23 * * *", "--zone", "UTC"))
 	require.Equal(t, exitUsage, add("nightly", "no-such", "--cron", "0 23 * * *", "--zone", "UTC"))
+	for _, bad := range [][]string{{"--calendar", "every 2 weeks at 6:00"}, {"--calendar", "every day at 6:00", "--cron", "0 6 * * *"}, {"--cron", "0 6 31 2 *"},
+		{"--cron", "0 6 * * *", "--until", "2020-01-01"}, {"--cron", "0 6 * * *", "--until", "soon"}, {"--cron", "0 6 * * *", "--jitter", "-1m"},
+		{"--cron", "0 6 * * *", "--jitter", "13h"}, {"--cron", "0 6 * * *", "--on-failure", "panic"}, {"--cron", "0 6 * * *", "--deadline", "-1h"}} {
+		require.Equal(t, exitUsage, add(append([]string{"nightly", "power-down", "--zone", "UTC"}, bad...)...), "%v", bad)
+	}
 	require.Empty(t, lab.scheds)
 	require.Equal(t, exitDone, add("nightly", "power-up", "--cron", "0 6 * * *", "--zone", "Europe/Berlin", "--tag", "StartUp"), c.stderr)
-	require.Equal(t, "power-up-home-nightly", lab.scheds[0].id())
+	require.Equal(t, "power-up-home-nightly", lab.scheds[0].ID())
 	require.Equal(t, map[string]string{"tag": "StartUp"}, lab.scheds[0].Parameters)
 	require.Equal(t, exitDone, c.run("schedule", "pause", "nightly", "--reason", "holidays"))
 	require.True(t, lab.scheds[0].Paused)
@@ -112,6 +118,67 @@ func TestSchedules(t *testing.T) {
 	require.Contains(t, c.stdout.String(), "paused by ann@desk: holidays")
 	require.Equal(t, exitDone, c.run("schedule", "remove", "nightly"))
 	require.Empty(t, lab.scheds)
+}
+
+func TestAScheduleWithEverything(t *testing.T) {
+	lab := &fakeLab{}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("schedule", "add", "monthly", "power-down", "--calendar", "last Friday of the month at 20:00", "--zone", "Europe/Prague", "--jitter", "10m",
+		"--until", "2027-12-31", "--on-failure", "skip", "--deadline", "2h", "--paused", "--host", "esx21"), c.stderr)
+	require.Equal(t, "Schedule monthly: power-down of lab home at last Friday of the month at 20:00 Europe/Prague, up to 10m0s later, until 2027-12-31, on failure skip, ends after 2h0m0s. "+
+		"See it with `nightshift schedule list`.\n", c.stdout.String())
+	require.Equal(t, []runapi.Schedule{{Name: "monthly", Lab: "home", Runbook: "power-down", Calendar: "last Friday of the month at 20:00", Zone: "Europe/Prague",
+		Jitter: plan.Duration(10 * time.Minute), Until: "2027-12-31", OnFailure: plan.Skip, Deadline: plan.Duration(2 * time.Hour), Paused: true,
+		Note: "paused by ann@desk when it was added", Parameters: map[string]string{"host": "esx21"}}}, lab.scheds)
+}
+
+func TestScheduleList(t *testing.T) {
+	lab := busyLab()
+	at := midnight()
+	lab.scheds[0].Times = []time.Time{at.Add(24 * time.Hour), at.Add(60 * 24 * time.Hour)}
+	lab.scheds[0].LastRun, lab.scheds[0].LastAt, lab.scheds[0].Declared = runB, at, true
+	lab.scheds[1].Skipped = 2
+	lab.infos[runB] = runInfo{Run: runB, State: runapi.Skipped}
+	lab.script = []runapi.Sheet{{Phase: runapi.PhaseEnd, Outcome: runapi.Skipped, Why: "lab is locked by run x"}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("schedule", "list"), c.stderr)
+	golden(t, "schedules.txt", c.stdout.String())
+	require.Equal(t, exitDone, c.run("schedule", "list", "-o", "json"))
+	var list []runapi.Schedule
+	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &list))
+	require.Equal(t, runapi.Skipped, list[0].Outcome)
+	require.Equal(t, "lab is locked by run x", list[0].Why)
+}
+
+func TestTriggerAndBackfill(t *testing.T) {
+	lab := busyLab()
+	lab.script = []runapi.Sheet{{Phase: runapi.PhaseEnd, Outcome: runapi.Skipped}}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("schedule", "trigger", "nightly"), c.stderr)
+	require.Contains(t, c.stdout.String(), "has started run "+runA)
+	require.Equal(t, exitSkipped, c.run("schedule", "trigger", "nightly", "--wait"), "the run's code")
+
+	fill := func(args ...string) int {
+		return c.run(append([]string{"schedule", "backfill", "nightly"}, args...)...)
+	}
+	for _, bad := range [][]string{nil, {"--from", "2026-11-01"}, {"--from", "2026-11-02", "--to", "2026-11-01"}, {"--from", "2026-11-01", "--to", "2026-12-24"},
+		{"--from", "yesterday", "--to", "2026-11-01"}, {"--from", "1999-01-01", "--to", "2026-11-01"}} {
+		require.Equal(t, exitUsage, fill(bad...), "%v", bad)
+	}
+	require.Equal(t, exitDone, fill("--from", "2026-11-01", "--to", "2026-11-02"))
+	require.Contains(t, c.stdout.String(), "nothing is started")
+	for i := range 12 {
+		lab.times = append(lab.times, midnight().Add(-time.Duration(i)*24*time.Hour))
+	}
+	require.Equal(t, exitRefused, fill("--from", "2026-11-01", "--to", "2026-11-14"))
+	require.Contains(t, c.stderr.String(), "Start 12 runs of schedule nightly now")
+	require.Contains(t, c.stderr.String(), "and 2 more")
+	require.Empty(t, lab.backfilled)
+	c.in = strings.NewReader("yes\n")
+	require.Equal(t, exitDone, fill("--from", "2026-11-01", "--to", "2026-11-14"), c.stderr)
+	require.Len(t, lab.backfilled, 1)
+	lab.times = make([]time.Time, 101)
+	require.Equal(t, exitUsage, fill("--from", "2026-11-01", "--to", "2026-11-14", "--yes"))
 }
 
 func TestOrdersCarryNameReasonAndSteps(t *testing.T) {

@@ -43,7 +43,7 @@ func dialTemporal(ctx context.Context, w where) (*session, error) {
 func newSession(c client.Client, w where) *session {
 	namespace := firstOf(w.Options.Namespace, client.DefaultNamespace)
 	return &session{
-		runs: &temporalRuns{c, w.Lab, namespace}, ledger: temporalLedger{activities.LedgerClient{Temporal: c}}, schedules: &temporalSchedules{c},
+		runs: &temporalRuns{c, w.Lab, namespace}, ledger: temporalLedger{activities.LedgerClient{Temporal: c}}, schedules: &temporalSchedules{c, namespace},
 		lab: w.Lab, ui: w.UI, namespace: namespace, close: c.Close,
 	}
 }

@@ -4,97 +4,128 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"nightshift/activities"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/runbooks"
 )
 
 // schedules starts runs by the clock.
 type schedules interface {
-	Add(ctx context.Context, s schedule) error
-	List(ctx context.Context, lab string) ([]schedule, error)
+	Add(ctx context.Context, s runapi.Schedule) error
+	// Change makes the schedule of that runbook and name as s says. What it has counted stays.
+	Change(ctx context.Context, s runapi.Schedule) error
+	List(ctx context.Context, lab string) ([]runapi.Schedule, error)
 	// Pause stops a schedule from starting runs, or lets it again.
 	Pause(ctx context.Context, lab, name string, pause bool, note string) error
 	Remove(ctx context.Context, lab, name string) error
+	// Trigger starts a run now, and answers its id.
+	Trigger(ctx context.Context, lab, name string) (run string, err error)
+	// Times are those at which the schedule would have started runs, both ends included.
+	Times(ctx context.Context, lab, name string, from, to time.Time) ([]time.Time, error)
+	// Backfill starts the runs of those times, one after the other.
+	Backfill(ctx context.Context, lab, name string, from, to time.Time) error
 }
 
 // catchUp is how late a scheduled run may still start: a lab isn't powered down at noon because nightshift slept at
 // midnight. A run that is missed is counted, and shown.
 const catchUp = 10 * time.Minute
 
-// A schedule starts a runbook by the clock.
-type schedule struct {
-	Name       string            `json:"name"`
-	Lab        string            `json:"lab"`
-	Runbook    string            `json:"runbook"`
-	Cron       string            `json:"cron"` // five fields, in the time zone
-	Zone       string            `json:"zone"` // IANA name
-	Parameters map[string]string `json:"parameters,omitempty"`
-	Paused     bool              `json:"paused"`
-	Note       string            `json:"note,omitempty"` // who paused it and why
-	// Approval: its runs wait for an approval, as the lab file demands.
-	Approval bool `json:"approval,omitempty"`
-
-	Next    time.Time `json:"next,omitzero"`
-	LastRun string    `json:"lastRun,omitempty"`
-	Missed  int       `json:"missed,omitempty"`  // not started, because it was too late
-	Skipped int       `json:"skipped,omitempty"` // not started, because the run before was still under way
-
-	workflow string // type of the runbook's workflow
+type temporalSchedules struct {
+	client    client.Client
+	namespace string
 }
 
-// scheduleMemo is the memo's key under which a schedule keeps what a person said.
-const scheduleMemo = "nightshift"
+func (t *temporalSchedules) List(ctx context.Context, lab string) ([]runapi.Schedule, error) {
+	return activities.ScheduleReader{Temporal: t.client}.List(ctx, lab)
+}
 
-// id is the schedule's, and the beginning of the ids of its runs.
-func (s schedule) id() string { return s.Runbook + "-" + s.Lab + "-" + s.Name }
-
-type temporalSchedules struct{ client client.Client }
-
-func (t *temporalSchedules) Add(ctx context.Context, s schedule) error {
+func (t *temporalSchedules) Add(ctx context.Context, s runapi.Schedule) error {
 	others, err := t.List(ctx, s.Lab)
 	if err != nil {
 		return err
 	}
 	for _, o := range others {
 		if o.Name == s.Name {
-			return fmt.Errorf("there is a schedule %s already (%s at %q): remove it first with `nightshift schedule remove %s`", s.Name, o.Runbook, o.Cron, s.Name)
+			return fmt.Errorf("there is a schedule %s already (%s at %s): remove it first with `nightshift schedule remove %s`", s.Name, o.Runbook, o.When(), s.Name)
 		}
 	}
+	spec, action, err := temporalSchedule(s)
+	if err != nil {
+		return err
+	}
 	h, err := t.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:            s.id(),
-		Spec:          client.ScheduleSpec{CronExpressions: []string{s.Cron}, TimeZoneName: s.Zone},
-		Overlap:       enums.SCHEDULE_OVERLAP_POLICY_SKIP,
-		CatchupWindow: catchUp,
-		Memo:          map[string]any{scheduleMemo: s},
-		Action: &client.ScheduleWorkflowAction{
-			ID: s.id(), Workflow: s.workflow, TaskQueue: plan.TaskQueue(s.Lab),
-			StaticSummary: s.Runbook + " of lab " + s.Lab + " by schedule " + s.Name,
-			Args: []any{runapi.Params{Lab: s.Lab, Runbook: s.Runbook, Parameters: s.Parameters,
-				By: "schedule " + s.Name, Approved: !s.Approval, Scheduled: true}},
-		},
+		ID: s.ID(), Spec: *spec, Action: action, Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp,
+		Memo: map[string]any{runapi.ScheduleMemo: s}, Paused: s.Paused, Note: s.Note,
 	})
-	var invalid *serviceerror.InvalidArgument
 	switch {
-	case errors.As(err, &invalid):
-		return usage("the schedule is not valid: %s (cron has five fields: minute hour day month weekday; --zone is a name like Europe/Berlin)", invalid.Error())
 	case errors.Is(err, temporal.ErrScheduleAlreadyRunning):
 		return fmt.Errorf("there is a schedule %s already", s.Name)
 	case err != nil:
-		return fmt.Errorf("add schedule %s: %w", s.Name, err)
+		return scheduleError("add", s, err)
 	}
 	return refuseNever(ctx, h, s)
 }
 
+func (t *temporalSchedules) Change(ctx context.Context, s runapi.Schedule) error {
+	spec, action, err := temporalSchedule(s)
+	if err != nil {
+		return err
+	}
+	err = t.client.ScheduleClient().GetHandle(ctx, s.ID()).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			now := in.Description.Schedule
+			now.Spec, now.Action = spec, action
+			now.Policy = &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp}
+			now.State.Paused, now.State.Note = s.Paused, s.Note
+			return &client.ScheduleUpdate{Schedule: &now}, nil
+		},
+	})
+	if err != nil {
+		return scheduleError("change", s, err)
+	}
+	return nil
+}
+
+// scheduleError is what Temporal says of a schedule that it does not take.
+func scheduleError(verb string, s runapi.Schedule, err error) error {
+	var invalid *serviceerror.InvalidArgument
+	if errors.As(err, &invalid) {
+		return usage("schedule %s is not valid: %s", s.Name, invalid.Error())
+	}
+	return fmt.Errorf("%s schedule %s: %w", verb, s.Name, err)
+}
+
+// temporalSchedule is when a schedule starts its runs, and how.
+func temporalSchedule(s runapi.Schedule) (*client.ScheduleSpec, *client.ScheduleWorkflowAction, error) {
+	spec, err := scheduleSpec(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	rb, ok := runbooks.Lookup(s.Runbook)
+	if !ok {
+		return nil, nil, usage("there is no runbook %q; there are: %s", s.Runbook, runbookNames())
+	}
+	said := s
+	said.Paused, said.Note = false, "" // these are the schedule's state
+	return spec, &client.ScheduleWorkflowAction{
+		ID: s.ID(), Workflow: rb.Workflow, TaskQueue: plan.TaskQueue(s.Lab), Memo: map[string]any{runapi.ScheduleMemo: said},
+		StaticSummary: s.Runbook + " of lab " + s.Lab + " by schedule " + s.Name,
+		Args: []any{runapi.Params{Lab: s.Lab, Runbook: s.Runbook, Parameters: s.Parameters, By: "schedule " + s.Name,
+			Approved: !s.Approval, Scheduled: true, OnFailure: s.OnFailure, Deadline: s.Deadline}},
+	}, nil
+}
+
 // refuseNever takes a schedule back whose time never comes: the 31st of February.
-func refuseNever(ctx context.Context, h client.ScheduleHandle, s schedule) error {
+func refuseNever(ctx context.Context, h client.ScheduleHandle, s runapi.Schedule) error {
 	d, err := h.Describe(ctx)
 	if err != nil || len(d.Info.NextActionTimes) > 0 {
 		return nil //nolint:nilerr // it is there; what it is like, `schedule list` says
@@ -102,55 +133,11 @@ func refuseNever(ctx context.Context, h client.ScheduleHandle, s schedule) error
 	if err := h.Delete(ctx); err != nil {
 		return fmt.Errorf("schedule %s would never start a run, and cannot be removed again: %w", s.Name, err)
 	}
-	return usage("--cron %q: no day is like that, the schedule would never start a run", s.Cron)
-}
-
-func (t *temporalSchedules) List(ctx context.Context, lab string) ([]schedule, error) {
-	it, err := t.client.ScheduleClient().List(ctx, client.ScheduleListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("list the schedules: %w", err)
-	}
-	var list []schedule
-	for it.HasNext() {
-		e, err := it.Next()
-		if err != nil {
-			return nil, fmt.Errorf("list the schedules: %w", err)
-		}
-		var s schedule
-		memo, ok := e.Memo.GetFields()[scheduleMemo]
-		if !ok || converter.GetDefaultDataConverter().FromPayload(memo, &s) != nil || s.Lab != lab {
-			continue
-		}
-		// The list lags behind; what it says of a pause or of a removed schedule may be old.
-		d, err := t.client.ScheduleClient().GetHandle(ctx, e.ID).Describe(ctx)
-		var gone *serviceerror.NotFound
-		if errors.As(err, &gone) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("describe schedule %s: %w", s.Name, err)
-		}
-		list = append(list, s.with(d))
-	}
-	return list, nil
-}
-
-func (s schedule) with(d *client.ScheduleDescription) schedule {
-	if st := d.Schedule.State; st != nil {
-		s.Paused, s.Note = st.Paused, st.Note
-	}
-	if len(d.Info.NextActionTimes) > 0 && !s.Paused {
-		s.Next = d.Info.NextActionTimes[0]
-	}
-	if n := len(d.Info.RecentActions); n > 0 && d.Info.RecentActions[n-1].StartWorkflowResult != nil {
-		s.LastRun = d.Info.RecentActions[n-1].StartWorkflowResult.WorkflowID
-	}
-	s.Missed, s.Skipped = d.Info.NumActionsMissedCatchupWindow, d.Info.NumActionsSkippedOverlap
-	return s
+	return usage("%s: no day to come is like that, the schedule would never start a run", s.When())
 }
 
 func (t *temporalSchedules) Pause(ctx context.Context, lab, name string, pause bool, note string) error {
-	h, err := t.find(ctx, lab, name)
+	h, _, err := t.find(ctx, lab, name)
 	if err != nil {
 		return err
 	}
@@ -166,7 +153,7 @@ func (t *temporalSchedules) Pause(ctx context.Context, lab, name string, pause b
 }
 
 func (t *temporalSchedules) Remove(ctx context.Context, lab, name string) error {
-	h, err := t.find(ctx, lab, name)
+	h, _, err := t.find(ctx, lab, name)
 	if err != nil {
 		return err
 	}
@@ -176,15 +163,14 @@ func (t *temporalSchedules) Remove(ctx context.Context, lab, name string) error 
 	return nil
 }
 
-func (t *temporalSchedules) find(ctx context.Context, lab, name string) (client.ScheduleHandle, error) {
+func (t *temporalSchedules) find(ctx context.Context, lab, name string) (client.ScheduleHandle, runapi.Schedule, error) {
 	list, err := t.List(ctx, lab)
 	if err != nil {
-		return nil, err
+		return nil, runapi.Schedule{}, err
 	}
-	for _, s := range list {
-		if s.Name == name {
-			return t.client.ScheduleClient().GetHandle(ctx, s.id()), nil
-		}
+	i := slices.IndexFunc(list, func(s runapi.Schedule) bool { return s.Name == name })
+	if i < 0 {
+		return nil, runapi.Schedule{}, fmt.Errorf("lab %s has no schedule %s (see `nightshift schedule list`)", lab, name)
 	}
-	return nil, fmt.Errorf("lab %s has no schedule %s (see `nightshift schedule list`)", lab, name)
+	return t.client.ScheduleClient().GetHandle(ctx, list[i].ID()), list[i], nil
 }

@@ -116,12 +116,23 @@ func (r *run) lock(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseLock, "the lock on lab "+r.p.Lab)
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
 	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == ledger.Locked {
-		return r.finish(runapi.Refused, app.Message())
+		return r.finish(r.lockedOutcome(ctx), app.Message())
 	}
 	if r.p.Wait {
 		r.due = workflow.Now(ctx) // it may have waited long, and has not looked yet
 	}
 	return err
+}
+
+// skipIfLocked is the change under workflow.GetVersion: before it, scheduled runs were refused.
+const skipIfLocked = "skip-if-locked"
+
+// lockedOutcome is how a run ends that finds the lock taken: one that the clock has begun is skipped, as under a hold.
+func (r *run) lockedOutcome(ctx workflow.Context) string {
+	if r.p.Scheduled && workflow.GetVersion(ctx, skipIfLocked, workflow.DefaultVersion, 1) >= 1 {
+		return runapi.Skipped
+	}
+	return runapi.Refused
 }
 
 func (r *run) lockRequest(ctx workflow.Context) plan.LockRequest {

@@ -277,6 +277,25 @@ func TestScheduledRunObeysTheHold(t *testing.T) {
 	require.Empty(t, b.calls)
 }
 
+func TestScheduledRunIsSkippedWhileAnotherHasTheLab(t *testing.T) {
+	for name, c := range map[string]struct {
+		before bool // the run began before nightshift knew this
+		want   string
+	}{"now": {false, runapi.Skipped}, "of an earlier nightshift": {true, runapi.Refused}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, ladder()...)
+			if c.before {
+				b.OnGetVersion(skipIfLocked, workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
+			}
+			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", ledger.Locked, nil)
+			b.run(runapi.Params{Approved: true, Scheduled: true})
+			require.Equal(t, c.want, b.sheet().Outcome)
+			require.Equal(t, "lab is locked by run x", b.sheet().Why)
+			require.Empty(t, b.calls)
+		})
+	}
+}
+
 func TestFailureBlocksOnlyItsBranch(t *testing.T) {
 	other := step("other")
 	b := newBench(t, append(ladder(), other, step("after-other", "other"))...)

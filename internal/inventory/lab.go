@@ -40,6 +40,8 @@ type File struct {
 	Runbooks map[string]Runbook `json:"runbooks,omitempty"`
 	// Energy says what a kWh costs, for what reports tell of a night.
 	Energy *Energy `json:"energy,omitempty"`
+	// Schedules start runbooks by the clock. `nightshift apply` makes them.
+	Schedules []Schedule `json:"schedules,omitempty"`
 }
 
 // Self is the machine that nightshift runs on. Exactly one field is set.

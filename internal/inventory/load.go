@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/goccy/go-yaml/token"
+
 	"nightshift/internal/yamlfile"
 )
 
@@ -20,6 +22,8 @@ type Lab struct {
 	Path string `json:"-"` // of the file, absolute if it was loaded
 	Dir  string `json:"-"` // that holds it: what relative paths in it start from
 	Hash string `json:"-"` // SHA-256 of the file's bytes, lower-case hex
+
+	places map[string]*token.Position // of each field that is written down
 }
 
 // Load reads the lab file at path. What is wrong with its content is an Errors.
@@ -73,7 +77,7 @@ func parse(name string, data []byte, untrusted bool) (*Lab, error) {
 	if err := yamlfile.AsError(d.Problems); err != nil {
 		return nil, err
 	}
-	l := &Lab{File: f, Path: name, Dir: filepath.Dir(name), Hash: hashOf(data)}
+	l := &Lab{File: f, Path: name, Dir: filepath.Dir(name), Hash: hashOf(data), places: d.At}
 	l.fillIn()
 	return l, nil
 }

@@ -187,6 +187,7 @@ func (l *Lab) Settings(runbook string) plan.Settings {
 		ApprovalDeadline: cmp.Or(r.ApprovalDeadline, defaultApprovalDeadline),
 		Approval:         r.Approval || r.Approvers != nil,
 		Approvers:        l.approvers(runbook),
+		OnStale:          r.OnStale,
 	}
 }
 

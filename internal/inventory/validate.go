@@ -49,6 +49,7 @@ func (c *checker) check() {
 	c.runbooks()
 	c.approvers()
 	c.energy()
+	c.schedules()
 	c.order()
 }
 

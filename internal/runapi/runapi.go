@@ -120,7 +120,7 @@ const (
 	Done    = "done"    // everything that was planned, or nothing was to do
 	Partial = "partial" // ended with skipped steps, or the end-state check found something left
 	Refused = "refused" // blockers, drift, a lock, no approval: nothing was touched
-	Skipped = "skipped" // a scheduled run while a hold stood
+	Skipped = "skipped" // a scheduled run while a hold stood, or another run had the lab
 	Aborted = "aborted" // by an operator, a deadline, a policy or a cancel request
 	Failed  = "failed"  // no plan could be made: a system unreachable, a login refused, a lab file that does not fit
 )

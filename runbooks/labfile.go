@@ -1,0 +1,31 @@
+package runbooks
+
+import (
+	"errors"
+	"fmt"
+
+	"nightshift/internal/inventory"
+)
+
+// CheckLab holds a lab file against the catalog: the runbooks of its schedules, and what they are told. What is wrong is an
+// inventory.Errors.
+func CheckLab(lab *inventory.Lab) error {
+	var wrong []*inventory.Error
+	var names []string
+	for _, r := range Catalog() {
+		names = append(names, r.Name)
+	}
+	for i, s := range lab.Schedules {
+		at := fmt.Sprintf("schedules[%d]", i)
+		rb, ok := Lookup(s.Runbook)
+		if !ok {
+			wrong = append(wrong, lab.Complain(at+".runbook", fmt.Sprintf("there is no runbook %q", s.Runbook), inventory.Allowed(s.Runbook, names)))
+			continue
+		}
+		_, err := rb.Check(s.Parameters)
+		if bad := (*ParameterError)(nil); errors.As(err, &bad) {
+			wrong = append(wrong, lab.Complain(at+".parameters."+bad.Parameter, bad.Text, "see `nightshift runbook show "+rb.Name+"`"))
+		}
+	}
+	return inventory.AsError(wrong)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+)
+
+// What a schedule is told is what its runs are told, after a change too, and what it has counted stays.
+func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
+	c := embeddedClient(t)
+	s := &temporalSchedules{c, "default"}
+	ctx := t.Context()
+	require.ErrorContains(t, s.Add(ctx, runapi.Schedule{Name: "x", Lab: "home", Runbook: "no-such", Cron: "0 6 * * *", Zone: "UTC"}), "no runbook")
+	weekly := runapi.Schedule{Name: "weekly", Lab: "home", Runbook: "power-up", Calendar: "first Sunday of the month at 06:00", Zone: "Europe/Berlin",
+		Parameters: map[string]string{"tag": "T"}, OnFailure: plan.Skip, Deadline: plan.Duration(time.Hour), Declared: true}
+	require.NoError(t, s.Add(ctx, weekly))
+	require.ErrorContains(t, s.Add(ctx, weekly), "there is a schedule weekly already")
+	require.NoError(t, s.Add(ctx, runapi.Schedule{Name: "other", Lab: "elsewhere", Runbook: "power-up", Cron: "0 6 * * *", Zone: "UTC"}))
+
+	var list []runapi.Schedule
+	look := func() runapi.Schedule {
+		require.Eventually(t, func() bool { // the list lags behind
+			var err error
+			list, err = s.List(ctx, "home")
+			return err == nil && len(list) == 1
+		}, time.Minute, 100*time.Millisecond)
+		return list[0]
+	}
+	got := look()
+	require.Len(t, got.Times, runapi.ScheduledRuns)
+	require.True(t, got.Next.Equal(got.Times[0]))
+	got.Next, got.Times = time.Time{}, nil
+	require.Equal(t, weekly, got)
+
+	run, err := s.Trigger(ctx, "home", "weekly")
+	require.NoError(t, err)
+	require.Contains(t, run, weekly.ID()+"-")
+	_, err = s.Trigger(ctx, "home", "weekly")
+	require.ErrorContains(t, err, "no second run beside "+run)
+	require.Equal(t, run, look().LastRun)
+
+	weekly.Calendar, weekly.Cron, weekly.Jitter, weekly.Until, weekly.Paused, weekly.Note = "", "30 5 * * *", plan.Duration(time.Minute), "2090-01-31", true, "paused by ann"
+	require.NoError(t, s.Change(ctx, weekly))
+	require.Eventually(t, func() bool { got = look(); return got.Cron != "" }, time.Minute, 100*time.Millisecond)
+	require.Equal(t, run, got.LastRun, "what it has counted stays")
+	got.LastRun, got.LastAt = "", time.Time{}
+	require.Equal(t, weekly, got)
+	require.NoError(t, s.Pause(ctx, "home", "weekly", false, "resumed by bob"))
+	require.Eventually(t, func() bool { got = look(); return !got.Paused }, time.Minute, 100*time.Millisecond)
+	require.NotEmpty(t, got.Times)
+	for _, at := range got.Times {
+		local, err := time.LoadLocation("Europe/Berlin")
+		require.NoError(t, err)
+		require.Equal(t, 5, at.In(local).Hour())
+	}
+
+	d, err := c.DescribeWorkflowExecution(ctx, run, "")
+	require.NoError(t, err)
+	require.Equal(t, runapi.PowerUpType, d.GetWorkflowExecutionInfo().GetType().GetName())
+	h := c.GetWorkflowHistory(ctx, run, "", false, 0)
+	e, err := h.Next()
+	require.NoError(t, err)
+	var p runapi.Params
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(e.GetWorkflowExecutionStartedEventAttributes().GetInput(), &p))
+	require.Equal(t, runapi.Params{Lab: "home", Runbook: "power-up", Parameters: map[string]string{"tag": "T"}, By: "schedule weekly", Approved: true, Scheduled: true,
+		OnFailure: plan.Skip, Deadline: plan.Duration(time.Hour)}, p)
+
+	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	times, err := s.Times(ctx, "home", "weekly", from, from.AddDate(0, 0, 3))
+	require.NoError(t, err)
+	require.Len(t, times, 3)
+	require.NoError(t, c.TerminateWorkflow(ctx, run, "", "test"))
+	require.NoError(t, s.Backfill(ctx, "home", "weekly", from, from.AddDate(0, 0, 3)))
+	require.Eventually(t, func() bool { return look().LastRun != run }, time.Minute, 100*time.Millisecond)
+
+	require.NoError(t, s.Remove(ctx, "home", "weekly"))
+	require.ErrorContains(t, s.Remove(ctx, "home", "no-such"), "has no schedule no-such")
+}
