@@ -8,16 +8,21 @@ GOLANGCI_LINT  := v2.15.0
 WORKFLOWCHECK  := v0.6.0
 # The newest Compose that builds with the Go of go.mod.
 COMPOSE        := v5.5.1
+# The newest goreleaser that builds with the Go of go.mod.
+GORELEASER     := v2.17.0
+CYCLONEDX      := v1.10.0
 
 bin/golangci-lint := bin/golangci-lint-$(GOLANGCI_LINT)
 bin/workflowcheck := bin/workflowcheck-$(WORKFLOWCHECK)
 bin/compose       := bin/docker-compose-$(COMPOSE)
+bin/goreleaser    := bin/goreleaser-$(GORELEASER)
+bin/cyclonedx     := bin/tools/cyclonedx-gomod
 
 # Packages with workflow code, and the package that registers it.
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh bench fuzz histories compose clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh bench fuzz histories compose man completions sbom packaging snapshot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,8 +85,31 @@ histories: ## record the histories of VERSION (VERSION=v0.2.0) for replay: befor
 compose: $(bin/compose) ## docker-compose.yml is what Compose accepts (builds Compose at first)
 	$(bin/compose) --file docker-compose.yml config --quiet
 
-clean: ## remove bin/
-	rm -rf bin
+man: ## manual pages, compressed, into dist-extra/man
+	rm -rf dist-extra/man
+	go run ./starter man dist-extra/man
+	gzip -9n dist-extra/man/*.1
+
+completions: ## completions for bash, zsh and fish, into dist-extra/completions
+	mkdir -p dist-extra/completions
+	for shell in bash zsh fish; do go run ./starter completion $$shell > dist-extra/completions/nightshift.$$shell; done
+
+sbom: build $(bin/cyclonedx) ## what the command is made of, as CycloneDX, into dist-extra/nightshift.cdx.json
+	mkdir -p dist-extra
+	$(bin/cyclonedx) bin -json -licenses -output dist-extra/nightshift.cdx.json bin/nightshift
+
+packaging: $(bin/goreleaser) ## the release's configuration and the systemd unit are valid (builds goreleaser at first)
+	$(bin/goreleaser) check
+	@command -v systemd-analyze >/dev/null || { echo "systemd-analyze is missing (Debian: apt install systemd)" >&2; exit 2; }
+	@# the command is not installed here: the unit is looked at with one that is
+	dir=$$(mktemp -d) && sed 's#^ExecStart=.*#ExecStart=/bin/true#; /^Documentation/d' deploy/systemd/nightshift.service > $$dir/nightshift.service && \
+		systemd-analyze verify $$dir/nightshift.service; status=$$?; rm -rf $$dir; exit $$status
+
+snapshot: $(bin/goreleaser) $(bin/cyclonedx) ## the whole release into dist/, without publishing and without the image (an hour of compiling, cold)
+	PATH="$(CURDIR)/bin/tools:$$PATH" $(bin/goreleaser) release --snapshot --clean --skip=docker
+
+clean: ## remove bin/ and what was made for packages
+	rm -rf bin dist dist-extra
 
 # -- tools ------------------------------------------------------------------------------------------------------------
 
@@ -100,3 +128,13 @@ $(bin/compose):
 	@echo "building Compose $(COMPOSE) (a minute or two, once)"
 	dir=$$(go mod download -json github.com/docker/compose/v5@$(COMPOSE) | sed -nE 's/^\s*"Dir": "(.*)",?$$/\1/p'); \
 	cd "$$dir" && go build -mod=readonly -ldflags="-X github.com/docker/compose/v5/internal.Version=$(COMPOSE)" -o $(CURDIR)/$@ ./cmd
+
+$(bin/goreleaser):
+	@echo "building goreleaser $(GORELEASER) (some minutes, once)"
+	GOBIN=$(CURDIR)/bin go install github.com/goreleaser/goreleaser/v2@$(GORELEASER)
+	mv bin/goreleaser $@
+
+# Built in the module's own directory: `go install` also asks for the list of its versions, which not every proxy has.
+$(bin/cyclonedx):
+	dir=$$(go mod download -json github.com/CycloneDX/cyclonedx-gomod@$(CYCLONEDX) | sed -nE 's/^\s*"Dir": "(.*)",?$$/\1/p'); \
+	cd "$$dir" && go build -mod=readonly -o $(CURDIR)/$@ ./cmd/cyclonedx-gomod

@@ -115,7 +115,7 @@ func addVerbs(root *cobra.Command, a *app) {
 		{"order", "Orders to a run:", []*cobra.Command{newApproveCommand(a), newRejectCommand(a), newRetryCommand(a), newSkipCommand(a),
 			newPauseCommand(a), newResumeCommand(a), newReplanCommand(a), newAbortCommand(a)}},
 		{"lab", "The lab and its ledger:", []*cobra.Command{newLabCommand(a), newHoldCommand(a), newScheduleCommand(a), newApplyCommand(a), newSettleCommand(a), newUnlockCommand(a), newRunbookCommand(a),
-			newBackupCommand(a), newRestoreCommand(a)}},
+			newBackupCommand(a), newRestoreCommand(a), newUpgradeCheckCommand(a)}},
 	}
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -124,7 +124,7 @@ func addVerbs(root *cobra.Command, a *app) {
 			root.AddCommand(v)
 		}
 	}
-	root.AddCommand(newVersionCommand(a), newExitCodesTopic())
+	root.AddCommand(newVersionCommand(a), newExitCodesTopic(), newManCommand(a))
 }
 
 func noSuchVerb(c *cobra.Command, args []string) error {

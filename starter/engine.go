@@ -16,6 +16,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/statedir"
 	"nightshift/worker"
+	"nightshift/worker/telemetry"
 	"nightshift/workflows"
 )
 
@@ -24,6 +25,7 @@ type engineOptions struct {
 	listen       string
 	port, uiPort int
 	retention    time.Duration
+	telemetry    telemetryOptions
 }
 
 // A station is everything that runs in one process of serve or demo: the engine, a client of it and a worker for a lab.
@@ -35,6 +37,8 @@ type station struct {
 	lab    *inventory.Lab
 	where  where
 	papers string // where pages for people are written
+
+	telemetry *telemetry.Telemetry
 }
 
 // openState locks the state directory for this process.
@@ -69,7 +73,7 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 	}
 	st.where = where{Options: client.Options{HostPort: st.engine.Address(), Namespace: st.engine.Namespace()}, UI: st.engine.UIURL(), Lab: st.lab.Lab, Source: st.dir.Path()}
 	st.papers = st.dir.Path()
-	if err := st.work(ctx, localHome(st.dir.Path()), logger); err != nil {
+	if err := st.work(ctx, localHome(st.dir.Path()), logger, o.telemetry); err != nil {
 		return err
 	}
 	labFile, err := filepath.Abs(st.lab.Path)
@@ -82,18 +86,29 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 
 // work connects and starts the worker. The home, a state directory or a Temporal service, tells this nightshift from
 // others that may work on the same lab.
-func (st *station) work(ctx context.Context, home string, logger *slog.Logger) error {
+func (st *station) work(ctx context.Context, home string, logger *slog.Logger, o telemetryOptions) error {
+	var err error
+	if st.telemetry, err = o.start(ctx, st.lab.Lab, logger); err != nil {
+		return err
+	}
+	interceptors, err := st.telemetry.Interceptors()
+	if err != nil {
+		return err
+	}
 	options := st.where.Options
 	options.Logger = log.NewStructuredLogger(logger)
 	if st.engine != nil { // within one process there is nothing to be won by packing what is sent
 		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	}
-	var err error
+	st.telemetry.Client(&options)
 	if st.client, err = client.DialContext(ctx, options); err != nil {
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)
 	}
 	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger,
-		Address: options.HostPort, Papers: st.papers})
+		Address: options.HostPort, Papers: st.papers, Interceptors: interceptors})
+	if err == nil {
+		st.telemetry.Watch(st.client, options.Namespace)
+	}
 	return err
 }
 
@@ -119,6 +134,7 @@ func (st *station) Stop() error {
 	if st.worker != nil {
 		st.worker.Stop()
 	}
+	errs = append(errs, st.telemetry.Close())
 	if st.client != nil {
 		st.client.Close()
 	}

@@ -10,13 +10,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"nightshift/internal/runapi"
 )
 
+// logOptions say what serve and worker log.
+type logOptions struct {
+	verbose bool
+	json    bool
+}
+
+func (o *logOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
+	f.BoolVar(&o.json, "log-json", false, "log as JSON, one object a line, for a log collector")
+}
+
 // logger writes to stderr what people at serve's terminal want to know; with verbose, what the parts log themselves.
-func (a *app) logger(verbose bool) *slog.Logger {
-	if verbose {
-		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelInfo}))
+func (a *app) logger(o logOptions) *slog.Logger {
+	switch {
+	case o.json:
+		return slog.New(slog.NewJSONHandler(a.err, nil))
+	case o.verbose:
+		return slog.New(slog.NewTextHandler(a.err, nil))
 	}
 	return slog.New(&consoleLog{out: a.err, now: a.now, next: slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn})})
 }

@@ -29,7 +29,7 @@ const restPause = 100 * time.Millisecond
 // bringToRest makes an unpacked state one in which nothing goes on by itself: with its engine up, and no worker, it pauses
 // the schedules and terminates the runs. It answers which runs and schedules those were.
 func bringToRest(ctx context.Context, a *app, dir *statedir.Dir, m statedir.Manifest) (runs, paused []string, err error) {
-	srv, err := engine.Start(ctx, engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Logger: a.logger(false)})
+	srv, err := engine.Start(ctx, engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Logger: a.logger(logOptions{})})
 	if err != nil {
 		return nil, nil, fmt.Errorf("look into the restored state: %w", err)
 	}

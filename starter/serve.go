@@ -18,7 +18,7 @@ type serveOptions struct {
 	engine   engineOptions
 	simulate string // the name of the simulated lab
 	speed    float64
-	verbose  bool
+	log      logOptions
 	ports    bool // they were asked for
 }
 
@@ -49,7 +49,8 @@ Neither Temporal nor its UI asks who is there: keep them on the loopback address
 	f.StringVar(&o.simulate, "simulate", "", "serve a simulated `LAB`: "+strings.Join(simulatedNames(), ", "))
 	f.Lookup("simulate").NoOptDefVal = simulated[0].name
 	f.Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab the simulated one is")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
+	o.log.addFlags(f)
+	o.engine.telemetry.addFlags(f)
 	return c
 }
 
@@ -62,7 +63,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	case external && o.simulate != "":
 		return usage("serve --simulate runs its own engine: leave out --temporal-address and TEMPORAL_ADDRESS")
 	case external:
-		return runWorker(ctx, a, workerOptions{verbose: o.verbose})
+		return runWorker(ctx, a, workerOptions{log: o.log, telemetry: o.engine.telemetry})
 	case o.simulate != "":
 		return a.serveSimulated(ctx, o)
 	}
@@ -107,7 +108,7 @@ func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
 
 // serveLab serves until the context ends. It closes the directory.
 func (a *app) serveLab(ctx context.Context, dir *statedir.Dir, lab *inventory.Lab, o serveOptions) error {
-	logger := a.logger(o.verbose)
+	logger := a.logger(o.log)
 	for _, n := range dir.Notices() {
 		a.notef("%s", n)
 	}

@@ -15,7 +15,7 @@ import (
 // At serve's terminal one reads what became of runs, and nothing of how the parts talk to each other.
 func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
-	log := c.logger(false).With("Namespace", "default", "WorkflowID", runA)
+	log := c.logger(logOptions{}).With("Namespace", "default", "WorkflowID", runA)
 	log.Info(runapi.LogBlocked, "step", "Shut down guest web01", "why", "ShutdownGuest of guest web01: it is\nstill on")
 	log.Info(runapi.LogEnded, "outcome", runapi.Aborted, "why", "aborted by ann: storm")
 	log.Error("Activity error.", "Error", "still on")
@@ -26,7 +26,7 @@ func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
 	require.Contains(t, c.stderr.String(), `msg="the disk is slow"`)
 
 	c.stderr.Reset()
-	c.logger(true).Error("Activity error.", "Error", "still on")
+	c.logger(logOptions{verbose: true}).Error("Activity error.", "Error", "still on")
 	require.Contains(t, c.stderr.String(), "Activity error.")
 }
 

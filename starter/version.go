@@ -27,8 +27,9 @@ type versionInfo struct {
 	OS         string `json:"os"`
 	Arch       string `json:"arch"`
 	PlanSchema int    `json:"planSchema"`
+	Time       string `json:"time,omitempty"` // of the commit
 }
 
 func thisVersion() versionInfo {
-	return versionInfo{Version: version.String(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, PlanSchema: plan.SchemaVersion}
+	return versionInfo{Version: version.String(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, PlanSchema: plan.SchemaVersion, Time: version.Time()}
 }

@@ -8,7 +8,10 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-type workerOptions struct{ verbose bool }
+type workerOptions struct {
+	log       logOptions
+	telemetry telemetryOptions
+}
 
 func newWorkerCommand(a *app) *cobra.Command {
 	o := &workerOptions{}
@@ -20,7 +23,8 @@ TEMPORAL_ADDRESS and its like. "nightshift serve" has a worker of its own.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runWorker(c.Context(), a, *o) },
 	}
-	c.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log what the worker does, not only what goes wrong")
+	o.log.addFlags(c.Flags())
+	o.telemetry.addFlags(c.Flags())
 	return c
 }
 
@@ -43,7 +47,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	}
 	st := &station{lab: lab, where: w, papers: papers}
 	home := w.Options.HostPort + "/" + firstOf(w.Options.Namespace, client.DefaultNamespace)
-	if err := st.work(ctx, home, a.logger(o.verbose)); err != nil {
+	if err := st.work(ctx, home, a.logger(o.log), o.telemetry); err != nil {
 		st.abandon()
 		return err
 	}

@@ -183,6 +183,7 @@ func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
 func (r *run) finishStep(ctx workflow.Context, i int, c byte) {
 	r.EndedAt[i] = r.tenths(ctx)
 	r.set(i, c)
+	r.meterStep(ctx, i, c)
 }
 
 // set is the only place where a step changes its letter.

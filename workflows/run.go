@@ -228,6 +228,7 @@ func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
 	}
 	r.Ended = workflow.Now(ctx).UTC()
 	r.enter(ctx, runapi.PhaseEnd, "")
+	r.meterEnd(ctx)
 	workflow.GetLogger(ctx).Info(runapi.LogEnded, "outcome", r.Outcome, "why", r.Why)
 	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	return r.sheet(), err

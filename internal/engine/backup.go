@@ -14,6 +14,18 @@ import (
 // Schema is the version of the database's schema that this engine writes. It brings older ones up to it, and refuses newer ones.
 func Schema() (int, error) { return schemaVersion() }
 
+// SchemaOf answers the version of a database's schema; a server may have it open.
+func SchemaOf(ctx context.Context, file string) (schema int, err error) {
+	db, err := openSQLite(file, "ro")
+	if err != nil {
+		return 0, explain(file, "open", err)
+	}
+	if err := errors.Join(db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&schema), db.Close()); err != nil {
+		return 0, explain(file, "open", err)
+	}
+	return schema, nil
+}
+
 // Copy writes a consistent copy of a database, which a server may be writing to, into a new file that only its owner can
 // read, and answers the version of its schema. A copy that could not be made whole is removed.
 func Copy(ctx context.Context, from, to string) (schema int, err error) {

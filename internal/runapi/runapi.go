@@ -104,6 +104,13 @@ const (
 	LogEnded   = "a run has ended"   // outcome, why
 )
 
+// Metrics that runs tell. Where they are exported for Prometheus, durations end in _seconds and counters in _total.
+const (
+	MetricRunEnded     = "nightshift_run_ended"     // counter: lab, runbook, outcome
+	MetricRunDuration  = "nightshift_run_duration"  // the same
+	MetricStepDuration = "nightshift_step_duration" // lab, runbook, action, state
+)
+
 // Phases of a run, in this order.
 const (
 	PhaseLock    = "locking"
@@ -124,6 +131,9 @@ const (
 	Aborted = "aborted" // by an operator, a deadline, a policy or a cancel request
 	Failed  = "failed"  // no plan could be made: a system unreachable, a login refused, a lab file that does not fit
 )
+
+// Outcomes lists them.
+func Outcomes() []string { return []string{Done, Partial, Refused, Skipped, Aborted, Failed} }
 
 // Letters of the steps in Sheet.Steps.
 const (

@@ -20,3 +20,15 @@ func String() string {
 	}
 	return unknown
 }
+
+// Time is when its commit was made (RFC 3339); empty: not known.
+func Time() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" {
+				return s.Value
+			}
+		}
+	}
+	return ""
+}
