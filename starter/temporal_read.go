@@ -66,7 +66,7 @@ func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet)
 		if s.Notes == nil {
 			s.Notes = map[string]string{}
 		}
-		s.Notes[p.GetActivityId()] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
+		s.Notes[plan.StepOf(p.GetActivityId())] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
 	}
 }
 

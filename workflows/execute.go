@@ -24,6 +24,7 @@ const leastHandOver = 40
 // A flight is a step whose activity is under way.
 type flight struct {
 	step  int
+	id    string    // of the activity
 	begun time.Time // this attempt
 	f     workflow.Future
 	acts  workflow.Context // that it was started with: cancelled when it was asked to yield
@@ -155,8 +156,9 @@ func (r *run) start(ctx workflow.Context) {
 			r.Attempts[s.ID] = max(1, r.Attempts[s.ID]) + 1
 		}
 		r.set(i, runapi.Running)
-		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s)), string(s.Action), call)
-		r.flights = append(r.flights, &flight{step: i, begun: workflow.Now(ctx).UTC(), f: f, acts: r.acts})
+		id := r.activityID(ctx, s.ID)
+		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s, id)), string(s.Action), call)
+		r.flights = append(r.flights, &flight{step: i, id: id, begun: workflow.Now(ctx).UTC(), f: f, acts: r.acts})
 	}
 }
 

@@ -22,6 +22,9 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 	err := f.Get(ctx, &out)
 	s := r.graph.Steps[i]
 	r.graph.Release(i)
+	if fl.acts.Err() != nil {
+		r.recalled[s.ID]++
+	}
 	switch {
 	case err == nil && out.Unclear != nil:
 		r.unclear(ctx, i, *out.Unclear)
@@ -44,11 +47,11 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 		}
 		r.again(ctx, i, memo)
 	case temporal.IsCanceledError(err): // it had not begun, or stood between two attempts
-		r.again(ctx, i, r.between[s.ID])
+		r.again(ctx, i, r.between[fl.id])
 	case errors.As(err, &lost):
 		r.lost(ctx, fl, lost)
 	case fl.acts.Err() != nil && notRetried(err): // it would have been tried again, had we not asked it to yield
-		r.again(ctx, i, r.between[s.ID])
+		r.again(ctx, i, r.between[fl.id])
 	case unknownAction(err):
 		r.failAs(ctx, i, plan.Ask, fmt.Sprintf("no worker that took this step knows the action %s: an older nightshift works for this lab; upgrade it", s.Action))
 	default:
@@ -193,9 +196,7 @@ func (r *run) set(i int, c byte) {
 	r.steps[i] = c
 	switch c {
 	case runapi.StepDone, runapi.StepSkip, runapi.Untouched, runapi.HalfDone:
-		if c == runapi.StepDone || c == runapi.StepSkip {
-			r.grouped[r.groupOf[i]].done++
-		}
+		r.grouped[r.groupOf[i]].count(c)
 		delete(r.Memos, r.graph.Steps[i].ID)
 		for _, j := range r.graph.Satisfied(i) {
 			if r.steps[j] == runapi.Todo {

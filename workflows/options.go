@@ -24,9 +24,9 @@ func retries() *temporal.RetryPolicy {
 
 // stepOptions are those of the activity of a step. One that only waits is left behind when the run goes on in another:
 // hundreds of them, each of which first had to come back, would hold up the steps that act.
-func stepOptions(s plan.Step) workflow.ActivityOptions {
+func stepOptions(s plan.Step, id string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		ActivityID: s.ID, Summary: s.Title, TaskQueue: s.Queue, WaitForCancellation: !s.Waits(),
+		ActivityID: id, Summary: s.Title, TaskQueue: s.Queue, WaitForCancellation: !s.Waits(),
 		StartToCloseTimeout: time.Duration(s.Timeout), HeartbeatTimeout: heartbeat, RetryPolicy: retries(),
 	}
 }

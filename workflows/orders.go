@@ -18,6 +18,7 @@ func (r *run) handleOrders(ctx workflow.Context) error {
 	var errs []error
 	for _, verb := range runapi.Verbs() {
 		handle := func(ctx workflow.Context, o runapi.Order) (runapi.Sheet, error) {
+			ctx, _ = workflow.NewDisconnectedContext(ctx) // what an abort begins with it outlives the cancellation of the workflow
 			if err := r.check(ctx, verb, o); err != nil {
 				return runapi.Sheet{}, err
 			}

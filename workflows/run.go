@@ -33,6 +33,7 @@ type run struct {
 	tick      alarm // while steps are under way: only to see that the run wakes in time
 
 	replanning workflow.Future // the new plan that is being made
+	recalled   map[string]int  // how often a step in flight was called back, since this run of the chain began
 	unsettled  bool            // it is to be made when what is under way has landed
 	timely     bool            // lost time is noticed
 	due        time.Time       // when the run should have woken at the latest; zero: whenever
@@ -45,7 +46,7 @@ type run struct {
 var errAborted = errors.New("aborted")
 
 func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
-	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done()}
+	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done(), recalled: map[string]int{}}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
 	r.acts, r.yield = workflow.WithCancel(ctx)
 	if r.Version > stateVersion {

@@ -44,6 +44,8 @@ func TestTheRunSheetOfABlockedRun(t *testing.T) {
 	require.Contains(t, text, "Shut down guest my db: still on; `nightshift retry --force` powers it off\n")
 	require.Contains(t, text, "  - `nightshift retry run-1 'shutdown-guest:my db'`\n  - `nightshift skip run-1 'shutdown-guest:my db' --reason WHY`\n")
 	require.Contains(t, text, "| Guests | 1 of 3, 1 skipped |")
+	r.set(1, runapi.StepSkip)
+	require.Contains(t, r.markdown("run-1"), "| Guests | 1 of 3, 2 skipped |", "also of steps that are skipped now")
 }
 
 func TestDurationsHaveNoZerosAtTheEnd(t *testing.T) {
