@@ -19,6 +19,7 @@ import (
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/smbios"
 )
 
 // Config is what the activities of a worker need. All fields but Logger, Papers and Address must be set.
@@ -50,6 +51,8 @@ type Activities struct {
 	settle   time.Duration
 	papers   string
 	address  string
+	machine  string // SMBIOS UUID of the one that this process runs on; empty: not known
+	own      ownNeeds
 
 	notes  sync.Mutex        // held while a note at a cluster is written
 	places map[string]string // the cluster of a host, by vCenter and Ref; under notes
@@ -68,7 +71,7 @@ func New(c Config) *Activities {
 		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
 		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
-		papers: c.Papers, address: c.Address,
+		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File),
 	}
 }
 

@@ -163,7 +163,7 @@ func (d *guestDown) first(ctx context.Context, _ *seen) (string, error) {
 // mayGoDown holds the guest against the rules, as it is now.
 func (d *guestDown) mayGoDown(ctx context.Context) error {
 	t := d.call.Target
-	if err := d.a.guardGuest(t, d.last); err != nil {
+	if err := d.a.guardGuest(ctx, t, d.last); err != nil {
 		return err
 	}
 	if err := d.stillUntagged(ctx, &d.last); err != nil {

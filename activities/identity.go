@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,8 +40,8 @@ func sameServer(h *inventory.Host, t plan.Target, b live.BMC) error {
 }
 
 // guardGuest refuses guests that a run must never switch off, whatever the plan says.
-func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
-	if why := a.mustStay(t.Endpoint, t.Direct, g); why != "" {
+func (a *Activities) guardGuest(ctx context.Context, t plan.Target, g live.Guest) error {
+	if why := a.mustStay(ctx, t.Endpoint, t.Direct, g); why != "" {
 		return refuse(errUnsafe, "guest %s %s: nightshift does not switch it off", g.Name, why)
 	}
 	return nil
@@ -47,8 +49,8 @@ func (a *Activities) guardGuest(t plan.Target, g live.Guest) error {
 
 // mustStay says why the guest must stay on; empty: it need not. direct is the host through whose own API the step goes: the
 // vCenter that we talk through would be gone before it could say how it ended.
-func (a *Activities) mustStay(vcenter, direct string, g live.Guest) string {
-	if why := a.kept(vcenter, g); why != "" || direct != "" {
+func (a *Activities) mustStay(ctx context.Context, vcenter, direct string, g live.Guest) string {
+	if why := cmp.Or(a.kept(vcenter, g), a.needed(ctx, vcenter, g)); why != "" || direct != "" {
 		return why
 	}
 	if entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); ok && provides(entry, inventory.ProvidesVCenter, vcenter) {

@@ -13,7 +13,6 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
-	"nightshift/internal/smbios"
 	"nightshift/runbooks"
 )
 
@@ -97,7 +96,7 @@ func rest(ctx context.Context, d time.Duration) error {
 // cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing.
 // A BMC or a host says so in its Err.
 func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
-	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: smbios.UUID(smbios.File), Needs: a.needs(ctx)}
+	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: a.machine, Needs: a.needs(ctx)}
 	vcs := make([]*live.VCenter, len(a.lab.VCenters))
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
 	for i := range a.lab.Hosts {

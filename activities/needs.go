@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"nightshift/internal/inventory"
@@ -36,7 +37,7 @@ func (a *Activities) needs(ctx context.Context) []live.Need {
 	}
 	if a.lab.AsksByName() || inventory.IsName(server) {
 		for _, file := range resolverFiles {
-			if add("its name server", nameServers(file)...); len(out) > 0 {
+			if add(live.NameServer, nameServers(file)...); len(out) > 0 {
 				break
 			}
 		}
@@ -45,6 +46,44 @@ func (a *Activities) needs(ctx context.Context) []live.Need {
 		add("its Temporal server", addressesOf(ctx, server)...)
 	}
 	return out
+}
+
+// needsFor is how long what nightshift needs counts as known. A Temporal server that is given by its name is looked up no more
+// often, as the name server may be slow by then.
+const needsFor = 5 * time.Minute
+
+// An ownNeeds is what was last found.
+type ownNeeds struct {
+	mu   sync.Mutex
+	at   time.Time
+	list []live.Need
+}
+
+// needed says why nightshift itself cannot do without the guest, as it is now; empty: it can. Planners look for the same.
+func (a *Activities) needed(ctx context.Context, vcenter string, g live.Guest) string {
+	if live.GenuineUUID(a.machine) && live.SameUUID(g.BIOSUUID, a.machine) {
+		return "is the one that nightshift runs in, by its SMBIOS UUID"
+	}
+	entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID)
+	for _, vc := range a.lab.VCenters {
+		if g.AnswersAt(vc.URL) && !(ok && provides(entry, inventory.ProvidesVCenter, vc.Name)) {
+			return "is where vCenter " + vc.Name + " runs, by its address"
+		}
+	}
+	if g.IP == "" {
+		return ""
+	}
+	a.own.mu.Lock()
+	defer a.own.mu.Unlock()
+	if time.Since(a.own.at) > needsFor {
+		a.own.list, a.own.at = a.needs(ctx), time.Now()
+	}
+	for _, n := range a.own.list {
+		if g.HasAddress(n.Address) && (n.What != live.NameServer || a.lab.AsksByName()) {
+			return "is what nightshift itself needs (" + n.What + " is " + n.Address + ")"
+		}
+	}
+	return ""
 }
 
 // nameServers reads the servers of a resolv.conf. A file that is not there has none.

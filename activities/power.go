@@ -161,7 +161,7 @@ func (d *hostDown) guestsOff(ctx context.Context) error {
 	}
 	on := running(guests)
 	for _, g := range on {
-		if why := d.a.mustStay(d.call.Target.Endpoint, d.call.Target.Direct, g); why != "" && !g.VCLS {
+		if why := d.a.mustStay(ctx, d.call.Target.Endpoint, d.call.Target.Direct, g); why != "" && !g.VCLS {
 			return refuse(errUnsafe, "guest %s runs on it, which %s", g.Name, why)
 		}
 	}

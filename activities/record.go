@@ -16,7 +16,6 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
-	"nightshift/internal/smbios"
 )
 
 // maxRecord is how large a packed inventory may be: it travels with the ledger through each of its hand-overs, and
@@ -48,7 +47,7 @@ func (a *Activities) recordLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 	if err != nil {
 		return plan.Outcome{}, err
 	}
-	packed, err := packRecord(got, smbios.UUID(smbios.File))
+	packed, err := packRecord(got, a.machine)
 	if err != nil {
 		return plan.Outcome{}, err
 	}

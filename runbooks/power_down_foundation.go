@@ -2,9 +2,7 @@ package runbooks
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -202,10 +200,10 @@ func (d *descent) offBefore(g *guest) (ids []string) {
 func (d *descent) checkNeeds(needs []live.Need) {
 	for _, n := range needs {
 		for _, g := range d.guests {
-			if !d.going[g] || !sameAddress(g.IP, n.Address) {
+			if !d.going[g] || !g.HasAddress(n.Address) {
 				continue
 			}
-			if strings.Contains(n.What, "name server") && !d.lab.AsksByName() {
+			if n.What == live.NameServer && !d.lab.AsksByName() {
 				d.warn(g.subject(), "goes down, though nightshift asks it for names ("+n.What+" is "+n.Address+"); the lab file names all machines by address", "")
 				continue
 			}
@@ -213,12 +211,6 @@ func (d *descent) checkNeeds(needs []live.Need) {
 				"keep the guest and its host, or let nightshift use another; with addresses in place of names in the lab file it needs no name server")
 		}
 	}
-}
-
-func sameAddress(a, b string) bool {
-	x, err := netip.ParseAddr(a)
-	y, err2 := netip.ParseAddr(b)
-	return err == nil && err2 == nil && x.Unmap() == y.Unmap()
 }
 
 // checkStaying says whom a guest that goes down leaves without what they need. What a run of the whole lab takes away from

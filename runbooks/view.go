@@ -2,8 +2,6 @@ package runbooks
 
 import (
 	"cmp"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -268,7 +266,7 @@ func (v *view) keep() {
 	}
 	for _, g := range v.guests {
 		for _, vc := range v.vcenters {
-			if answersAt(g.IP, vc.URL) && !g.provides(inventory.ProvidesVCenter, vc.Name) {
+			if g.AnswersAt(vc.URL) && !g.provides(inventory.ProvidesVCenter, vc.Name) {
 				g.needed = "vCenter " + vc.Name + " runs in it"
 			}
 		}
@@ -287,17 +285,6 @@ func (v *view) keep() {
 			g.kept = "its host " + g.host.name + " is left alone: " + g.host.kept
 		}
 	}
-}
-
-// answersAt notices a vCenter that runs in its own lab though the lab file does not say so: by address, as names tell nothing.
-func answersAt(ip, rawURL string) bool {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return false
-	}
-	a, err := netip.ParseAddr(u.Hostname())
-	b, err2 := netip.ParseAddr(ip)
-	return err == nil && err2 == nil && a == b && !a.IsLoopback()
 }
 
 func (h *host) ref() string {

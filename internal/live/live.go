@@ -34,9 +34,12 @@ type DirectHost struct {
 
 // A Need is something that nightshift itself cannot do without.
 type Need struct {
-	What    string // "its name server", "its Temporal server"
+	What    string // NameServer, "its Temporal server"
 	Address string // IP address
 }
+
+// NameServer is what a Need is that only counts where the lab file gives machines by their names.
+const NameServer = "its name server"
 
 // A VCenter is what one vCenter tells.
 type VCenter struct {
