@@ -223,10 +223,18 @@ func (b *builder) checkTasks(vc *vcenter, affected map[string]string) {
 		case !ok:
 		case kind != "":
 			b.block(subject, fmt.Sprintf("a %s is under way (task %s)", kind, t.Name), "wait until it has ended, or cancel it, and plan again")
+		case vc.live.Mark != "" && vc.live.Mark == b.instance && ownTask(t.Name): // of this run, which plans anew
 		default:
 			b.warn(subject, "the task "+t.Name+" is under way", "")
 		}
 	}
+}
+
+// ownTask tells whether the steps of a power-down make such tasks.
+func ownTask(descriptionID string) bool {
+	id := strings.ToLower(descriptionID)
+	return slices.ContainsFunc([]string{"maintenancemode", "hostsystem.shutdown", "machine.poweroff", "machine.suspend", "machine.shutdownguest", "computeresource.reconfigure"},
+		func(word string) bool { return strings.Contains(id, word) })
 }
 
 // taskKinds are words of descriptionIds, in the order in which they are looked for: "VirtualMachine.createSnapshot",

@@ -44,3 +44,22 @@ func TestPowerUpOfHostsWhoseVCenterHasNotNoticed(t *testing.T) {
 	}
 	require.NotContains(t, string(step(t, allDown().plan(t, runbooks.PowerUp), "await-host:esx21").Params), "unnoticed")
 }
+
+// What a run does itself is nothing to warn of when it plans anew what is left. What anybody else does is.
+func TestTasksOfTheRunItselfAreNotWarnedOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		task, mark string
+		warned     bool
+	}{
+		"its own":                      {"HostSystem.enterMaintenanceMode", us, false},
+		"its own, on a cluster":        {"ClusterComputeResource.reconfigureEx", us, false},
+		"before it has begun":          {"HostSystem.enterMaintenanceMode", "", true},
+		"of a kind that it never does": {"VirtualMachine.reconfigure", us, true},
+	} {
+		f := homeLab()
+		f.vc().Mark = c.mark
+		f.vc().Tasks = []live.Task{{Ref: "task-9", Name: c.task, Entity: f.host("esx21").Ref}}
+		p := f.plan(t, runbooks.PowerDown)
+		require.Equal(t, c.warned, among(p.Warnings, finding{"host esx21", "the task " + c.task + " is under way"}), name)
+	}
+}

@@ -29,7 +29,8 @@ func newScheduleAddCommand(a *app) *cobra.Command {
 		Long: `Start a runbook by the clock, in a time zone. A run that could not be started within 10 minutes of its time is missed
 and counted; one whose predecessor is still under way is skipped. Scheduled runs look at the lab at their time, and are
 carried out without asking, unless the lab file demands an approval for the runbook; while a hold stands, or another run
-has the lab, they are skipped. Schedules can be declared in the lab file, too: see ` + "`nightshift apply --help`" + `.
+has the lab, they are skipped. Where a runbook has approvers, two of them at least have to approve what a schedule asks
+for, as nobody signs for that. Schedules can be declared in the lab file, too: see ` + "`nightshift apply --help`" + `.
 In the nights in which clocks are set, a time that is there twice starts one run, and one that is left out starts none.
 
   nightshift schedule add nightly power-down --calendar "every day at 23:00" --zone Europe/Berlin
@@ -80,7 +81,13 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 	}
 	defer s.Close()
 	sc.Lab = s.lab
-	if sc.Approval, err = a.demandsApproval(rb.Name); err != nil {
+	set, err := a.labSettings(rb.Name)
+	if err != nil {
+		return err
+	}
+	sc.Approval = set.Approval
+	need, err := approvalsOf(rb.Name, set)
+	if err != nil {
 		return err
 	}
 	if err := s.schedules.Add(ctx, sc); err != nil {
@@ -90,7 +97,10 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 		return a.writeJSON(sc)
 	}
 	a.printf("Schedule %s: %s of lab %s at %s%s. See it with `nightshift schedule list`.\n", name, rb.Name, s.lab, sc.When(), sayRest(sc))
-	if sc.Approval {
+	switch {
+	case need > 0:
+		a.printf("Its runs wait for %d signed approvals: nobody signs for a schedule, so one person alone is never enough.\n", need)
+	case sc.Approval:
 		a.printf("Its runs wait for an approval, as the lab file demands for %s.\n", rb.Name)
 	}
 	return nil
@@ -144,14 +154,27 @@ func (a *app) zone(name string) (string, error) {
 	return name, nil
 }
 
-// demandsApproval tells what the lab file says, where there is one. The worker holds to its own in any case.
-func (a *app) demandsApproval(runbook string) (bool, error) {
+// approvalsOf is how many signed approvals a run of a schedule takes. 0: none.
+func approvalsOf(runbook string, set plan.Settings) (int, error) {
+	w := set.Approvers
+	if w == nil {
+		return 0, nil
+	}
+	need := max(w.Need, runapi.LeastForSchedule)
+	if len(w.Of) < need {
+		return 0, usage("%s has only one approver in the lab file: what a schedule asks for takes %d, as whoever has added it must not be the only one", runbook, need)
+	}
+	return need, nil
+}
+
+// labSettings are those of the lab file, where there is one; none otherwise. The worker holds to its own in any case.
+func (a *app) labSettings(runbook string) (plan.Settings, error) {
 	if a.findLab().path == "" {
-		return false, nil
+		return plan.Settings{}, nil
 	}
 	lab, err := a.loadLab()
 	if err != nil {
-		return false, err
+		return plan.Settings{}, err
 	}
-	return lab.Settings(runbook).Approval, nil
+	return lab.Settings(runbook), nil
 }

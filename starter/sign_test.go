@@ -263,3 +263,15 @@ func TestReportVerify(t *testing.T) {
 	writeLab(t, "lab.yaml", "home")
 	require.Equal(t, exitFailed, s.console.run("report", "verify", "report.json", "--people", "lab.yaml"), "a lab file that knows nobody")
 }
+
+// A schedule is no way round the approvals: two people approve what it asks for, and where there are not as many it says so.
+func TestAScheduleOfARunbookWithApprovers(t *testing.T) {
+	s := newSigners(t)
+	require.Equal(t, exitDone, s.console.run("schedule", "add", "nightly", "power-down", "--cron", "0 23 * * *", "--zone", "UTC"), s.stderr.String())
+	require.Contains(t, s.stdout.String(), "Its runs wait for 2 signed approvals: nobody signs for a schedule")
+	text, err := os.ReadFile("lab.yaml")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("lab.yaml", []byte(strings.Replace(string(text), "of: [bob, joe]", "of: [bob]", 1)), 0o600))
+	require.Equal(t, exitUsage, s.console.run("schedule", "add", "weekly", "power-down", "--cron", "0 23 * * 6", "--zone", "UTC"))
+	require.Contains(t, s.stderr.String(), "power-down has only one approver in the lab file: what a schedule asks for takes 2")
+}

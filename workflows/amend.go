@@ -23,6 +23,8 @@ func (r *run) ask(ctx workflow.Context, i int, why string) {
 	switch r.Replans[id]++; {
 	case r.Aborted != "":
 		r.unplanned(ctx, i, why)
+	case r.Vain[id] == why:
+		r.unplanned(ctx, i, why+" (a new plan of what is left would do nothing about it)")
 	case r.Replans[id] > mostAsked:
 		r.unplanned(ctx, i, fmt.Sprintf("%s (%d new plans did not help)", why, mostAsked))
 	default:
@@ -109,6 +111,7 @@ func (r *run) consider(ctx workflow.Context, a runapi.Amendment, reply plan.Repl
 		}
 	}
 	a.Beyond = bounded(plan.Beyond(r.graph.Plan, merged))
+	r.inVain(ctx, merged)
 	switch policy := r.Settings.OnFailure; {
 	case len(a.Beyond) == 0:
 		r.adopt(ctx, a, packed)
@@ -117,6 +120,37 @@ func (r *run) consider(ctx workflow.Context, a runapi.Amendment, reply plan.Repl
 	default:
 		r.Proposal, r.Proposed = &a, packed
 	}
+}
+
+// vainPlans is the change under workflow.GetVersion: before it, a step asked for new plans until it had asked mostAsked times.
+const vainPlans = "vain-plans"
+
+// inVain notes which of those that asked get nothing by the new plan: they are as they were, and nothing is to be done before
+// them. Who asks again for the same reason gets no other one. A guest whose own step was skipped, say, stays on its host.
+func (r *run) inVain(ctx workflow.Context, merged plan.Plan) {
+	if len(r.Asking) == 0 || workflow.GetVersion(ctx, vainPlans, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	r.Vain = map[string]string{}
+	for _, s := range merged.Steps {
+		if i, ok := r.graph.Index(s.ID); ok && slices.Contains(r.Asking, s.ID) && sameDeed(r.graph.Steps[i], s) && r.graph.Steps[i].Target == s.Target &&
+			!slices.ContainsFunc(s.Needs, r.ahead) {
+			r.Vain[s.ID] = r.Notes[s.ID]
+		}
+	}
+}
+
+// ahead tells whether the step is not behind the run; one that it does not know is not.
+func (r *run) ahead(id string) bool {
+	i, ok := r.graph.Index(id)
+	if !ok {
+		return true
+	}
+	switch r.steps[i] {
+	case runapi.StepDone, runapi.StepSkip, runapi.Untouched, runapi.HalfDone:
+		return false
+	}
+	return true
 }
 
 // describeChanges says what is other in the new plan.

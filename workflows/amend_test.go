@@ -247,7 +247,13 @@ func boolInt(b bool) int {
 // The same step may ask three times. Then a person has to look, and may let it ask again.
 func TestAStepDoesNotAskForEver(t *testing.T) {
 	b := newBench(t, guest("g1", plan.LeaveGuest), step("other"))
-	b.does["g1"] = asking(mostAsked+2, "it moves about")
+	hosts := 0
+	b.does["g1"] = func(plan.Call) (plan.Outcome, error) {
+		if hosts++; hosts > mostAsked+2 {
+			return plan.Outcome{Acted: true}, nil
+		}
+		return plan.Outcome{Replan: fmt.Sprintf("it moves about, to host %d", hosts)}, nil
+	}
 	b.again = func(int) (plan.Plan, error) {
 		if b.planned > mostAsked+2 {
 			return b.left, nil
@@ -256,13 +262,38 @@ func TestAStepDoesNotAskForEver(t *testing.T) {
 	}
 	b.RegisterDelayedCallback(func() {
 		require.Equal(t, "bd", b.now().Steps)
-		require.Contains(t, b.now().Notes["g1"], "it moves about (3 new plans did not help)")
+		require.Contains(t, b.now().Notes["g1"], "it moves about, to host 4 (3 new plans did not help)")
 		require.Equal(t, 1+mostAsked, count(b.ran(), "g1"))
 	}, time.Minute)
 	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g1"}}, "")
 	b.run(runapi.Params{Approved: true})
 	require.Equal(t, runapi.Done, b.sheet().Outcome, b.sheet().Why)
 	require.Len(t, b.sheet().Amendments, mostAsked+1)
+}
+
+// A plan that comes out as the one before helps nobody: who asks for the same reason again is told so, and a person may let it ask
+// again. Another reason is another matter.
+func TestAStepDoesNotAskAgainInVain(t *testing.T) {
+	b := newBench(t, guest("g1", plan.LeaveGuest), step("host", "g1"), always("unmark", "host"))
+	b.does["host"] = asking(3, "guests run on host esx21: g1")
+	b.again = func(int) (plan.Plan, error) {
+		if count(b.ran(), "host") > 3 {
+			return b.left, nil
+		}
+		p := b.plan
+		p.Warnings = []plan.Finding{{Subject: "host esx21", Text: fmt.Sprintf("has looked %d times", b.planned)}}
+		return p, nil
+	}
+	b.RegisterDelayedCallback(func() {
+		require.Equal(t, "db.", b.now().Steps)
+		require.Contains(t, b.now().Notes["host"], "guests run on host esx21: g1 (a new plan of what is left would do nothing about it)")
+		require.Equal(t, 2, count(b.ran(), "host"))
+		require.Len(t, b.now().Amendments, 1)
+	}, time.Minute)
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"host"}}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, runapi.Done, b.sheet().Outcome, b.sheet().Why)
+	require.Len(t, b.sheet().Amendments, 2)
 }
 
 func TestSeveralWhoAskGetOnePlan(t *testing.T) {

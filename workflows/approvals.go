@@ -155,9 +155,10 @@ func (r *run) asked(p plan.Approver) bool {
 // checkRequest finds out who asked for the run: a schedule, or a person who has signed the request. A name that is only
 // claimed would let people approve what they ask for themselves.
 func (r *run) checkRequest(ctx workflow.Context) error {
+	r.Strict = workflow.GetVersion(ctx, signedRules, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	if name, ok := r.schedule(ctx); ok {
 		r.Requester = &runapi.Consent{At: r.Started, Name: "schedule " + name}
-		return nil
+		return r.askedBySchedule()
 	}
 	if r.p.Signature == nil {
 		return fmt.Errorf("%s has approvers, so whoever asks for it signs the request, to be told from those who approve: `nightshift run %s --sign`", r.p.Runbook, r.p.Runbook)
@@ -169,6 +170,26 @@ func (r *run) checkRequest(ctx workflow.Context) error {
 		return fmt.Errorf("the request for this run is not taken: %w", err)
 	}
 	r.Requester = &runapi.Consent{At: r.Started, Name: who.Name, Key: who.Key, Signature: *r.p.Signature}
+	return nil
+}
+
+// signedRules is the change under workflow.GetVersion: before it, what a schedule had asked for took as many approvals as any
+// other run, and every blocked step could be skipped.
+const signedRules = "signed-rules"
+
+// askedBySchedule asks for two approvals at least: nobody has signed for the schedule, so whoever has added it may be one of
+// those who approve, and must not be the only one.
+func (r *run) askedBySchedule() error {
+	if !r.Strict {
+		return nil
+	}
+	all := *r.Settings.Approvers
+	all.Need = max(all.Need, runapi.LeastForSchedule)
+	r.Settings.Approvers = &all
+	if len(all.Of) < all.Need {
+		return fmt.Errorf("a schedule has asked for this run, and nobody signs for a schedule: %d people have to approve it, and %s has only one approver; "+
+			"name another one under approvers in the lab file, or ask for the run yourself: `nightshift run %s --sign`", all.Need, r.p.Runbook, r.p.Runbook)
+	}
 	return nil
 }
 

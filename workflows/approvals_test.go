@@ -55,16 +55,18 @@ func (k keys) sign(t *testing.T, who, namespace, text string) *runapi.Signature 
 // signed is a bench whose runbook needs signatures.
 type signed struct {
 	*bench
-	keys keys
+	keys      keys
+	approvers []plan.Approver
 }
 
 // newSigned: bob, joe and ann may approve, eve may only ask.
 func newSigned(t *testing.T, need int) *signed {
 	s := &signed{bench: newBench(t, step("a")), keys: newKeys(t, "ann", "bob", "joe", "eve", "mallory")}
+	s.approvers = s.keys.people("ann", "bob", "joe")
 	s.OnActivity(plan.MakePlan, mock.Anything, mock.Anything).Return(func(ctx context.Context, req plan.Request) (plan.Reply, error) {
 		reply, err := s.makePlan(ctx, req)
 		reply.Settings.Approval = true
-		reply.Settings.Approvers = &plan.Approvers{Need: need, Of: s.keys.people("ann", "bob", "joe"), Known: s.keys.people("ann", "bob", "joe", "eve")}
+		reply.Settings.Approvers = &plan.Approvers{Need: need, Of: s.approvers, Known: s.keys.people("ann", "bob", "joe", "eve")}
 		return reply, err
 	})
 	s.SetStartTime(time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC))
@@ -250,6 +252,11 @@ func TestAScheduleIsNobodysOwn(t *testing.T) {
 			require.NoError(t, s.SetTypedSearchAttributesOnStart(temporal.NewSearchAttributes(scheduledBy.ValueSet(c.mark))))
 			if c.ok {
 				s.order(time.Minute, runapi.Approve, s.approve("ann", func(a *signature.Approval) { a.Run = c.id }), "")
+				s.RegisterDelayedCallback(func() {
+					require.Equal(t, runapi.PhaseApprove, s.now().Phase, "ann may be the one who has added the schedule")
+					require.Contains(t, s.now().Waiting, "signed by 2 of")
+				}, 2*time.Minute)
+				s.order(3*time.Minute, runapi.Approve, s.approve("bob", func(a *signature.Approval) { a.Run = c.id }), "")
 			}
 			s.runAs(runapi.Params{Lab: "home", Runbook: "power-down", By: c.by, Scheduled: true, Approved: true})
 			sheet := s.sheet()
@@ -259,8 +266,63 @@ func TestAScheduleIsNobodysOwn(t *testing.T) {
 			}
 			require.Equal(t, runapi.Done, sheet.Outcome, sheet.Why)
 			require.Equal(t, "schedule nightly", sheet.Requester.Name)
+			require.Equal(t, 2, sheet.Approvers.Need)
 		})
 	}
+}
+
+// scheduled begins the run as a schedule does.
+func (s *signed) scheduled() {
+	const id = "power-down-home-nightly"
+	s.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id + "-2026-11-20T22:00:00Z", TaskQueue: "q"})
+	require.NoError(s.t, s.SetTypedSearchAttributesOnStart(temporal.NewSearchAttributes(scheduledBy.ValueSet(id))))
+	s.runAs(runapi.Params{Lab: "home", Runbook: "power-down", By: "schedule nightly", Scheduled: true, Approved: true})
+}
+
+// A schedule is no way round the approvals: its runs wait for all of them, silence is no, and of two people who have to
+// approve none can stand for both.
+func TestAScheduleIsNoWayRoundApprovals(t *testing.T) {
+	for name, c := range map[string]struct {
+		need int
+		of   []string
+		by   []string // approve, in this order
+		says string
+	}{
+		"nobody":                      {1, []string{"ann", "bob"}, nil, "nobody approved the plan within"},
+		"one of one":                  {1, []string{"ann", "bob"}, []string{"ann"}, "only 1 of 2 approvals of the plan came within"},
+		"two of three":                {3, []string{"ann", "bob", "joe"}, []string{"ann", "bob"}, "only 2 of 3 approvals of the plan came within"},
+		"where there is one approver": {1, []string{"ann"}, nil, "2 people have to approve it, and power-down has only one approver"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSigned(t, c.need)
+			s.approvers = s.keys.people(c.of...)
+			for i, who := range c.by {
+				s.order(time.Duration(i+1)*time.Minute, runapi.Approve, s.approve(who, func(a *signature.Approval) { a.Run = "power-down-home-nightly-2026-11-20T22:00:00Z" }), "")
+			}
+			s.scheduled()
+			sheet := s.sheet()
+			require.Equal(t, runapi.Refused, sheet.Outcome)
+			require.Contains(t, sheet.Why, c.says)
+			require.Empty(t, s.ran())
+		})
+	}
+}
+
+// To go on without a step that acts is another plan than was approved. One that only waits may be skipped.
+func TestAStepThatActsIsNotSkippedUnsigned(t *testing.T) {
+	s := newSigned(t, 1)
+	wait := step("wait")
+	wait.Action = plan.CheckGuest
+	s.plan.Steps = []plan.Step{guest("g1", plan.LeaveGuest), wait}
+	s.does["g1"], s.does["wait"] = failing(1, "no Tools"), failing(1, "not well")
+	s.order(time.Minute, runapi.Approve, s.approve("bob", nil), "")
+	skip := func(id string) runapi.Order { return runapi.Order{By: "eve", Reason: "enough", Steps: []string{id}} }
+	s.order(10*time.Minute, runapi.Skip, skip("g1"), "power-down has approvers: to go on without it is another plan")
+	s.order(11*time.Minute, runapi.Skip, skip("wait"), "")
+	s.order(12*time.Minute, runapi.Retry, runapi.Order{By: "eve", Steps: []string{"g1"}}, "")
+	s.run(s.params("ann"))
+	require.Equal(t, runapi.Partial, s.sheet().Outcome, s.sheet().Why)
+	require.Contains(t, s.sheet().Why, "1 of 2 steps were skipped")
 }
 
 // TestAnAmendmentNeedsSignaturesOfItsOwn: what was signed for the first plan is none for a harsher one.

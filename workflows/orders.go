@@ -141,6 +141,10 @@ func (r *run) checkSteps(verb string, o runapi.Order) error {
 		if r.steps[i] != runapi.Blocked {
 			return fmt.Errorf("step %q is not blocked", id)
 		}
+		if s := r.graph.Steps[i]; verb == runapi.Skip && r.Strict && r.needsSignatures() && !s.Waits() && !s.Always {
+			return fmt.Errorf("step %q acts, and %s has approvers: to go on without it is another plan than they have approved; do it by hand and `nightshift retry`, "+
+				"or `nightshift abort` and plan anew", id, r.p.Runbook)
+		}
 		if len(o.Params) > 0 {
 			if _, err := plan.Amend(r.graph.Steps[i].Action, r.graph.Steps[i].Params, o.Params); err != nil {
 				return err
@@ -209,6 +213,7 @@ func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	r.decide(ctx, i, again, o.By, verdict, evidence)
 	delete(r.Notes, s.ID)
 	delete(r.Replans, s.ID)
+	delete(r.Vain, s.ID)
 	r.set(i, runapi.Todo)
 	return nil
 }

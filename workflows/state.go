@@ -44,10 +44,12 @@ type State struct {
 
 	Requester *runapi.Consent  `json:"requester,omitempty"` // who asked for the run, where its runbook has approvers
 	Approvals []runapi.Consent `json:"approvals,omitempty"`
+	Strict    bool             `json:"strict,omitempty"` // see signedRules
 
 	Replan     string             `json:"replan,omitempty"`   // why a new plan of what is left is wanted
 	Asking     []string           `json:"asking,omitempty"`   // steps that wanted it
 	Replans    map[string]int     `json:"replans,omitempty"`  // how many steps wanted, by step
+	Vain       map[string]string  `json:"vain,omitempty"`     // why steps wanted one that does nothing for them, by step
 	Proposal   *runapi.Amendment  `json:"proposal,omitempty"` // a new plan that waits for an approval
 	Proposed   []byte             `json:"proposed,omitempty"` // the same, packed
 	Amendments []runapi.Amendment `json:"amendments,omitempty"`

@@ -48,8 +48,27 @@ func (r Report) Verify(people []plan.Approver, want *plan.Approvers, firstRun st
 			good[a.Hash] = append(good[a.Hash], who)
 		}
 	}
-	return append(checks, r.verifyCount(good, want.Need))
+	need := max(1, want.Need)
+	if q := r.Requester; q != nil && unsigned(*q) {
+		need = max(need, runapi.LeastForSchedule)
+	}
+	checks = append(checks, r.verifyCount(good, need))
+	for _, a := range r.Amendments {
+		if len(a.Beyond) > 0 && a.Refused == "" {
+			n := len(good[a.To])
+			c := Check{What: fmt.Sprintf("the new plan of %s approved by %d", moment(a.At), need), Holds: n >= need,
+				Why: fmt.Sprintf("%d valid approvals of plan %s", n, plan.ShortHash(a.To))}
+			if !c.Holds {
+				c.Why = fmt.Sprintf("it was carried out with %s, and went beyond the plan before: %s", c.Why, a.Beyond[0])
+			}
+			checks = append(checks, c)
+		}
+	}
+	return checks
 }
+
+// unsigned tells of a request that a schedule has made.
+func unsigned(q runapi.Consent) bool { return q.Key == "" && q.SSH == "" }
 
 func (c Check) end(err error, key string) Check {
 	if err != nil {
@@ -70,7 +89,7 @@ func (r Report) verifyRequest(people []plan.Approver) Check {
 	switch {
 	case q == nil:
 		return c.end(errors.New("nobody is known to have asked for it"), "")
-	case q.Key == "" && q.SSH == "":
+	case unsigned(*q):
 		return Check{What: c.What, Holds: true, Why: "by " + q.Name + ", which signs nothing"}
 	}
 	c.What = q.Name + " asked for the run"
@@ -107,9 +126,9 @@ func (r Report) verifyApproval(a runapi.Consent, people []plan.Approver, want *p
 	return who, nil
 }
 
-// verifyCount looks whether the run began with enough approvals: those of its first plan, before any amendment.
+// verifyCount looks whether the run began with enough approvals: those of its first plan.
 func (r Report) verifyCount(good map[string][]plan.Approver, need int) Check {
-	c := Check{What: fmt.Sprintf("approved by %d", max(1, need))}
+	c := Check{What: fmt.Sprintf("approved by %d", need)}
 	began := slices.ContainsFunc(r.Steps, func(s Step) bool { return !s.Begun.IsZero() }) || r.Counts.Done+r.Counts.Skipped+r.Counts.HalfDone > 0
 	first := r.Hash
 	if len(r.Approvals) > 0 {
@@ -117,7 +136,7 @@ func (r Report) verifyCount(good map[string][]plan.Approver, need int) Check {
 	}
 	n := len(good[first])
 	switch {
-	case n >= max(1, need):
+	case n >= need:
 		return Check{What: c.What, Holds: true, Why: fmt.Sprintf("%d valid approvals of plan %s", n, plan.ShortHash(first))}
 	case !began:
 		return Check{What: c.What, Holds: true, Why: fmt.Sprintf("%d so far; no step has begun", n)}

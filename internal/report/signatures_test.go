@@ -51,11 +51,15 @@ func at(minutes int) time.Time {
 	return time.Date(2026, 11, 20, 22, minutes, 0, 0, time.UTC)
 }
 
-var hashed = strings.Repeat("ab", 32)
+var hashed, other = strings.Repeat("ab", 32), strings.Repeat("ef", 32)
 
-func (n *notary) approval(name string) runapi.Consent {
-	return n.consent(name, signature.ApprovalNamespace, signature.Approval{Lab: "home", Runbook: "power-down", Run: "r1", FirstRun: "f1", Plan: hashed,
+func (n *notary) approval(name string) runapi.Consent { return n.approvalOf(hashed, name) }
+
+func (n *notary) approvalOf(hash, name string) runapi.Consent {
+	c := n.consent(name, signature.ApprovalNamespace, signature.Approval{Lab: "home", Runbook: "power-down", Run: "r1", FirstRun: "f1", Plan: hash,
 		Approver: name, Expires: at(15)}.Text())
+	c.Hash = hash
+	return c
 }
 
 func (n *notary) report() Report {
@@ -75,6 +79,18 @@ func TestSignaturesAreVerifiedAgain(t *testing.T) {
 		{name: "as it was", change: func(*Report) {}},
 		{name: "waiting for the second one", change: func(r *Report) { r.Approvals, r.Counts = r.Approvals[:1], Counts{} }},
 		{name: "asked for by a schedule", change: func(r *Report) { r.Requester = &runapi.Consent{Name: "schedule nightly"} }},
+		{name: "an amendment within what was approved", change: func(r *Report) { r.Amendments = []runapi.Amendment{{From: hashed, To: other}} }},
+		{name: "an amendment that needed approvals, and has them", change: func(r *Report) {
+			r.Amendments = []runapi.Amendment{{From: hashed, To: other, Beyond: []string{"new"}}}
+			r.Approvals = append(r.Approvals, n.approvalOf(other, "bob"), n.approvalOf(other, "joe"))
+		}},
+		{name: "an amendment that needed approvals, and was refused", change: func(r *Report) {
+			r.Amendments = []runapi.Amendment{{From: hashed, To: other, Beyond: []string{"new"}, Refused: "rejected by ann"}}
+		}},
+		{name: "an amendment that needed two approvals, and has one", change: func(r *Report) {
+			r.Amendments = []runapi.Amendment{{From: hashed, To: other, Beyond: []string{"new: power off guest web01"}}}
+			r.Approvals = append(r.Approvals, n.approvalOf(other, "bob"))
+		}, fails: "carried out with 1 valid approvals of plan efefefefefef, and went beyond the plan before: new: power off guest web01"},
 		{name: "one approval too few", change: func(r *Report) { r.Approvals = r.Approvals[:1] }, fails: "steps have begun with 1 valid approvals"},
 		{name: "none", change: func(r *Report) { r.Approvals = nil }, fails: "steps have begun with 0 valid approvals"},
 		{name: "one of them twice", change: func(r *Report) { r.Approvals[1] = r.Approvals[0] }, fails: "bob approved it twice"},
@@ -129,6 +145,20 @@ func TestAForgedReportDoesNotFoolALabFile(t *testing.T) {
 	r.Approvers.Need, r.Approvals = 1, r.Approvals[:1]
 	require.False(t, holds(r.Verify(nil, &plan.Approvers{Need: 2, Of: n.people("bob", "joe")}, "")), "what the lab file needs counts")
 	require.Nil(t, Report{}.Verify(nil, nil, ""))
+}
+
+// Nobody signs for a schedule: one approval of what it asked for may be that of whoever has added it.
+func TestOneApprovalOfAScheduledRunIsNotEnough(t *testing.T) {
+	n := newNotary(t)
+	r := n.report()
+	r.Requester, r.Approvals = &runapi.Consent{Name: "schedule nightly"}, r.Approvals[:1]
+	want := &plan.Approvers{Need: 1, Of: n.people("bob", "joe")}
+	checks := r.Verify(n.people("ann", "bob", "joe"), want, "f1")
+	require.False(t, checks[len(checks)-1].Holds)
+	require.Contains(t, checks[len(checks)-1].What, "approved by 2")
+	r.Approvals = append(r.Approvals, n.approval("joe"))
+	checks = r.Verify(n.people("ann", "bob", "joe"), want, "f1")
+	require.True(t, checks[len(checks)-1].Holds)
 }
 
 func TestTheReportTellsWhoSigned(t *testing.T) {

@@ -98,6 +98,10 @@ type Consent struct {
 	Signature
 }
 
+// LeastForSchedule is how many people have to approve what a schedule has asked for, where the runbook has approvers: nobody signs
+// for a schedule, and whoever has added it must not be the only one who approves.
+const LeastForSchedule = 2
+
 // Messages that runs log, at level Info: what whoever runs a worker wants to see of them.
 const (
 	LogBlocked = "a step is blocked" // step, why
