@@ -66,7 +66,7 @@ e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt in
 	@PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || { echo "sshd is missing (Debian: apt install openssh-server)" >&2; exit 2; }
 	go test -tags e2e -count=1 -run TestOpenSSH ./internal/sshexec
 
-bench: build ## what it costs, into docs/performance.md: some 8 minutes on a quiet machine (BENCH_FULL=1: real pace, hours)
+bench: build ## what it costs, into docs/performance.md: a quarter of an hour on a quiet machine (BENCH_FULL=1: real pace, hours)
 	go run ./test/bench -nightshift bin/nightshift -out docs/performance.md
 
 fuzz: ## every fuzz test for FUZZTIME (10s) each

@@ -13,7 +13,8 @@ import (
 )
 
 // A fleet is a lab of one vCenter as the planners see it: clusters of 16 hosts, and applications of 20 guests in three
-// tiers (database, application, web), each of which starts after the one before. Identities are random, as real ones are:
+// tiers (database, application, web), each of which starts after the one before. The databases of each application are a
+// cluster, its application servers are one, and so are the web servers of every third. Identities are random, as real ones are:
 // they are what makes a packed plan large.
 type fleet struct {
 	hosts, guests int
@@ -80,6 +81,11 @@ func newFleet(hosts, guests, limit int) *fleet {
 				group.After = []string{"group:" + tier(a, t-1)}
 			}
 			lab.Groups = append(lab.Groups, group)
+			if t < tiers-1 || a%3 == 0 {
+				lab.ApplicationClusters = append(lab.ApplicationClusters, inventory.ApplicationCluster{Name: group.Name, Members: []string{"group:" + group.Name},
+					At: []inventory.SSH{{Address: group.Name, User: "root"}}, Status: []string{"pcs", "status"}, Stopped: []int{1},
+					Stop: []string{"pcs", "cluster", "stop", "--all"}, Start: []string{"pcs", "cluster", "start", "--all"}, Timeout: 10 * minute})
+			}
 		}
 	}
 	state.VCenters = []live.VCenter{vc}
@@ -109,11 +115,20 @@ func (f *fleet) plan(runbook string) (plan.Plan, error) {
 
 func (f *fleet) goDown() {
 	vc := &f.input.State.VCenters[0]
-	f.input.Ledger.Memory = nil
+	f.input.Ledger.Memory, f.input.Ledger.Debts = nil, nil
 	for i := range vc.Guests {
 		g := &vc.Guests[i]
 		f.input.Ledger.Memory = append(f.input.Ledger.Memory, plan.RememberedGuest{Endpoint: vc.Name, UUID: g.UUID, Name: g.Name, Tools: true})
 		g.Power, g.Connection, g.Tools = live.PoweredOff, live.Disconnected, false
+	}
+	for i := range vc.Clusters {
+		c := &vc.Clusters[i]
+		target := plan.Target{Kind: plan.Cluster, Name: c.Name, Endpoint: vc.Name, Ref: c.Ref}
+		for _, d := range []plan.Debt{{Setting: plan.HA, Was: "true"}, {Setting: plan.DRS, Was: "fullyAutomated"}} {
+			d.ID, d.Target, d.Run = plan.DebtID(vc.Name, c.Ref, d.Setting), target, "down"
+			f.input.Ledger.Debts = append(f.input.Ledger.Debts, d)
+		}
+		c.HA, c.DRSLevel = false, "manual"
 	}
 	for i := range vc.Hosts {
 		vc.Hosts[i].Connection, f.input.State.BMCs[i].Power = live.NotResponding, live.Off

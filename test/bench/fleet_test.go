@@ -24,3 +24,24 @@ func TestTenThousandGuestsFitIntoAPayload(t *testing.T) {
 		t.Logf("%s: %d steps, %d KiB packed", runbook, len(p.Steps), len(packed)>>10)
 	}
 }
+
+// The large lab of the benchmarks is as large as it is said to be: in plans of which no step is there for the number's sake.
+func TestTheFleetOfTwoThousandGuestsMakesLongPlans(t *testing.T) {
+	f := newFleet(64, 2000, vcenterLimit)
+	down, err := f.plan(runbooks.PowerDown)
+	require.NoError(t, err)
+	up, err := f.plan(runbooks.PowerUp)
+	require.NoError(t, err)
+	count := func(p plan.Plan, a plan.Action) (n int) {
+		for _, s := range p.Steps {
+			if s.Action == a {
+				n++
+			}
+		}
+		return n
+	}
+	require.GreaterOrEqual(t, len(up.Steps), 4500)
+	require.Equal(t, count(down, plan.SuspendSetting), count(up, plan.SettleDebt))
+	require.Equal(t, count(down, plan.StopApplication), count(up, plan.StartApplication))
+	require.Equal(t, 2000, count(up, plan.CheckGuest))
+}

@@ -114,11 +114,11 @@ func (r result) wrong() string {
 }
 
 // growth shows how runs grow with the lab.
-func growth(ctx context.Context, full bool) (string, error) {
+func growth(ctx context.Context) (string, error) {
 	var b strings.Builder
 	b.WriteString(`## Growth
 
-Each row is a power-down on a fresh engine. Planned is the planner and the packing, without reading the lab. Payload is the packed
+Each row is a run on a fresh engine. Planned is the planner and the packing, without reading the lab. Payload is the packed
 plan; Temporal warns of events above 512 KiB and of histories above 10,240 events. Memory is that of the whole process: engine,
 worker and run.
 
@@ -133,9 +133,6 @@ worker and run.
 		{4, 20, 32, runbooks.PowerDown, 60}, {16, 200, 32, runbooks.PowerDown, 60}, {64, 2000, 64, runbooks.PowerDown, 60},
 		{256, 10000, 128, runbooks.PowerDown, 50}, {256, 10000, 128, runbooks.PowerUp, 20},
 	} {
-		if c.runbook == runbooks.PowerUp && !full {
-			continue
-		}
 		row, err := grown(ctx, c.hosts, c.guests, c.limit, c.runbook, c.pace)
 		if err != nil {
 			return "", err
