@@ -124,7 +124,7 @@ func addVerbs(root *cobra.Command, a *app) {
 			root.AddCommand(v)
 		}
 	}
-	root.AddCommand(newVersionCommand(a), newExitCodesTopic(), newManCommand(a))
+	root.AddCommand(newVersionCommand(a), newExitCodesTopic(), newManCommand())
 }
 
 func noSuchVerb(c *cobra.Command, args []string) error {

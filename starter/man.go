@@ -10,7 +10,7 @@ import (
 )
 
 // newManCommand writes the manual pages: packages are made with it, so it is hidden.
-func newManCommand(a *app) *cobra.Command {
+func newManCommand() *cobra.Command {
 	return &cobra.Command{Use: "man DIRECTORY", Short: "Write the manual pages", Hidden: true, Args: wants("DIRECTORY"),
 		RunE: func(c *cobra.Command, args []string) error { return writeMan(c.Root(), args[0], thisVersion()) }}
 }

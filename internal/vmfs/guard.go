@@ -20,7 +20,7 @@ func (l LU) DiskID() DiskID {
 	id := append([]byte{}, l.Designator...)
 	product := l.Product + strings.Repeat(" ", productPart)
 	id = append(id, product[:productPart]...)
-	return DiskID{Type: 2, Length: byte(len(id)), LUN: l.LUN, DeviceType: l.DeviceType, Vendor: l.Vendor, Model: l.Product, Identity: id} //nolint:gosec // checked by Guard
+	return DiskID{Type: 2, Length: byte(len(id)), LUN: l.LUN, DeviceType: l.DeviceType, Vendor: l.Vendor, Model: l.Product, Identity: id}
 }
 
 // A Difference is a part of a LUN's identity in which a volume's header and a logical unit differ.

@@ -60,7 +60,7 @@ type Partition struct {
 }
 
 // Offset is where it begins, in bytes.
-func (p Partition) Offset() int64 { return int64(p.First) * Sector } //nolint:gosec // checked where it is read
+func (p Partition) Offset() int64 { return int64(p.First) * Sector }
 
 // maxSector keeps offsets in bytes within an int64.
 const maxSector = 1 << 53
@@ -101,7 +101,7 @@ func readGPT(r io.ReaderAt, size int64, t Table) (Table, error) {
 	} else {
 		t.Partitions, t.Sectors = primary.partitions, append(t.Sectors, primary.sectors...)
 	}
-	at := int64(primary.other) * Sector //nolint:gosec // bounded by readHalf
+	at := int64(primary.other) * Sector
 	last := size/Sector*Sector - Sector
 	if err != nil || at == 0 {
 		at = last
@@ -121,7 +121,7 @@ func readGPT(r io.ReaderAt, size int64, t Table) (Table, error) {
 		return t, errors.Join(err, backupErr)
 	case backupErr != nil:
 		t.Problems = append(t.Problems, "backup: "+backupErr.Error())
-		return t, nil
+		return t, nil //nolint:nilerr // the primary is whole: that is no failure, but told
 	}
 	t.Sectors = append(t.Sectors, backup.sectors...)
 	switch {

@@ -42,8 +42,8 @@ func ParseUUID(s string) (UUID, error) {
 		return UUID{}, fmt.Errorf("%q is no VMFS UUID such as 49716cd8-ebcbbf9a-6792-000d60d46e2e", s)
 	}
 	var u UUID
-	binary.LittleEndian.PutUint32(u[0:], uint32(hi)) //nolint:gosec // eight digits
-	binary.LittleEndian.PutUint32(u[4:], uint32(lo)) //nolint:gosec // the same
+	binary.LittleEndian.PutUint32(u[0:], uint32(hi))
+	binary.LittleEndian.PutUint32(u[4:], uint32(lo))
 	binary.LittleEndian.PutUint16(u[8:], r)
 	var m [8]byte
 	binary.BigEndian.PutUint64(m[:], mac)

@@ -40,6 +40,7 @@ const fresh = 5 * time.Second
 
 // collector reads when it is scraped.
 type collector struct {
+	ctx  context.Context // of the worker: Prometheus gives none
 	read func(context.Context) reading
 
 	mu   sync.Mutex
@@ -96,7 +97,7 @@ func (c *collector) reading() reading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at.IsZero() || time.Since(c.at) > fresh {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout) // Collect is given none
+		ctx, cancel := context.WithTimeout(c.ctx, scrapeTimeout)
 		defer cancel()
 		c.last, c.at = c.read(ctx), time.Now()
 	}

@@ -42,6 +42,7 @@ type Telemetry struct {
 	address  string
 	log      *slog.Logger
 	lab      string
+	ctx      context.Context // that outlives Start's: readings and the end need one
 }
 
 // How long a scrape may take, and how long Close waits for the last spans.
@@ -55,7 +56,7 @@ func Start(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Listen == "" && o.Traces == "" {
 		return nil, nil
 	}
-	t := &Telemetry{log: o.Logger, lab: o.Lab}
+	t := &Telemetry{log: o.Logger, lab: o.Lab, ctx: context.WithoutCancel(ctx)}
 	if o.Traces != "" {
 		var err error
 		if t.traces, err = newTracer(ctx, o); err != nil {
@@ -139,7 +140,7 @@ func (t *Telemetry) Watch(c client.Client, namespace string) {
 	if t == nil || t.registry == nil {
 		return
 	}
-	t.registry.MustRegister(&collector{read: (&source{client: c, namespace: namespace, lab: t.lab}).read})
+	t.registry.MustRegister(&collector{ctx: t.ctx, read: (&source{client: c, namespace: namespace, lab: t.lab}).read})
 }
 
 // Close stops serving, and sends what spans there are.
@@ -147,7 +148,7 @@ func (t *Telemetry) Close() error {
 	if t == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) // the caller's is over: this is its end
+	ctx, cancel := context.WithTimeout(t.ctx, closeTimeout)
 	defer cancel()
 	var errs []error
 	if t.server != nil {

@@ -91,7 +91,7 @@ func TestMetricsOfRuns(t *testing.T) {
 func TestCollector(t *testing.T) {
 	since := time.Unix(1_700_000_000, 0)
 	asked := 0
-	c := &collector{read: func(context.Context) reading {
+	c := &collector{ctx: t.Context(), read: func(context.Context) reading {
 		asked++
 		return reading{
 			runs: []openRun{{id: "power-down-home-1", runbook: "power-down", phase: "executing", sheet: &runapi.Sheet{Phase: runapi.PhaseExecute,
@@ -122,7 +122,7 @@ func TestCollector(t *testing.T) {
 // A ledger that does not answer is told as such, and never as a lab without debts.
 func TestWhatCannotBeReadIsNotTold(t *testing.T) {
 	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{read: func(context.Context) reading { return reading{err: errors.New("no worker")} }})
+	r.MustRegister(&collector{ctx: t.Context(), read: func(context.Context) reading { return reading{err: errors.New("no worker")} }})
 	text := gathered(t, r)
 	require.Contains(t, text, "nightshift_up 0")
 	require.NotContains(t, text, "nightshift_debts")
