@@ -18,6 +18,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
+	"nightshift/internal/notify"
 	"nightshift/internal/plan"
 	"nightshift/internal/smbios"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	Papers string
 	// Address is where the Temporal service is, host:port.
 	Address string
+	// UI is where the pages of runs are in the Temporal UI, without the run's id; empty: not known.
+	UI string
 }
 
 // Activities holds what the activities of one worker share. Its methods are safe for concurrent use.
@@ -53,6 +56,11 @@ type Activities struct {
 	address  string
 	machine  string // SMBIOS UUID of the one that this process runs on; empty: not known
 	own      ownNeeds
+	ui       string
+
+	sender    *notify.Sender
+	lookout   lookout
+	lookEvery time.Duration
 
 	notes  sync.Mutex        // held while a note at a cluster is written
 	places map[string]string // the cluster of a host, by vCenter and Ref; under notes
@@ -71,7 +79,8 @@ func New(c Config) *Activities {
 		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
 		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
-		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File),
+		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File), ui: c.UI,
+		sender: notify.New(), lookout: temporalLookout{c.Temporal}, lookEvery: lookEvery,
 	}
 }
 
@@ -85,7 +94,8 @@ func (a *Activities) Register(r worker.ActivityRegistry) {
 	}
 	for name, f := range map[string]any{
 		plan.MakePlan: a.MakePlan, plan.TakeLocks: a.TakeLocks, plan.ReleaseLocks: a.ReleaseLocks, plan.ReadLedger: a.ReadLedger, plan.Nudge: a.Nudge,
-		plan.MeasurePower: a.MeasurePower,
+		plan.MeasurePower:  a.MeasurePower,
+		plan.WantedNotices: a.WantedNotices, plan.NoticeChannels: a.NoticeChannels, plan.SendNotice: a.SendNotice, plan.LookAround: a.LookAround,
 	} {
 		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}

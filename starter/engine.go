@@ -105,7 +105,7 @@ func (st *station) work(ctx context.Context, home string, logger *slog.Logger, o
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)
 	}
 	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger,
-		Address: options.HostPort, Papers: st.papers, Interceptors: interceptors})
+		Address: options.HostPort, Papers: st.papers, UI: st.where.UI, Interceptors: interceptors})
 	if err == nil {
 		st.telemetry.Watch(st.client, options.Namespace)
 	}

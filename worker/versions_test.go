@@ -42,6 +42,7 @@ func version(t *testing.T, c client.Client, p plan.Plan, run any, actions ...pla
 	register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { return nil })
 	register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return ledger.State{}, nil })
 	register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return nil, nil })
+	register(plan.WantedNotices, func(context.Context, string) ([]runapi.Event, error) { return nil, nil })
 	for _, a := range actions {
 		register(string(a), func(context.Context, plan.Call) (plan.Outcome, error) { return plan.Outcome{Acted: true}, nil })
 	}

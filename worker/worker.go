@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"nightshift/activities"
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/workflows"
 )
 
@@ -38,6 +40,8 @@ type Config struct {
 	Instance  string // names this nightshift where others can see it: the mark on the lab
 	Logger    *slog.Logger
 	Address   string // of the Temporal service, host:port; empty: not known
+	// UI is where the Temporal UI is, without a slash at its end; empty: not known.
+	UI string
 	// Papers is the directory for pages that people read when nightshift is not there; empty: none are written.
 	Papers string
 	// Site limits the worker to the steps of one site; empty: everything.
@@ -58,7 +62,7 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
-		Address: c.Address, Papers: c.Papers})}
+		Address: c.Address, Papers: c.Papers, UI: runPages(c)})}
 	for _, queue := range queues(c) {
 		options := Options()
 		options.Interceptors = c.Interceptors
@@ -73,7 +77,33 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 		}
 		w.workers = append(w.workers, one)
 	}
+	if c.Site == "" && w.acts.Watches() {
+		if err := startCaretaker(ctx, c); err != nil {
+			w.Stop()
+			return nil, err
+		}
+	}
 	return w, nil
+}
+
+// startCaretaker starts the workflow that tells people what no run sees. One that is there goes on.
+func startCaretaker(ctx context.Context, c Config) error {
+	lab := c.Lab.Lab
+	_, err := c.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: runapi.CaretakerID(lab), TaskQueue: plan.TaskQueue(lab),
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, StaticSummary: "Caretaker of lab " + lab,
+	}, runapi.CaretakerType, runapi.Watch{Lab: lab})
+	if err != nil {
+		return fmt.Errorf("start the caretaker of lab %s: %w", lab, err)
+	}
+	return nil
+}
+
+// runPages is where the pages of runs are in the Temporal UI; empty where none is known.
+func runPages(c Config) string {
+	if c.UI == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/namespaces/%s/workflows", c.UI, cmp.Or(c.Namespace, client.DefaultNamespace))
 }
 
 // Options are those with which every worker works; the benchmarks use them too.

@@ -119,6 +119,7 @@ func (r *run) consider(ctx workflow.Context, a runapi.Amendment, reply plan.Repl
 		r.keepPlan(ctx, a, "the new plan needs an approval: "+a.Beyond[0])
 	default:
 		r.Proposal, r.Proposed = &a, packed
+		r.tell(runapi.EventApproval, func() bool { return r.Proposal != nil })
 	}
 }
 

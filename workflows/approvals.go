@@ -31,6 +31,7 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseApprove, r.wanted())
 	limit := time.Duration(r.Settings.ApprovalDeadline)
 	answered := func() bool { return r.approved() || r.Outcome != "" }
+	r.tell(runapi.EventApproval, func() bool { return !answered() })
 	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "waits for an approval, at most "+words(limit))
 	for !answered() {
 		if rang := r.await(ctx, nil); rang {

@@ -108,7 +108,7 @@ func (r *run) limit() int {
 
 // next hands over to a fresh run.
 func (r *run) next(ctx workflow.Context) error {
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }) // the context is never cancelled
+	_ = r.rest(ctx) // the context is never cancelled
 	r.Steps, r.Runs, r.Version, r.Due = string(r.steps), r.Runs+1, stateVersion, workflow.Now(ctx).UTC()
 	return workflow.NewContinueAsNewError(ctx, workflow.GetInfo(ctx).WorkflowType.Name, r.p, r.packed, r.State)
 }

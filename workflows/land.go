@@ -156,6 +156,7 @@ func (r *run) failAs(ctx workflow.Context, i int, policy plan.OnFailure, why str
 	default:
 		r.set(i, runapi.Blocked)
 		workflow.GetLogger(ctx).Info(runapi.LogBlocked, "step", s.Title, "why", why)
+		r.tellBlocked(s.ID)
 		if policy == plan.Abort {
 			r.abort(ctx, fmt.Sprintf("%s failed: %s", s.Title, why))
 		}

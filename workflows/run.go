@@ -32,6 +32,11 @@ type run struct {
 	alarm     alarm
 	tick      alarm // while steps are under way: only to see that the run wakes in time
 
+	root    workflow.Context // never cancelled
+	freshly []string         // ids of steps that blocked, and of which nobody was told yet
+	telling int              // messages that are being made
+	closing bool             // this run of the chain ends: what is to be told is told now
+
 	replanning workflow.Future // the new plan that is being made
 	recalled   map[string]int  // how often a step in flight was called back, since this run of the chain began
 	unsettled  bool            // it is to be made when what is under way has landed
@@ -48,6 +53,7 @@ var errAborted = errors.New("aborted")
 func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done(), recalled: map[string]int{}}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
+	r.root = ctx
 	r.acts, r.yield = workflow.WithCancel(ctx)
 	if r.Version > stateVersion {
 		panic(errors.New("a newer nightshift has handed this run over: upgrade this one")) // as below, where the plan is loaded
@@ -231,7 +237,8 @@ func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
 	r.enter(ctx, runapi.PhaseEnd, "")
 	r.meterEnd(ctx)
 	workflow.GetLogger(ctx).Info(runapi.LogEnded, "outcome", r.Outcome, "why", r.Why)
-	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	r.tell(runapi.Event(r.Outcome), func() bool { return true })
+	err := r.rest(ctx)
 	return r.sheet(), err
 }
 

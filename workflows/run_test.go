@@ -39,6 +39,8 @@ type bench struct {
 	again func(n int) (plan.Plan, error)
 	set   func(*plan.Settings) // changes what the lab file says
 
+	wanted []runapi.Event // that somebody is to be told of
+
 	calls    []plan.Call
 	orders   int
 	planned  int
@@ -59,6 +61,8 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return b.held, nil })
 	b.nudge = func() (map[string]*plan.Memo, error) { return nil, nil }
 	b.register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return b.nudge() })
+	b.RegisterWorkflowWithOptions(Notify, workflow.RegisterOptions{Name: runapi.NotifyType})
+	b.register(plan.WantedNotices, func(context.Context, string) ([]runapi.Event, error) { return b.wanted, nil })
 	for _, a := range plan.Actions() {
 		b.register(string(a), b.step)
 	}

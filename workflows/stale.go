@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/runapi"
 )
 
 // Lost time: a laptop that slept, a process that was stopped, a clock that was set. The run wakes hours later in a lab that
@@ -82,6 +84,9 @@ func (r *run) looked(ctx workflow.Context, seen bool) {
 			r.Paused = ""
 		}
 		r.Stale = ""
+	}
+	if r.Stale != "" && r.Aborted == "" {
+		r.tell(runapi.EventStale, func() bool { return r.Stale != "" && r.Aborted == "" })
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 
 // Types are the workflows by the name under which a worker registers them.
 func Types() map[string]any {
-	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.PlanType: Plan, ledger.Workflow: Ledger}
+	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.PlanType: Plan, ledger.Workflow: Ledger,
+		runapi.NotifyType: Notify, runapi.CaretakerType: Caretaker}
 }
 
 // The workflows that people see: what they ask for is what the Temporal UI lists. The packed plan and the state are

@@ -18,6 +18,8 @@ const (
 	defaultApplicationTimeout = plan.Duration(10 * time.Minute)
 	stoppedStatus             = 3 // "program is not running", LSB
 	defaultBroadcast          = "255.255.255.255:9"
+
+	defaultDebtsAfter = plan.Duration(24 * time.Hour)
 )
 
 // over is p with what it leaves out taken from q.
@@ -103,6 +105,7 @@ func (l *Lab) fillIn() {
 	p.SettleTime = cmp.Or(p.SettleTime, defaultSettleTime)
 	p.VCLS = cmp.Or(p.VCLS, defaultVCLS)
 	p.Datastores = cmp.Or(p.Datastores, defaultDatastores)
+	l.Notifications.DebtsAfter = cmp.Or(l.Notifications.DebtsAfter, defaultDebtsAfter)
 }
 
 // nameVCenters gives a vCenter that is provided its name, where there is only one.

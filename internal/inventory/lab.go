@@ -36,6 +36,8 @@ type File struct {
 	Limits Limits `json:"limits,omitempty"`
 	// People are those whose signatures nightshift knows.
 	People []Person `json:"people,omitempty"`
+	// Notifications say who is told what.
+	Notifications Notifications `json:"notifications,omitempty"`
 	// Runbooks holds the settings of runbooks by catalog name: "power-down".
 	Runbooks map[string]Runbook `json:"runbooks,omitempty"`
 	// Energy says what a kWh costs, for what reports tell of a night.

@@ -158,6 +158,9 @@ func oneLine(ref string, b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// Source names the reference for people.
+func (r SecretRef) Source() string { return source(string(r)) }
+
 // source is a reference without the arguments of its command, which may be secret themselves.
 func source(ref string) string {
 	if command, ok := strings.CutPrefix(ref, "exec:"); ok {

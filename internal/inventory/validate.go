@@ -50,6 +50,7 @@ func (c *checker) check() {
 	c.approvers()
 	c.energy()
 	c.schedules()
+	c.notifications()
 	c.order()
 }
 

@@ -15,6 +15,15 @@ const (
 	// PowerReading. What does not answer in time is not metered: no error.
 	MeasurePower = "MeasurePower"
 	Nudge        = "Nudge" // local activity: asks the steps of a run in this process to yield at once
+
+	// WantedNotices (name of a runbook) is a local activity: it answers the runapi.Events that somebody is to be told of.
+	WantedNotices = "WantedNotices"
+	// NoticeChannels (runapi.Notice) answers the names of the channels that want it.
+	NoticeChannels = "NoticeChannels"
+	// SendNotice (runapi.NoticeCall) sends it through one channel.
+	SendNotice = "SendNotice"
+	// LookAround (runapi.Watch) looks every few minutes, for hours, and answers a runapi.Sighting once there is something new.
+	LookAround = "LookAround"
 )
 
 // A Request asks for a plan.

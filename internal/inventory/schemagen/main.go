@@ -51,6 +51,10 @@ func generate() ([]byte, error) {
 	for _, name := range inventory.RunbookNames() {
 		runbooks.PropertyNames.Enum = append(runbooks.PropertyNames.Enum, name)
 	}
+	on, _ := s.Definitions["Channel"].Properties.Get("on")
+	for _, name := range inventory.EventNames() {
+		on.Items.Enum = append(on.Items.Enum, name)
+	}
 
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

@@ -1,0 +1,253 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+)
+
+// A webServer answers as the test says, and keeps what it was sent.
+type webServer struct {
+	*httptest.Server
+	mu     sync.Mutex
+	status int
+	body   string
+	hang   chan struct{} // nil: it answers
+	got    []seen
+}
+
+type seen struct {
+	host, path string
+	head       http.Header
+	body       string
+}
+
+func newWebServer(t *testing.T, secure bool) *webServer {
+	w := &webServer{status: http.StatusOK}
+	handler := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.mu.Lock()
+		w.got = append(w.got, seen{r.Host, r.URL.Path, r.Header, string(b)})
+		hang, status, body := w.hang, w.status, w.body
+		w.mu.Unlock()
+		if hang != nil {
+			<-hang
+		}
+		rw.WriteHeader(status)
+		_, _ = io.WriteString(rw, body)
+	})
+	if secure {
+		w.Server = httptest.NewTLSServer(handler)
+	} else {
+		w.Server = httptest.NewServer(handler)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *webServer) last(t *testing.T) seen {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	require.NotEmpty(t, w.got)
+	return w.got[len(w.got)-1]
+}
+
+func (w *webServer) address() string { return w.Listener.Addr().String() }
+
+func TestNtfy(t *testing.T) {
+	w := newWebServer(t, false)
+	w.body = "{}"
+	require.NoError(t, send(t, "ntfy://u:"+password+"@"+w.address()+"/my-secret-topic?scheme=http&priority=high"))
+	got := w.last(t)
+	require.Equal(t, "/my-secret-topic", got.path)
+	require.Equal(t, message.Title, got.head.Get("Title"))
+	require.Equal(t, message.Text, got.body)
+}
+
+func TestWebhook(t *testing.T) {
+	w := newWebServer(t, false)
+	require.NoError(t, send(t, "generic+http://"+w.address()+"/hook/"+password+"?template=json"))
+	got := w.last(t)
+	require.Equal(t, "/hook/"+password, got.path)
+	var m map[string]string
+	require.NoError(t, json.Unmarshal([]byte(got.body), &m))
+	require.Equal(t, map[string]string{"title": message.Title, "message": message.Text}, m)
+}
+
+func TestAnswersOfWebServices(t *testing.T) {
+	for status, kind := range map[int]error{400: fault.Invalid, 401: fault.Auth, 403: fault.Auth, 404: fault.Invalid, 429: fault.Unreachable,
+		500: fault.Unreachable, 503: fault.Unreachable} {
+		for name, url := range map[string]string{
+			"ntfy":    "ntfy://u:" + password + "@HOST/my-secret-topic?scheme=http",
+			"webhook": "generic://HOST/hook/" + password + "?disabletls=yes&$token=" + password,
+			"gotify":  "gotify://HOST/AbcdefghijklmnO?disabletls=yes",
+		} {
+			t.Run(name+" "+http.StatusText(status), func(t *testing.T) {
+				w := newWebServer(t, false)
+				w.status, w.body = status, "you said "+password+" to my-secret-topic AbcdefghijklmnO"
+				err := send(t, strings.Replace(url, "HOST", w.address(), 1))
+				require.ErrorIs(t, err, kind, "%v", err)
+				requireSilent(t, err)
+			})
+		}
+	}
+}
+
+// What servers say in their own words, and what it means for the next attempt.
+func TestAnswersInTheServicesOwnWords(t *testing.T) {
+	for name, c := range map[string]struct {
+		url, body string
+		status    int
+		kind      error
+	}{
+		"ntfy, wrong password":   {"ntfy://u:" + password + "@HOST/my-secret-topic?scheme=http", `{"code":40101,"http":401,"error":"unauthorized","link":"https://ntfy.sh/docs"}`, 401, fault.Auth},
+		"ntfy, not this topic":   {"ntfy://u:" + password + "@HOST/my-secret-topic?scheme=http", `{"code":40301,"http":403,"error":"forbidden"}`, 403, fault.Auth},
+		"ntfy, too many":         {"ntfy://u:" + password + "@HOST/my-secret-topic?scheme=http", `{"code":42901,"http":429,"error":"limit reached"}`, 429, fault.Unreachable},
+		"gotify, wrong token":    {"gotify://HOST/AbcdefghijklmnO?disabletls=yes", `{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid access token"}`, 401, fault.Auth},
+		"gotify, broken":         {"gotify://HOST/AbcdefghijklmnO?disabletls=yes", `{"error":"Internal Server Error","errorCode":500,"errorDescription":"database"}`, 500, fault.Unreachable},
+		"matrix, wrong password": {"matrix://u:" + password + "@HOST/?rooms=a&disabletls=yes", `{"errcode":"M_FORBIDDEN","error":"Invalid username or password"}`, 403, fault.Auth},
+		"matrix, broken":         {"matrix://u:" + password + "@HOST/?rooms=a&disabletls=yes", `no JSON`, 502, fault.Unreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWebServer(t, false)
+			w.status, w.body = c.status, c.body
+			err := send(t, strings.Replace(c.url, "HOST", w.address(), 1))
+			require.ErrorIs(t, err, c.kind, "%v", err)
+			requireSilent(t, err)
+		})
+	}
+}
+
+// requireSilent fails where an error tells a secret of the tests.
+func requireSilent(t *testing.T, err error) {
+	t.Helper()
+	for _, s := range []string{password, "correct", "horse", "8931", "my-secret-topic", "AbcdefghijklmnO"} {
+		require.NotContains(t, err.Error(), s)
+	}
+	require.Less(t, len(err.Error()), 600)
+}
+
+// The library gives a webhook no time limit at all.
+func TestAWebhookThatHangs(t *testing.T) {
+	w := newWebServer(t, false)
+	w.hang = make(chan struct{})
+	defer close(w.hang)
+	s := New()
+	s.timeout = 100 * time.Millisecond
+	ch := channel(t, "generic+http://"+w.address()+"/"+password)
+	err := s.Send(t.Context(), ch, t.TempDir(), message)
+	require.ErrorIs(t, err, fault.Unreachable)
+	requireSilent(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.timeout = time.Hour
+	require.ErrorIs(t, s.Send(ctx, ch, t.TempDir(), message), fault.Unreachable, "the caller's context ends it too")
+}
+
+func TestAServerThatIsNotThere(t *testing.T) {
+	for _, url := range []string{"ntfy://127.0.0.1:1/my-secret-topic?scheme=http", "generic+http://127.0.0.1:1/" + password, "gotify://127.0.0.1:1/AbcdefghijklmnO?disabletls=yes",
+		"matrix://u:" + password + "@127.0.0.1:1/?rooms=a&disabletls=yes"} {
+		err := send(t, url)
+		require.ErrorIs(t, err, fault.Unreachable)
+		requireSilent(t, err)
+	}
+}
+
+func TestCertificatesAreVerified(t *testing.T) {
+	w := newWebServer(t, true)
+	w.Config.ErrorLog = nil
+	for _, url := range []string{"ntfy://" + w.address() + "/my-secret-topic", "generic://" + w.address() + "/" + password, "gotify://" + w.address() + "/AbcdefghijklmnO"} {
+		err := send(t, url)
+		require.ErrorIs(t, err, fault.Unreachable)
+		require.ErrorContains(t, err, "certificate")
+		requireSilent(t, err)
+		w.mu.Lock()
+		require.Empty(t, w.got)
+		w.mu.Unlock()
+	}
+}
+
+// wired has every connection of http.DefaultTransport end at the server, for services whose address is fixed.
+func wired(t *testing.T, w *webServer) {
+	was := http.DefaultTransport
+	tr := w.Client().Transport.(*http.Transport).Clone()
+	tr.TLSClientConfig.ServerName = "example.com" // as in its certificate
+	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", w.address())
+	}
+	http.DefaultTransport = tr
+	t.Cleanup(func() { http.DefaultTransport = was; tr.CloseIdleConnections() })
+}
+
+// Services whose address is fixed: what they are sent, and that an error tells nothing of the URL.
+func TestServicesWithAFixedAddress(t *testing.T) {
+	for name, c := range map[string]struct {
+		url, host string
+		secrets   []string
+		answer    string // that means yes
+		has       []string
+	}{
+		"slack": {"slack://hook:T12345678-B12345678-abcdefghijklmnopqrstuvwx@webhook", "hooks.slack.com", []string{"T12345678", "B12345678", "abcdefghijklmnopqrstuvwx"}, "ok",
+			[]string{"blocked: a step waits", `&lt;!channel&gt;`}},
+		"discord": {"discord://tokentokentoken1@123456789012345678", "discord.com", []string{"tokentokentoken1", "123456789012345678"}, "",
+			[]string{"blocked: a step waits"}},
+		"telegram": {"telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaws@telegram?chats=-1009876543210", "api.telegram.org", []string{"110201543", "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaws", "1009876543210"},
+			`{"ok":true,"result":{}}`, []string{"blocked: a step waits"}},
+		"pushover": {"pushover://shoutrrr:azGDORePK8gMaC0QOYAMyEEuzJnyUi@uQiRzpo4DXghDmr9QzzfQu27cmVRsG", "api.pushover.net", []string{"azGDORePK8gMaC0QOYAMyEEuzJnyUi", "uQiRzpo4DXghDmr9QzzfQu27cmVRsG"},
+			`{"status":1}`, []string{"blocked"}},
+		"teams": {"teams://11111111-4444-4444-8444-cccccccccccc@22222222-4444-4444-8444-cccccccccccc/33333333012222222222333333333344/44444444-4444-4444-8444-cccccccccccc/V2ESyij_gAljSoUQHvZoZYzlpAoAXExyOl26dlf1xHEx05?host=example.webhook.office.com",
+			"example.webhook.office.com", []string{"11111111", "22222222-4444", "33333333012222222222333333333344", "V2ESyij"}, "", []string{"blocked: a step waits"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWebServer(t, true)
+			wired(t, w)
+			was := message
+			defer func() { message = was }()
+			message.Text += "\nguest <!channel>"
+			w.body = c.answer
+			if name == "discord" {
+				w.status = http.StatusNoContent
+			}
+			require.NoError(t, send(t, c.url))
+			got := w.last(t)
+			require.Equal(t, c.host, got.host)
+			text := got.body
+			if u, err := json.Marshal("&<>"); err == nil { // JSON writes these as codes
+				require.NotEmpty(t, u)
+				text = strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(text)
+			}
+			for _, s := range c.has {
+				require.Contains(t, text, s)
+			}
+			for _, status := range []int{http.StatusUnauthorized, http.StatusNotFound} {
+				w.mu.Lock()
+				w.status, w.body = status, strings.Join(c.secrets, " ")
+				w.mu.Unlock()
+				err := send(t, c.url)
+				require.Error(t, err)
+				for _, s := range c.secrets {
+					require.NotContains(t, err.Error(), s)
+				}
+			}
+			w.Close()
+			err := send(t, c.url)
+			require.ErrorIs(t, err, fault.Unreachable)
+			for _, s := range c.secrets {
+				require.NotContains(t, err.Error(), s)
+			}
+		})
+	}
+}
