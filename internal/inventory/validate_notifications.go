@@ -10,7 +10,7 @@ import (
 
 func (c *checker) notifications() {
 	const at = "notifications.channels"
-	if c.has(at) && len(c.f.Notifications.Channels) == 0 && !c.Unread[at] {
+	if c.has(at) && len(c.f.Notifications.Channels) == 0 && !c.unread[at] {
 		c.add(at, "there is no channel", "list at least one, or remove the key")
 	}
 	seen := map[string]string{}
@@ -31,13 +31,13 @@ func (c *checker) notifications() {
 
 // eachOf checks a list of words of which none is there twice.
 func (c *checker) eachOf(field string, list []string, what string, words []string) {
-	if c.has(field) && len(list) == 0 && !c.Unread[field] {
+	if c.has(field) && len(list) == 0 && !c.unread[field] {
 		c.add(field, "the list is empty", "leave the key out for the default; allowed: "+strings.Join(words, ", "))
 	}
 	for i, w := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		switch {
-		case c.Unread[at]:
+		case c.unread[at]:
 		case !slices.Contains(words, w):
 			c.add(at, fmt.Sprintf("there is no %s %q", what, w), allowed(w, words))
 		case slices.Contains(list[:i], w):
@@ -48,7 +48,7 @@ func (c *checker) eachOf(field string, list []string, what string, words []strin
 
 // template tries a template. Its errors name a place in it, and never a secret.
 func (c *checker) template(field string, t string) {
-	if !c.has(field) || c.Unread[field] {
+	if !c.has(field) || c.unread[field] {
 		return
 	}
 	if strings.TrimSpace(t) == "" {
