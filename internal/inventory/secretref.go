@@ -67,6 +67,15 @@ func (r SecretRef) Resolve(ctx context.Context, dir string) (Secret, error) {
 	return NewSecret(string(raw)), nil
 }
 
+// Check tells whether the reference has a form that Resolve knows; the empty one has. The error never quotes it.
+func (r SecretRef) Check() error {
+	if r == "" {
+		return nil
+	}
+	_, _, err := r.split()
+	return err
+}
+
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // split tells the kind from the rest, and checks the form. Its errors never quote a reference that is none, as that is

@@ -1,10 +1,7 @@
 package inventory
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -55,7 +52,7 @@ func WriteTrust(l *Lab, changes []TrustChange) error {
 	if err := onlyChanged(l.Path, old, data, changes); err != nil {
 		return err
 	}
-	return replaceFile(path, data)
+	return replaceFile(path, data, 0)
 }
 
 // onlyChanged reads both texts, makes the changes in what the old one says, and compares.
@@ -109,32 +106,4 @@ func set(v reflect.Value, field, text string) error {
 	}
 	v.SetString(text)
 	return nil
-}
-
-// replaceFile writes beside the file and renames, so that a crash leaves the old one or the new one.
-func replaceFile(path string, data []byte) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write the lab file: %w", err)
-		}
-	}()
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	_, err = bytes.NewReader(data).WriteTo(tmp)
-	err = errors.Join(err, tmp.Chmod(info.Mode().Perm()), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

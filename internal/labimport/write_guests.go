@@ -1,0 +1,150 @@
+package labimport
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// writeFoundation sums up what the lab stands on, whoever provides it.
+func (d *draft) writeFoundation(w *writer) {
+	w.heading("What the lab stands on. A guest that provides it goes down after all that need it, and comes up before them.")
+	for _, s := range d.sources {
+		text := s.what + ": " + s.where
+		if s.guest != nil {
+			text = s.what + ": guest " + s.guest.Name + " (" + s.where + ")"
+		} else if s.ask == "" {
+			text += ", no guest of this vCenter"
+		}
+		if s.ask != "" {
+			text += ". ? " + strings.ToUpper(s.ask[:1]) + s.ask[1:]
+		}
+		w.comment(0, "- %s", text)
+	}
+}
+
+func (d *draft) writeGuests(w *writer) {
+	w.heading("Guests of which there is something to say. All others follow the policies below.")
+	var entries []*guest
+	for _, g := range d.guests {
+		if g.entry && (g.keep != "" || len(g.provides)+len(g.after) > 0) {
+			entries = append(entries, g)
+		}
+	}
+	if len(entries) == 0 {
+		w.remark(0, "? Nothing is known of the order in which guests start. Which need others to be up before them?")
+		w.proposal(0, "guests:")
+		w.proposal(0, "  - name: GUEST")
+		w.proposal(0, "    after: [ANOTHER]")
+		w.proposal(0, "    health: {tcp: [\"ADDRESS:PORT\"]}")
+	} else {
+		w.line(0, "guests:", "")
+	}
+	for _, g := range entries {
+		w.line(2, "- name: "+quoted(g.Name), "")
+		if g.keep != "" {
+			w.line(4, "keep: true", "? "+g.keep+"; may it go down, too?")
+		}
+		w.said(4, "provides", g.provides)
+		w.said(4, "after", g.after)
+	}
+	for _, s := range d.leftOut {
+		w.comment(0, "? Left out, as the order would go in a circle: %s", s)
+	}
+	if double := d.notListed(); len(double) > 0 {
+		w.comment(0, "Names of guests that cannot stand here, as there are several of one name, or for their characters: %s", some(double))
+	}
+}
+
+func (d *draft) notListed() []string {
+	var out []string
+	for _, g := range d.guests {
+		if !g.entry {
+			out = append(out, g.Name)
+		}
+	}
+	return slices.Compact(out)
+}
+
+// said writes a list, each word with its reason.
+func (w *writer) said(indent int, key string, list []said) {
+	if len(list) == 0 {
+		return
+	}
+	w.line(indent, key+":", "")
+	for _, s := range slices.SortedFunc(slices.Values(list), func(a, b said) int { return cmp.Compare(a.value, b.value) }) {
+		w.line(indent+2, "- "+quoted(s.value), s.from)
+	}
+}
+
+// mostGuests is how many names of a group stand in one line.
+const mostGuests = 8
+
+func (d *draft) writeGroups(w *writer) {
+	w.heading("Groups of guests, to name them together in after: as \"group:NAME\".")
+	indent := 0
+	if len(d.groups) > 0 {
+		indent = 2
+		w.line(0, "groups:", "")
+		for _, x := range d.groups {
+			w.line(2, "- name: "+quoted(x.name), x.from)
+			w.members(4, "guests", names(x.guests))
+			w.said(4, "after", x.after)
+		}
+	}
+	d.proposeGroups(w, indent)
+}
+
+func (w *writer) members(indent int, key string, list []string) {
+	if len(list) <= mostGuests {
+		w.line(indent, key+": "+listOf(list), "")
+		return
+	}
+	w.line(indent, key+":", "")
+	for _, n := range list {
+		w.line(indent+2, "- "+quoted(n), "")
+	}
+}
+
+// proposeGroups proposes one for each tag, and tells the folders.
+func (d *draft) proposeGroups(w *writer, indent int) {
+	tags, folders := map[string][]string{}, map[string][]string{}
+	for _, g := range d.guests {
+		for _, t := range g.Tags {
+			tags[t] = append(tags[t], g.Name)
+		}
+		folders[g.Folder] = append(folders[g.Folder], g.Name)
+	}
+	delete(tags, "KeepOn")
+	delete(tags, "StartUp")
+	if len(tags) > 0 {
+		w.remark(indent, "? The tags in use. Does one of these groups start after another (after: [\"group:NAME\"])?")
+	}
+	taken := map[string]bool{}
+	for _, x := range d.groups {
+		taken[x.name] = true
+	}
+	if indent == 0 && len(tags) > 0 {
+		w.proposal(0, "groups:")
+	}
+	pad := strings.Repeat(" ", 2-indent)
+	for _, t := range sortedKeys(tags) {
+		if nameable(t) {
+			w.proposal(indent, pad+"- {name: "+quoted(unused(taken, plain(t, "tag")))+", tag: "+quoted(t)+"} # "+count(len(tags[t]), "guest")+": "+some(tags[t]))
+		}
+	}
+	if len(folders) < 2 {
+		return
+	}
+	w.remark(indent, "By folder:")
+	for i, f := range sortedKeys(folders) {
+		if i == mostFolders {
+			w.comment(indent, "  and %s more", count(len(folders)-mostFolders, "folder"))
+			break
+		}
+		w.comment(indent, "  %s: %s: %s", cmp.Or(f, "(none)"), count(len(folders[f]), "guest"), some(folders[f]))
+	}
+}
+
+// mostFolders is how many are told.
+const mostFolders = 40
