@@ -159,9 +159,9 @@ func TestWhatIsFound(t *testing.T) {
 		"? Its hosts ask this guest for iSCSI targets", "datastore nas: NFS from 192.0.2.99. ? Does that stay on",
 		"they share [nfs01] db/quorum.vmdk (multi-writer); rule db apart keeps them on different hosts",
 		"members: [db01, db02]", "members: [node0, node1, node2]", "several of one name, or for their characters: twin",
-		`# Not read, and so not in here: tags of "x": no permission`, "1 guest without running VMware Tools (no: 7)",
+		`Not read, and so not in here: tags of "x": no permission`, "1 guest without running VMware Tools (no: 7)",
 	} {
-		require.Contains(t, strings.Join(strings.Fields(strings.ReplaceAll(text, "\n# ", " ")), " "), strings.Join(strings.Fields(want), " "))
+		require.Contains(t, strings.Join(strings.Fields(strings.NewReplacer("\n# ", " ", "# ", " ").Replace(text)), " "), strings.Join(strings.Fields(want), " "))
 	}
 	require.NotContains(t, text, "golden image")
 }

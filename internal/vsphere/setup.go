@@ -105,8 +105,8 @@ func newHostSetup(h *mo.HostSystem) live.HostSetup {
 	return out
 }
 
-// told is a text without blanks and the NUL that IPMI settings end with.
-func told(s string) string { return oneLine(strings.TrimSpace(strings.TrimRight(s, "\x00"))) }
+// told is a text in one line, without blanks around it.
+func told(s string) string { return oneLine(strings.TrimSpace(s)) }
 
 func allTold(list []string) []string {
 	var out []string
