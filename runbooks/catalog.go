@@ -41,6 +41,8 @@ type Runbook struct {
 	Description string // a paragraph or two, for `runbook show`
 	Workflow    string // the Temporal workflow type: workflows.PowerDownType and its like
 	Parameters  []Parameter
+	// Actions are those that its plans may have: what its account needs follows from them.
+	Actions []plan.Action
 	// Plan checks the parameters and makes the plan. A lab in a wrong state is no error: the plan has blockers then.
 	// Errors: *ParameterError, or a fault of the planner itself.
 	Plan func(Input) (plan.Plan, error)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
 	"nightshift/runbooks"
 )
 
@@ -18,6 +19,8 @@ func TestCatalog(t *testing.T) {
 		require.Equal(t, types[r.Name], r.Workflow)
 		require.NotEmpty(t, r.Summary)
 		require.NotEmpty(t, r.Description)
+		_, known := plan.RightsOf(r.Actions)
+		require.True(t, known && len(r.Actions) > 0, "which rights does %s need?", r.Name)
 	}
 	require.Equal(t, inventory.RunbookNames(), names)
 	_, ok := runbooks.Lookup("make-coffee")

@@ -44,6 +44,9 @@ func (f *fixture) plan(t *testing.T, name string) plan.Plan {
 	p, err := r.Plan(f.input())
 	require.NoError(t, err)
 	require.NoError(t, p.Validate())
+	for _, s := range p.Steps {
+		require.Contains(t, r.Actions, s.Action, "the runbook does not say that it does this: nobody would be told which rights it needs")
+	}
 	return p
 }
 

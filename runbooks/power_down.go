@@ -21,6 +21,8 @@ func powerDown() Runbook {
 			"What the lab stands on (provides: in the lab file) goes down last: vCenter, identity, time, DNS, and the guests that serve datastores; without a vCenter, through their hosts' own APIs. " +
 			"What is kept (keep: true, the keep tag, self) and what is not in the lab file is not touched.",
 		Workflow: "PowerDown",
+		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.RememberRunning, plan.RecordLab, plan.SuspendSetting, plan.ShutdownGuest,
+			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.Join},
 		Parameters: append(scopeParameters(),
 			Parameter{Name: paramKeysOutside, Type: TypeBool, Default: "false",
 				Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"},

@@ -22,6 +22,8 @@ func powerUp() Runbook {
 			"Where the vCenter went down with the lab, what the lab stands on (provides: in the lab file) comes first, through its hosts' own APIs: " +
 			"the guests that serve datastores, DNS, time, identity, keys, and the vCenter itself; all other hosts and guests are known from what it told before it went down.",
 		Workflow: "PowerUp",
+		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.ForgetRunning, plan.SettleDebt, plan.PowerOnGuest, plan.CheckGuest, plan.ExitMaintenance,
+			plan.PowerOnHost, plan.AwaitHost, plan.AwaitDatastores, plan.AwaitVCenter, plan.StartApplication, plan.Join},
 		Parameters: append([]Parameter{
 			{Name: paramTag, Type: TypeString, Help: "start the guests that bear this vSphere tag, and those that they need, instead of what ran before"},
 		}, scopeParameters()...),

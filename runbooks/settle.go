@@ -13,6 +13,7 @@ func settle() Runbook {
 		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), and which hosts it puts into maintenance mode, before it does so, and power-up gives it back. " +
 			"Settle gives back what is still owed, where hosts are connected, and does nothing else.",
 		Workflow: "Settle",
+		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance},
 		Plan:     planSettle,
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
+	"nightshift/runbooks"
 )
 
 // checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
@@ -58,28 +60,28 @@ func loginText(r endpoint.Resolved, t inventory.TLS) string {
 	return who + ", " + by
 }
 
-// rights compares what the account may do with what nightshift needs, on every object of a kind.
+// rights compares what the account may do with what the runbooks need, on every object of a kind.
 func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.VCenter, v inventory.VCenter) {
-	on := map[string][]string{vsphere.OnRoot: {client.Root()}}
+	on := map[string][]string{plan.OnRoot: {client.Root()}}
 	name := map[string]string{client.Root(): "the vCenter"}
 	add := func(kind, ref, title string) {
 		on[kind] = append(on[kind], ref)
 		name[ref] = title
 	}
 	for _, x := range seen.Clusters {
-		add(vsphere.OnCluster, x.Ref, "cluster "+x.Name)
+		add(plan.OnCluster, x.Ref, "cluster "+x.Name)
 	}
 	for _, x := range seen.Hosts {
-		add(vsphere.OnHost, x.Ref, "host "+x.Name)
+		add(plan.OnHost, x.Ref, "host "+x.Name)
 	}
 	for _, x := range seen.Guests {
 		if !x.Template && !x.VCLS {
-			add(vsphere.OnGuest, x.Ref, "guest "+x.Name)
+			add(plan.OnGuest, x.Ref, "guest "+x.Name)
 		}
 	}
-	wanted, optional := map[string][]string{}, map[string]bool{}
-	for _, p := range vsphere.Privileges() {
-		optional[p.ID] = p.Optional
+	needed := rolePrivileges(runbooks.Catalog())
+	wanted := map[string][]string{}
+	for _, p := range needed {
 		for _, ref := range on[p.On] {
 			wanted[ref] = append(wanted[ref], p.ID)
 		}
@@ -89,26 +91,30 @@ func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.V
 		c.fail("rights", err)
 		return
 	}
-	c.missing(missing, name, optional, v.User)
+	c.missing(needed, on, missing, name, v.User)
 }
 
-// missing sums up by right, as one right that lacks everywhere is one thing to do.
-func (c *checks) missing(missing map[string][]string, name map[string]string, optional map[string]bool, user string) {
-	by := map[string][]string{}
-	for ref, ids := range missing {
-		for _, id := range ids {
-			by[id] = append(by[id], name[ref])
+// missing sums up by right, as one right that lacks everywhere is one thing to do, and says which runbooks need it.
+func (c *checks) missing(needed []rolePrivilege, on, missing map[string][]string, name map[string]string, user string) {
+	before := len(c.rows)
+	for _, p := range needed {
+		var where []string
+		for _, ref := range on[p.On] {
+			if contains(missing[ref], p.ID) {
+				where = append(where, name[ref])
+			}
 		}
+		if len(where) == 0 {
+			continue
+		}
+		state, without := checkFail, "cannot"
+		if p.Optional {
+			state, without = checkWarn, "could not"
+		}
+		c.add(state, "rights", "give the role of "+user+" the privilege "+p.ID+" (nightshift lab role)", "%s is missing on %s: without it %s %s %s",
+			p.ID, some(where), join(p.Runbooks), without, p.For)
 	}
-	if len(by) == 0 {
+	if len(c.rows) == before {
 		c.ok("rights", "%s may do everything that runs need", user)
-		return
-	}
-	for _, id := range sortedKeys(by) {
-		state := checkFail
-		if optional[id] {
-			state = checkWarn
-		}
-		c.add(state, "rights", "give the role of "+user+" the privilege "+id, "%s is missing on %s", id, some(by[id]))
 	}
 }

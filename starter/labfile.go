@@ -44,7 +44,7 @@ func (a *app) loadLab() (*inventory.Lab, error) {
 		p.path = w.LabFile
 	}
 	if p.path == "" {
-		return nil, fmt.Errorf("there is no lab file: name one with --lab FILE or NIGHTSHIFT_LAB, or write ./lab.yaml (see the examples; `nightshift demo` needs none)")
+		return nil, fmt.Errorf("there is no lab file: name one with --lab FILE or NIGHTSHIFT_LAB, or write ./lab.yaml (`nightshift lab import` writes a first one; `nightshift demo` needs none)")
 	}
 	lab, err := inventory.Load(p.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -81,6 +81,10 @@ func (w *writer) said(indent int, key string, list []said) {
 const mostGuests = 8
 
 func (d *draft) writeGroups(w *writer) {
+	tags, folders := d.byTag(), d.byFolder()
+	if len(d.groups)+len(tags) == 0 && len(folders) < 2 {
+		return
+	}
 	w.heading("Groups of guests, to name them together in after: as \"group:NAME\".")
 	indent := 0
 	if len(d.groups) > 0 {
@@ -92,7 +96,10 @@ func (d *draft) writeGroups(w *writer) {
 			w.said(4, "after", x.after)
 		}
 	}
-	d.proposeGroups(w, indent)
+	d.proposeGroups(w, indent, tags)
+	if len(folders) > 1 {
+		w.folders(indent, folders)
+	}
 }
 
 func (w *writer) members(indent int, key string, list []string) {
@@ -106,45 +113,59 @@ func (w *writer) members(indent int, key string, list []string) {
 	}
 }
 
-// proposeGroups proposes one for each tag, and tells the folders.
-func (d *draft) proposeGroups(w *writer, indent int) {
-	tags, folders := map[string][]string{}, map[string][]string{}
+// byTag are the names of guests by tag, but for those tags that have a meaning of their own.
+func (d *draft) byTag() map[string][]string {
+	tags := map[string][]string{}
 	for _, g := range d.guests {
 		for _, t := range g.Tags {
 			tags[t] = append(tags[t], g.Name)
 		}
-		folders[g.Folder] = append(folders[g.Folder], g.Name)
 	}
 	delete(tags, "KeepOn")
 	delete(tags, "StartUp")
-	if len(tags) > 0 {
-		w.remark(indent, "? The tags in use. Does one of these groups start after another (after: [\"group:NAME\"])?")
+	return tags
+}
+
+func (d *draft) byFolder() map[string][]string {
+	folders := map[string][]string{}
+	for _, g := range d.guests {
+		folders[g.Folder] = append(folders[g.Folder], g.Name)
 	}
+	return folders
+}
+
+// proposeGroups proposes one for each tag.
+func (d *draft) proposeGroups(w *writer, indent int, tags map[string][]string) {
+	if len(tags) == 0 {
+		return
+	}
+	w.remark(indent, "? The tags in use. Does one of these groups start after another (after: [\"group:NAME\"])?")
 	taken := map[string]bool{}
 	for _, x := range d.groups {
 		taken[x.name] = true
 	}
-	if indent == 0 && len(tags) > 0 {
+	if indent == 0 {
 		w.proposal(0, "groups:")
 	}
 	pad := strings.Repeat(" ", 2-indent)
 	for _, t := range sortedKeys(tags) {
 		if nameable(t) {
-			w.proposal(indent, pad+"- {name: "+quoted(unused(taken, plain(t, "tag")))+", tag: "+quoted(t)+"} # "+count(len(tags[t]), "guest")+": "+some(tags[t]))
+			name := unused(taken, plain(t, "tag"))
+			w.proposal(indent, pad+"- {name: "+quoted(name)+", tag: "+quoted(t)+"} # "+count(len(tags[t]), "guest")+": "+some(tags[t]))
 		}
-	}
-	if len(folders) < 2 {
-		return
-	}
-	w.remark(indent, "By folder:")
-	for i, f := range sortedKeys(folders) {
-		if i == mostFolders {
-			w.comment(indent, "  and %s more", count(len(folders)-mostFolders, "folder"))
-			break
-		}
-		w.comment(indent, "  %s: %s: %s", cmp.Or(f, "(none)"), count(len(folders[f]), "guest"), some(folders[f]))
 	}
 }
 
 // mostFolders is how many are told.
 const mostFolders = 40
+
+func (w *writer) folders(indent int, folders map[string][]string) {
+	w.remark(indent, "By folder:")
+	for i, f := range sortedKeys(folders) {
+		if i == mostFolders {
+			w.proposal(indent, "  and "+count(len(folders)-mostFolders, "folder")+" more")
+			break
+		}
+		w.proposal(indent, "  "+cmp.Or(f, "(none)")+": "+count(len(folders[f]), "guest")+": "+some(folders[f]))
+	}
+}

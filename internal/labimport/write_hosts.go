@@ -84,7 +84,7 @@ func (d *draft) writeHost(w *writer, h *host, ownBMC bool) {
 		w.remark(4, "To let it go down, too: take keep: true out here and at these guests, and give its own API, which is needed without the vCenter:")
 		w.proposal(4, `esxi: {url: "`+h.apiURL()+`", user: root, password: env:ESXI_PASSWORD}`)
 	case !known:
-		w.line(4, "keep: true", "? vCenter does not know its controller: say where it is, and take keep: true out, if it may be switched off")
+		w.line(4, "keep: true", "? vCenter knows no BMC of it: say where it is, and take this out, if it may be switched off")
 	}
 	if !known {
 		w.proposal(4, `bmc: {url: "https://BMC-OF-`+h.name+`", user: root, password: env:BMC_PASSWORD}`)

@@ -21,12 +21,12 @@ func (p Plan) Mermaid() string {
 	}
 	b.WriteString("flowchart LR\n")
 	if len(p.Steps) == 0 {
-		fmt.Fprintf(&b, "  s0[%s]\n", label(p.Title))
+		fmt.Fprintf(&b, "  s0[%s]\n", MermaidLabel(p.Title))
 	}
 	for i, name := range names {
-		fmt.Fprintf(&b, "  subgraph g%d[%s]\n", i+1, label(name))
+		fmt.Fprintf(&b, "  subgraph g%d[%s]\n", i+1, MermaidLabel(name))
 		for _, s := range groups[name] {
-			fmt.Fprintf(&b, "    %s[%s]\n", node[s.ID], label(s.Title))
+			fmt.Fprintf(&b, "    %s[%s]\n", node[s.ID], MermaidLabel(s.Title))
 		}
 		b.WriteString("  end\n")
 	}
@@ -46,8 +46,8 @@ func (p Plan) Mermaid() string {
 	return b.String()
 }
 
-// label quotes a text: Mermaid reads entities with # in quotes, and HTML and Markdown where these are not escaped.
-func label(s string) string {
+// MermaidLabel quotes a text: Mermaid reads entities with # in quotes, and HTML and Markdown where these are not escaped.
+func MermaidLabel(s string) string {
 	s = strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;", "\n", " ", "\r", " ").Replace(s)
 	if s == "" {
 		s = " "

@@ -13,48 +13,6 @@ import (
 	"nightshift/internal/fault"
 )
 
-// What a privilege must be held on.
-const (
-	OnGuest   = "guest"
-	OnHost    = "host"
-	OnCluster = "cluster"
-	OnRoot    = "root" // the vCenter itself: its root folder
-)
-
-// A Privilege that a verb of the Client needs.
-type Privilege struct {
-	Verb string // "ShutdownGuest"
-	On   string // OnGuest …
-	ID   string // as vSphere names it: "VirtualMachine.Interact.PowerOff"
-	// Optional ones are for reading more; without them the rest works.
-	Optional bool
-}
-
-// Privileges lists what the account of nightshift needs, by verb.
-func Privileges() []Privilege {
-	return []Privilege{
-		{Verb: "Inspect", On: OnRoot, ID: "System.View"},
-		{Verb: "Inspect", On: OnRoot, ID: "System.Read"},
-		{Verb: "Inspect", On: OnRoot, ID: "Global.Licenses", Optional: true},
-		{Verb: "ShutdownGuest", On: OnGuest, ID: "VirtualMachine.Interact.PowerOff"},
-		{Verb: "PowerOffGuest", On: OnGuest, ID: "VirtualMachine.Interact.PowerOff"},
-		{Verb: "SuspendGuest", On: OnGuest, ID: "VirtualMachine.Interact.Suspend", Optional: true},
-		{Verb: "PowerOnGuest", On: OnGuest, ID: "VirtualMachine.Interact.PowerOn"},
-		{Verb: "EnterMaintenance", On: OnHost, ID: "Host.Config.Maintenance"},
-		{Verb: "ExitMaintenance", On: OnHost, ID: "Host.Config.Maintenance"},
-		{Verb: "ShutdownHost", On: OnHost, ID: "Host.Config.Maintenance"},
-		{Verb: "SetHA", On: OnCluster, ID: "Host.Inventory.EditCluster"},
-		{Verb: "SetDRSLevel", On: OnCluster, ID: "Host.Inventory.EditCluster"},
-		{Verb: "SetDPM", On: OnCluster, ID: "Host.Inventory.EditCluster"},
-		{Verb: "SetVCLS", On: OnRoot, ID: "Global.Settings"},
-		{Verb: "SetMark", On: OnRoot, ID: "Global.ManageCustomFields"},
-		{Verb: "SetMark", On: OnRoot, ID: "Global.SetCustomField"},
-		{Verb: "SetClusterNote", On: OnRoot, ID: "Global.ManageCustomFields", Optional: true},
-		{Verb: "SetClusterNote", On: OnCluster, ID: "Global.SetCustomField", Optional: true},
-		{Verb: "Rescan", On: OnHost, ID: "Host.Config.Storage", Optional: true},
-	}
-}
-
 // MissingPrivileges asks which of the wanted privileges (ids by Ref) the account does not have. A Ref without missing
 // ones is not in the answer.
 func (c *Client) MissingPrivileges(ctx context.Context, wanted map[string][]string) (map[string][]string, error) {
