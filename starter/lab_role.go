@@ -98,7 +98,8 @@ func runLabRole(a *app, o roleOptions, names []string) error {
 	for _, line := range powercli {
 		a.printf("  %s\n", line)
 	}
-	a.printf("\nTags are read through global permissions where vCenter keeps them apart: `nightshift lab check` says whether they can be read.\n")
+	a.printf("\nTags are not below the vCenter: for guests to be kept or started by tag, give the user the role Read-only as a global\n")
+	a.printf("permission, too (Administration, Access Control, Global Permissions). Without it no tag is seen, and none is missed.\n")
 	return nil
 }
 
