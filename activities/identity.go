@@ -60,15 +60,17 @@ func (a *Activities) mustStay(ctx context.Context, vcenter, direct string, g liv
 }
 
 // kept says why nightshift neither switches the guest off nor on; empty: it may.
-func (a *Activities) kept(vcenter string, g live.Guest) string {
-	entry, _ := a.lab.Guest(vcenter, g.Name, g.UUID)
-	switch a.lab.Keeps(g.Name, entry, g.Tags) {
+func (a *Activities) kept(vcenter string, g live.Guest) string { return keptBy(a.lab, vcenter, g) }
+
+func keptBy(lab *inventory.Lab, vcenter string, g live.Guest) string {
+	entry, _ := lab.Guest(vcenter, g.Name, g.UUID)
+	switch lab.Keeps(g.Name, entry, g.Tags) {
 	case inventory.KeepSelf:
 		return "is the one that nightshift runs in"
 	case inventory.KeepEntry:
 		return "is kept by the lab file"
 	case inventory.KeepTag:
-		return "bears the tag " + a.lab.Tags.Keep
+		return "bears the tag " + lab.Tags.Keep
 	}
 	if g.Template || g.VCLS {
 		return "belongs to vSphere itself"

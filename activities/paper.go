@@ -43,7 +43,7 @@ func (a *Activities) writePaper(ctx context.Context, c plan.Call, got live.VCent
 		p.vcs[v.Name] = other
 	}
 	path := filepath.Join(a.papers, "restore-"+a.lab.Lab+".txt")
-	return path, writeFile(path, p.manual(c.Run, a.kept).Text())
+	return path, writeFile(path, p.manual(c.Run, time.Now()).Text())
 }
 
 // writeFile puts a whole file in the place of an earlier one: who reads it never sees half of it.
@@ -80,10 +80,13 @@ type paper struct {
 	lab  *inventory.Lab
 	book ledger.State
 	vcs  map[string]live.VCenter // by name in the lab file
+	// Of what only a plan tells: the settings of clusters, by vCenter, and the guests in the order in which to start them, by UUID.
+	taken map[string][]report.ManualCluster
+	place map[string]int
 }
 
-func (p paper) manual(run string, kept func(vcenter string, g live.Guest) string) report.Manual {
-	m := report.Manual{Lab: p.lab.Lab, Run: run, At: time.Now(), Hosts: p.hosts(), Clusters: p.clusters()}
+func (p paper) manual(run string, at time.Time) report.Manual {
+	m := report.Manual{Lab: p.lab.Lab, Run: run, At: at, Hosts: p.hosts(), Clusters: p.clusters()}
 	for _, v := range p.lab.VCenters {
 		one := report.ManualVCenter{Name: v.Name, URL: v.URL}
 		if g, ok := p.lab.VCenterGuest(v.Name); ok {
@@ -92,7 +95,7 @@ func (p paper) manual(run string, kept func(vcenter string, g live.Guest) string
 		m.VCenters = append(m.VCenters, one)
 	}
 	for _, g := range p.startOrder() {
-		m.Guests = append(m.Guests, p.guest(g, kept(g.vc.Name, g.Guest) != ""))
+		m.Guests = append(m.Guests, p.guest(g, keptBy(p.lab, g.vc.Name, g.Guest) != ""))
 	}
 	return m
 }
@@ -147,6 +150,7 @@ func (p paper) owes(endpoint, ref string, s plan.Setting) bool {
 // clusters lists the settings as they were: what is owed already counts more than what is set now.
 func (p paper) clusters() (list []report.ManualCluster) {
 	for _, v := range p.lab.VCenters {
+		list = append(list, p.taken[v.Name]...)
 		for _, c := range p.vcs[v.Name].Clusters {
 			vcls := "default"
 			if c.VCLS != nil {
@@ -213,7 +217,7 @@ func (p paper) guests() (list []*paperGuest) {
 func (p paper) startOrder() []*paperGuest {
 	all := p.guests()
 	slices.SortStableFunc(all, func(a, b *paperGuest) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(p.place[a.UUID], p.place[b.UUID]), cmp.Compare(a.Name, b.Name))
 	})
 	var out []*paperGuest
 	seen := map[*paperGuest]bool{}

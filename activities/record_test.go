@@ -181,7 +181,7 @@ func TestThePageHasTheStartOrder(t *testing.T) {
 			Guests: []live.Guest{guest("a-web", "h1"), guest("m-base", "h1"), guest("nas", "h2"), guest("vcsa", "h2"), guest("z-db", "h1"), {Name: "off", UUID: "u-off"}, {Name: "ran", UUID: "u-ran", Host: "h9"}}}},
 		book: ledger.State{Memory: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "U-RAN"}}},
 	}
-	m := p.manual("run-1", func(string, live.Guest) string { return "" })
+	m := p.manual("run-1", time.Now())
 	var guests, hosts []string
 	for _, g := range m.Guests {
 		guests = append(guests, g.Name)
@@ -194,7 +194,7 @@ func TestThePageHasTheStartOrder(t *testing.T) {
 	require.True(t, m.Hosts[1].Maintenance)
 	require.Equal(t, "unknown", m.Guests[5].Host)
 	p.book.Debts = []plan.Debt{{ID: plan.DebtID("vc1", "h1", plan.Maintenance), Was: "false"}}
-	require.False(t, p.manual("run-1", func(string, live.Guest) string { return "" }).Hosts[1].Maintenance, "that was nightshift")
+	require.False(t, p.manual("run-1", time.Now()).Hosts[1].Maintenance, "that was nightshift")
 }
 
 // A vCenter that is away is told as it was recorded, where it runs in this lab; else it is an error.

@@ -9,15 +9,31 @@ import (
 )
 
 func newReportCommand(a *app) *cobra.Command {
-	all := false
+	all, manual := false, false
 	c := &cobra.Command{
-		Use:   "report RUN",
+		Use:   "report RUN | --manual [RUN]",
 		Short: "What a run did, when, by whom, and what is left",
 		Long: `Tell what a run did, when and by whom, what was decided on the way, what is half done, undone or untouched, and which
-command goes on from there. RUN is its id, or "latest". It works for runs under way too. The exit code is the run's.`,
-		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
-		RunE: func(c *cobra.Command, args []string) error { return runReport(c.Context(), a, args[0], all) },
+command goes on from there. RUN is its id, or "latest". It works for runs under way too. The exit code is the run's.
+
+With --manual it prints, for paper, what a person would do by hand to bring up again what a power-down takes down: hosts and
+guests in their order, where the files lie, the settings of clusters. It is there as soon as the run has a plan, needs no
+vCenter, and is of the last power-down where RUN is left out.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if manual {
+				return atMost(1)(c, args)
+			}
+			return wants("RUN")(c, args)
+		},
+		ValidArgsFunction: a.completeRun,
+		RunE: func(c *cobra.Command, args []string) error {
+			if manual {
+				return runReportManual(c.Context(), a, firstOf(args...))
+			}
+			return runReport(c.Context(), a, args[0], all)
+		},
 	}
+	c.Flags().BoolVar(&manual, "manual", false, "the page of what a person would do by hand, for paper")
 	c.Flags().BoolVar(&all, "all", false, "every step, where a long list is folded by group")
 	c.AddCommand(newReportVerifyCommand(a))
 	return c

@@ -169,6 +169,9 @@ func (s Step) Changes() bool {
 	return true
 }
 
+// TakesDown reports whether the step switches a machine off that somebody has to bring up again.
+func (s Step) TakesDown() bool { return s.Action == ShutdownGuest || s.Action == ShutdownHost }
+
 // Waits reports whether the step only looks until something is as it should be: it may be left at any time, and begun
 // again, and nothing is lost but the time when it began.
 func (s Step) Waits() bool {

@@ -10,51 +10,59 @@ import (
 // A Manual is what a person needs to know to bring a lab up without nightshift: it lies beside nightshift's own state,
 // where it can be read when neither the vCenter nor nightshift runs. It holds no passwords.
 type Manual struct {
-	Lab      string
-	Run      string // workflow id of the run before which it was written
-	At       time.Time
-	VCenters []ManualVCenter
-	Hosts    []ManualHost    // in the order in which to switch them on
-	Guests   []ManualGuest   // in the order in which to start them
-	Clusters []ManualCluster // with what they have to get back
+	Lab      string          `json:"lab"`
+	Run      string          `json:"run"` // workflow id of the run before which it was written
+	At       time.Time       `json:"at"`
+	VCenters []ManualVCenter `json:"vcenters"`
+	Hosts    []ManualHost    `json:"hosts"`    // in the order in which to switch them on
+	Guests   []ManualGuest   `json:"guests"`   // in the order in which to start them
+	Clusters []ManualCluster `json:"clusters"` // with what they have to get back
 }
 
 // A ManualVCenter is a vCenter.
 type ManualVCenter struct {
-	Name, URL string
-	Guest     string // it runs in; empty: outside of the lab
+	Name  string `json:"name"`
+	URL   string `json:"url"`
+	Guest string `json:"guest,omitempty"` // it runs in; empty: outside of the lab
 }
 
 // A ManualHost is a host of the lab.
 type ManualHost struct {
-	Name, VCenter string
-	Switch        string // how to switch it on: "BMC https://10.0.0.21", "Wake-on-LAN 00:11:22:33:44:55"; empty: its power button
-	ESXi          string // its own address
-	First         bool   // carries, or is, what the lab stands on
-	Kept          bool   // nightshift leaves it on
+	Name    string `json:"name"`
+	VCenter string `json:"vcenter"`
+	Switch  string `json:"switch,omitempty"` // how to switch it on: "BMC https://10.0.0.21", "Wake-on-LAN 00:11:22:33:44:55"; empty: its power button
+	ESXi    string `json:"esxi,omitempty"`   // its own address
+	First   bool   `json:"first,omitempty"`  // carries, or is, what the lab stands on
+	Kept    bool   `json:"kept,omitempty"`   // nightshift leaves it on
 	// Maintenance: it was in maintenance mode before nightshift came, and is to stay in it.
-	Maintenance bool
-	Provides    []string
+	Maintenance bool     `json:"maintenance,omitempty"`
+	Provides    []string `json:"provides,omitempty"`
 }
 
 // A ManualGuest is a guest that ran.
 type ManualGuest struct {
-	Name, VCenter, Host string
-	Path                string   // of its configuration file: "[datastore1] web01/web01.vmx"
-	Datastores          []string // names
-	Provides            []string // "datastore:shared01"; with any, it belongs to what the lab stands on
-	After               []string // guests that have to be up before
-	Kept                bool     // nightshift leaves it on
+	Name       string   `json:"name"`
+	VCenter    string   `json:"vcenter"`
+	Host       string   `json:"host"`
+	Path       string   `json:"path,omitempty"`       // of its configuration file: "[datastore1] web01/web01.vmx"; empty: its vCenter stays, and knows
+	Datastores []string `json:"datastores,omitempty"` // names
+	Provides   []string `json:"provides,omitempty"`   // "datastore:shared01"; with any, it belongs to what the lab stands on
+	After      []string `json:"after,omitempty"`      // guests that have to be up before
+	Kept       bool     `json:"kept,omitempty"`       // nightshift leaves it on
 }
 
 // A ManualCluster is a cluster and its settings as they were.
 type ManualCluster struct {
-	Name, VCenter string
-	Settings      []ManualSetting
+	Name     string          `json:"name"`
+	VCenter  string          `json:"vcenter"`
+	Settings []ManualSetting `json:"settings"`
 }
 
 // A ManualSetting is a setting of a cluster and its value before nightshift changed it.
-type ManualSetting struct{ Name, Value string }
+type ManualSetting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // Text is the page, for people who may read it at night beside a rack.
 func (m Manual) Text() string {
@@ -143,7 +151,11 @@ func (p *page) maintenance(list []ManualHost) {
 
 func (p *page) guests(list []ManualGuest) {
 	for _, g := range list {
-		p.line("   [ ] %s%s on host %s: %s", g.Name, kept(g.Kept), g.Host, g.Path)
+		where := ""
+		if g.Path != "" { // of a vCenter that stays nobody needs it
+			where = ": " + g.Path
+		}
+		p.line("   [ ] %s%s on host %s%s", g.Name, kept(g.Kept), g.Host, where)
 		if len(g.Datastores) > 0 {
 			p.line("       needs datastores %s", strings.Join(g.Datastores, ", "))
 		}

@@ -62,6 +62,9 @@ func (r Report) heading(w io.Writer) {
 	for _, k := range sortedKeys(r.Parameters) {
 		row("Parameter", k+"="+r.Parameters[k])
 	}
+	if slices.ContainsFunc(r.Steps, func(s Step) bool { return s.plan.TakesDown() }) && len(r.Blockers) == 0 {
+		row("By hand", "nightshift report --manual "+r.Run+" prints how to bring it up again without nightshift")
+	}
 	row("Link", r.Link)
 	findings(w, "Blockers", r.Blockers)
 	findings(w, "Warnings", r.Warnings)
