@@ -19,7 +19,7 @@ func (s *session) runID(ctx context.Context, arg string) (string, error) {
 	case "":
 		return s.onlyOpen(ctx)
 	case latest:
-		list, err := s.runs.List(ctx, s.lab, false, 1)
+		list, err := s.runs.List(ctx, s.lab, runFilter{limit: 1})
 		if err != nil {
 			return "", err
 		}
@@ -34,7 +34,7 @@ func (s *session) runID(ctx context.Context, arg string) (string, error) {
 // onlyOpen is the run under way, where there is exactly one.
 func (s *session) onlyOpen(ctx context.Context) (string, error) {
 	const few = 10
-	open, err := s.runs.List(ctx, s.lab, true, few)
+	open, err := s.runs.List(ctx, s.lab, runFilter{open: true, limit: few})
 	if err != nil {
 		return "", err
 	}

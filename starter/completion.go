@@ -73,7 +73,7 @@ func (a *app) completeSchedule(c *cobra.Command, args []string, _ string) ([]str
 
 func openRuns(ctx context.Context, s *session) (names []string) {
 	const many = 50
-	open, err := s.runs.List(ctx, s.lab, true, many)
+	open, err := s.runs.List(ctx, s.lab, runFilter{open: true, limit: many})
 	if err != nil {
 		return nil
 	}

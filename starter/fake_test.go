@@ -47,6 +47,7 @@ type fakeLab struct {
 	orders   []runapi.Record
 	answer   func(verb string, o runapi.Order) error
 	list     []runInfo
+	by       map[string]string // who asked for a run
 	infos    map[string]runInfo
 	state    ledger.State
 	changes  []ledger.Change
@@ -100,15 +101,17 @@ func (f *fakeLab) Order(_ context.Context, _, verb string, o runapi.Order) (runa
 	return f.script[min(f.looks, len(f.script)-1)], nil
 }
 
-func (f *fakeLab) List(_ context.Context, _ string, open bool, _ int) ([]runInfo, error) {
+func (f *fakeLab) List(_ context.Context, _ string, filter runFilter) ([]runInfo, error) {
 	var out []runInfo
 	for _, r := range f.list {
-		if r.Open || !open {
+		if filter.lets(r) {
 			out = append(out, r)
 		}
 	}
-	return out, nil
+	return filter.newest(out), nil
 }
+
+func (f *fakeLab) By(_ context.Context, id string) (string, error) { return f.by[id], nil }
 
 func (f *fakeLab) Info(_ context.Context, id string) (runInfo, error) {
 	if r, ok := f.infos[id]; ok {

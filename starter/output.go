@@ -12,8 +12,10 @@ import (
 )
 
 // writeJSON prints one value, indented, as -o json does everywhere.
-func (a *app) writeJSON(v any) error {
-	e := json.NewEncoder(a.out)
+func (a *app) writeJSON(v any) error { return writeJSONTo(a.out, v) }
+
+func writeJSONTo(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)

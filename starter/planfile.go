@@ -23,17 +23,25 @@ func writePlanFile(path string, p plan.Plan) error {
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
-	if err != nil {
+	if err := replaceFile(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write the plan to %s: %w", path, err)
 	}
-	_, err = tmp.Write(append(b, '\n'))
+	return nil
+}
+
+// replaceFile writes a file whole, or leaves what was there.
+func replaceFile(path string, b []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".nightshift-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(b)
 	err = errors.Join(err, tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("write the plan to %s: %w", path, errors.Join(err, os.Remove(tmp.Name())))
+		return errors.Join(err, os.Remove(tmp.Name()))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ const manyRuns = 200
 
 // lastPowerDown is the newest run of power-down that has a plan with something to do.
 func (s *session) lastPowerDown(ctx context.Context) (string, error) {
-	list, err := s.runs.List(ctx, s.lab, false, manyRuns)
+	list, err := s.runs.List(ctx, s.lab, runFilter{limit: manyRuns})
 	if err != nil {
 		return "", err
 	}

@@ -82,7 +82,7 @@ func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
 		return st, err
 	}
 	st.Held = st.Ledger.Held(a.now())
-	open, err := s.runs.List(ctx, s.lab, true, 50)
+	open, err := s.runs.List(ctx, s.lab, runFilter{open: true, limit: 50})
 	if err != nil {
 		return st, err
 	}

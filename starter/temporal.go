@@ -69,8 +69,10 @@ type reader interface {
 	Plan(ctx context.Context, id string) (*plan.Plan, error)
 	// Proposal is the new plan that waits for an approval while the run goes on; nil: none.
 	Proposal(ctx context.Context, id string) (*plan.Plan, error)
-	// List is the newest runs of the lab, newest first; open ones only where asked for.
-	List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error)
+	// List is the newest runs of the lab that the filter lets through, newest first.
+	List(ctx context.Context, lab string, f runFilter) ([]runInfo, error)
+	// By says who asked for a run, as claimed.
+	By(ctx context.Context, id string) (string, error)
 	// Info is what Temporal knows about a run.
 	Info(ctx context.Context, id string) (runInfo, error)
 }
@@ -89,6 +91,8 @@ type runInfo struct {
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Open    bool      `json:"open"`
+	Target  string    `json:"target,omitempty"` // the lab, or the cluster that it was about
+	By      string    `json:"by,omitempty"`     // who asked for it, as claimed; only where it was read
 	// FirstRun is the Temporal run id of the first run of the chain.
 	FirstRun string `json:"firstRun"`
 	Link     string `json:"link,omitempty"`

@@ -110,34 +110,59 @@ func statusWord(s enums.WorkflowExecutionStatus) string {
 	return "failed"
 }
 
-// List reads Temporal's visibility. A chain of runs is one run to people.
-func (t *temporalRuns) List(ctx context.Context, lab string, open bool, limit int) ([]runInfo, error) {
+// mostListed bounds how many runs of Temporal's list are read.
+const mostListed = 20_000
+
+// List reads Temporal's visibility. A chain of runs is one run to people. All that match are read, as the list has no order
+// that one could rely on: SQLite's knows no ORDER BY.
+func (t *temporalRuns) List(ctx context.Context, lab string, f runFilter) ([]runInfo, error) {
 	q := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s')", plan.TaskQueue(lab),
-		strings.Join(workflowTypes(), "','"))
-	if open {
-		q += " AND ExecutionStatus = 'Running'"
-	} else {
-		q += " AND ExecutionStatus != 'ContinuedAsNew'"
-	}
+		strings.Join(workflowTypes(), "','")) + f.query()
 	var list []runInfo
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for token := []byte(nil); ; {
 		r, err := t.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Namespace: t.namespace, Query: q, PageSize: int32(min(max(limit, 1), 1000)), NextPageToken: token})
+			Namespace: t.namespace, Query: q, PageSize: 1000, NextPageToken: token})
 		if err != nil {
 			return nil, fmt.Errorf("list the runs of lab %s: %w", lab, err)
 		}
 		for _, e := range r.GetExecutions() {
-			if info := describe(e); !seen[info.Run] && len(list) < limit {
-				seen[info.Run] = true
-				list = append(list, info)
+			info := describe(e)
+			if !f.lets(info) {
+				continue
 			}
+			if i, twice := seen[info.Run]; twice {
+				if info.Started.After(list[i].Started) { // the id was used again: the later one counts
+					list[i] = info
+				}
+				continue
+			}
+			seen[info.Run] = len(list)
+			list = append(list, info)
 		}
 		token = r.GetNextPageToken()
-		if len(token) == 0 || len(list) >= limit {
-			return list, nil
+		if len(token) == 0 || len(list) >= mostListed {
+			return f.newest(list), nil
 		}
 	}
+}
+
+// By reads what the run was started with: the first event of its history, for which no worker is needed.
+func (t *temporalRuns) By(ctx context.Context, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	r, err := t.client.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace: t.namespace, Execution: &common.WorkflowExecution{WorkflowId: id}, MaximumPageSize: 1})
+	if err != nil {
+		return "", fmt.Errorf("read how run %s was started: %w", id, err)
+	}
+	var p runapi.Params
+	for _, e := range r.GetHistory().GetEvents() {
+		if args := e.GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads(); len(args) > 0 {
+			err = converter.GetDefaultDataConverter().FromPayload(args[0], &p)
+		}
+	}
+	return p.By, err
 }
 
 func (t *temporalRuns) Info(ctx context.Context, id string) (runInfo, error) {
@@ -160,6 +185,7 @@ func describe(e *workflowpb.WorkflowExecutionInfo) runInfo {
 		Runbook:  attribute(e, "Runbook"),
 		Started:  e.GetStartTime().AsTime(),
 		FirstRun: e.GetFirstRunId(),
+		Target:   attribute(e, "Target"),
 	}
 	if info.Runbook == "" {
 		info.Runbook = e.GetType().GetName()

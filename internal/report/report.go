@@ -62,6 +62,24 @@ type Report struct {
 	Warnings []plan.Finding `json:"warnings"`
 	// OnPurpose is what the plan left alone.
 	OnPurpose []plan.Finding `json:"onPurpose"`
+	// Owed are the lab's open debts when the run ended: what is switched off, and to be given back.
+	Owed []plan.Debt `json:"owed"`
+	// Path is the chain that determined when the run ended; empty while it is under way.
+	Path []Link `json:"path"`
+	// Reality holds the plan against what came of it; nil before there is a plan, and where nothing was done.
+	Reality *Reality `json:"reality,omitempty"`
+	// Power is what the servers took before and after, as far as they are metered.
+	Power *plan.Power `json:"power,omitempty"`
+	// Saved is told by a power-up: what the lab saved since it went down. The caller fills it in.
+	Saved *Saved `json:"saved,omitempty"`
+	// LabHash is that of the lab file of which the plan was made, Versions are those of what took part.
+	LabHash  string            `json:"labHash,omitempty"`
+	Versions map[string]string `json:"versions,omitempty"`
+	// Runs are the Temporal runs that it took.
+	Runs int `json:"runs,omitempty"`
+	// Made is when the report was, and MadeBy by which nightshift: the caller fills that in.
+	Made   time.Time `json:"made"`
+	MadeBy string    `json:"madeBy,omitempty"`
 	// Next are the commands that go on from here, each with what it is good for.
 	Next []Command `json:"next"`
 }
@@ -93,7 +111,18 @@ type Step struct {
 	Forced string `json:"forced,omitempty"`
 	// Amended are the parameters that operators changed, as KEY=VALUE.
 	Amended []string `json:"amended,omitempty"`
-	plan    plan.Step
+	// Estimate is the plan's, in seconds.
+	Estimate float64 `json:"estimate,omitempty"`
+	// After is the id of the step for which it waited last, AfterWhy why (AfterNeed, AfterSlot), and Waited how many seconds it
+	// did though all that it needs was behind it.
+	After    string  `json:"after,omitempty"`
+	AfterWhy string  `json:"afterWhy,omitempty"`
+	Waited   float64 `json:"waited,omitempty"`
+	// Slot is the key of the plan's limits that was taken then.
+	Slot string `json:"slot,omitempty"`
+	// Critical steps are on the path that determined the end.
+	Critical bool `json:"critical,omitempty"`
+	plan     plan.Step
 }
 
 // A Command is something to type, and why.
@@ -113,6 +142,7 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 		Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
 		Amendments: list(s.Amendments), Proposal: s.Proposal, Stale: s.Stale,
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
+		Owed: list(s.Owed), Path: []Link{}, Power: s.Power, Versions: s.Versions, Runs: s.Runs, Made: now,
 	}
 	if r.Title == "" {
 		r.Title = r.Runbook + " of lab " + r.Lab
@@ -123,11 +153,15 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 	}
 	r.Seconds = max(0, end.Sub(s.Started).Round(100*time.Millisecond).Seconds())
 	if p != nil {
-		r.Parameters, r.OnPurpose = p.Parameters, list(p.Untouched)
+		r.Parameters, r.OnPurpose, r.LabHash = p.Parameters, list(p.Untouched), p.LabHash
 		r.Steps = steps(s, *p, now)
 		for i := range r.Steps {
 			r.Steps[i].Forced = forced(r.Steps[i].ID, r)
 			r.Steps[i].Amended = Amendments(r.Steps[i].ID, r.Orders)
+		}
+		r.trace(p)
+		if r.Counts.Done > 0 {
+			r.Reality = reality(r, *p)
 		}
 	}
 	r.Next = next(r)
@@ -152,7 +186,8 @@ func steps(s runapi.Sheet, p plan.Plan, now time.Time) []Step {
 	}
 	for i, st := range p.Steps {
 		o := Step{ID: st.ID, Title: st.Title, Group: st.Group, Target: st.Target.String(), State: state(s, i),
-			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID], plan: st}
+			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID],
+			Estimate: time.Duration(st.Estimate).Seconds(), plan: st}
 		switch {
 		case !o.Begun.IsZero() && !o.Ended.IsZero():
 			o.Seconds = o.Ended.Sub(o.Begun).Seconds()

@@ -26,6 +26,7 @@ func (r Report) text(w io.Writer, folded bool) {
 	r.heading(w)
 	r.stepsByState(w)
 	r.timeline(w, folded)
+	r.path(w)
 	r.history(w)
 	r.signatures(w)
 	findings(w, "Left alone on purpose", r.OnPurpose)
@@ -59,6 +60,12 @@ func (r Report) heading(w io.Writer) {
 	row("Outcome", r.verdict())
 	row("Steps", r.numbers())
 	row("Plan", plan.ShortHash(r.Hash))
+	if v := r.Reality; v != nil && v.Planned > 0 {
+		row("Estimate", fmt.Sprintf("%s for the steps, which took %s", took(v.Planned), took(v.Took)))
+	}
+	for _, line := range r.powerInWords() {
+		row("Power", line)
+	}
 	for _, k := range sortedKeys(r.Parameters) {
 		row("Parameter", k+"="+r.Parameters[k])
 	}
@@ -69,6 +76,26 @@ func (r Report) heading(w io.Writer) {
 	findings(w, "Blockers", r.Blockers)
 	findings(w, "Warnings", r.Warnings)
 	findings(w, "Left by the end-state check", r.Left)
+	var owed []string
+	for _, d := range r.Owed {
+		owed = append(owed, "  "+debt(d))
+	}
+	section(w, "Switched off, and to be given back", owed)
+}
+
+// path lists what determined the end.
+func (r Report) path(w io.Writer) {
+	var lines []string
+	for _, l := range r.Chain() {
+		line := fmt.Sprintf("  %s  %-8s %s", clock(l.Begun), took(l.Seconds), l.Title)
+		if l.Idle > late.Seconds() {
+			line += fmt.Sprintf(" (%s before it%s)", took(l.Idle), suffix(l.Why))
+		} else if l.Why != "" {
+			line += " (" + l.Why + ")"
+		}
+		lines = append(lines, line)
+	}
+	section(w, "What determined the end", lines)
 }
 
 func (r Report) verdict() string {
