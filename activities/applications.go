@@ -24,8 +24,10 @@ type application struct {
 	want    inventory.ApplicationState
 	argv    []string // the command that brings it about
 	limit   time.Duration
-	at      []*machine
-	told    *machine // who told the last status
+	// commands are those of the plan, as inventory.ApplicationCluster.Commands identifies them; empty: not known.
+	commands string
+	at       []*machine
+	told     *machine // who told the last status
 }
 
 // StopApplication stops an application cluster as one thing, before its members go down.
@@ -45,7 +47,7 @@ func (a *Activities) application(ctx context.Context, op plan.Action, c plan.Cal
 	}
 	defer s.close()
 	send := string(op)
-	return a.act(ctx, verb{op: op, call: c, tasks: s, read: s.read,
+	whole := verb{tasks: s, read: s.read,
 		first: func(context.Context, *seen) (string, error) { return send, s.guard() },
 		// Neither is harmless to repeat: a second start may come when somebody has stopped it by hand.
 		calls: map[string]call{send: {words: fmt.Sprintf("the command `%s` to %s", strings.Join(s.argv, " "), c.Target), limit: s.limit,
@@ -55,7 +57,18 @@ func (a *Activities) application(ctx context.Context, op plan.Action, c plan.Cal
 				// A tenth less: then its answer counts as lost, and the status alone decides.
 				return s.key(), s.told.send(ctx, s.key(), s.argv, s.limit-s.limit/10)
 			}}},
-	})
+	}
+	return a.act(ctx, verb{op: op, call: c, prepare: func(context.Context) (verb, error) { return whole, s.approved() }})
+}
+
+// approved refuses every command, also that for the status, where the lab file has others than the plan was made with: nobody
+// has said yes to them.
+func (s *application) approved() error {
+	if s.commands == "" || s.commands == s.cluster.Commands() {
+		return nil
+	}
+	return changed("the commands for %s, or the machines where they run, are not those of the plan any more: this nightshift was started with "+
+		"another lab file. Put that back and restart nightshift, or have it planned anew (`nightshift replan`)", s.call.Target)
 }
 
 func (a *Activities) applicationStep(c plan.Call, want inventory.ApplicationState) (*application, error) {
@@ -70,7 +83,7 @@ func (a *Activities) applicationStep(c plan.Call, want inventory.ApplicationStat
 	case c.Target.Name != p.Application:
 		return nil, refuse(fault.Invalid, "its target is %s, and its parameters name application cluster %s", c.Target, p.Application)
 	}
-	s := &application{a: a, call: c, cluster: x, want: want, argv: x.Stop, limit: time.Duration(p.Timeout)}
+	s := &application{a: a, call: c, cluster: x, want: want, argv: x.Stop, limit: time.Duration(p.Timeout), commands: p.Commands}
 	if want == inventory.ApplicationUp {
 		s.argv = x.Start
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -393,6 +394,46 @@ func TestApplicationsThatAreNotTouched(t *testing.T) {
 			c.bend(r, &call)
 			_, err := attemptOf(t, r.activities(), plan.StopApplication, call, nil)
 			requireType(t, err, c.kind)
+			require.Empty(t, r.Calls())
+		})
+	}
+}
+
+// A worker that was started with another lab file carries out no command of it that is not in the approved plan, not even to
+// ask how the cluster is: it asks for a new plan, or, where something was sent, for a person.
+func TestCommandsThatNobodyApproved(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit  func(*inventory.ApplicationCluster)
+		other bool
+	}{
+		"nothing":    {edit: func(*inventory.ApplicationCluster) {}},
+		"a time-out": {edit: func(a *inventory.ApplicationCluster) { a.Timeout *= 2 }},
+		"a login": {edit: func(a *inventory.ApplicationCluster) {
+			a.At[0].Password = inventory.SecretRef(strings.Replace(string(a.At[0].Password), "file:/", "file:/./", 1))
+		}},
+		"how it stops":  {func(a *inventory.ApplicationCluster) { a.Stop = append(a.Stop, "--force") }, true},
+		"how it starts": {func(a *inventory.ApplicationCluster) { a.Start = append(a.Start, "--force") }, true},
+		"what it is":    {func(a *inventory.ApplicationCluster) { a.Status = []string{"true"} }, true},
+		"what stopped":  {func(a *inventory.ApplicationCluster) { a.Stopped = append(a.Stopped, 9) }, true},
+		"where":         {func(a *inventory.ApplicationCluster) { a.At = a.At[1:] }, true},
+		"which machine": {func(a *inventory.ApplicationCluster) { a.At[0].HostKey = a.At[1].HostKey }, true},
+		"who":           {func(a *inventory.ApplicationCluster) { a.At[0].User = "toor" }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, call := newAppRig(t), appCall(time.Minute)
+			call.Params = plan.Encode(plan.ApplicationParams{Application: "pg", Timeout: plan.Duration(time.Minute), Commands: r.lab.ApplicationClusters[0].Commands()})
+			c.edit(&r.lab.ApplicationClusters[0])
+			out, err := attemptOf(t, r.activities(), plan.StopApplication, call, nil)
+			if !c.other {
+				require.NoError(t, err)
+				require.Equal(t, "stopped", r.state())
+				return
+			}
+			require.NoError(t, err)
+			require.Contains(t, out.Replan, "the commands for application cluster pg, or the machines where they run, are not those of the plan any more")
+			call.Memo = &plan.Memo{Intent: "the command", Phase: string(plan.StopApplication), At: time.Now()}
+			_, err = attemptOf(t, r.activities(), plan.StopApplication, call, nil)
+			requireType(t, err, Precondition)
 			require.Empty(t, r.Calls())
 		})
 	}

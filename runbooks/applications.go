@@ -92,7 +92,7 @@ func (b *builder) application(n *node, action plan.Action, id, verb string, need
 	timeout := n.app.Timeout
 	return b.add(plan.Step{ID: id + ":" + n.app.Name, Title: verb + n.set, Group: groupGuests, Action: action,
 		Target: plan.Target{Kind: plan.Application, Name: n.app.Name},
-		Params: plan.Encode(plan.ApplicationParams{Application: n.app.Name, Timeout: timeout}), Needs: needs,
+		Params: plan.Encode(plan.ApplicationParams{Application: n.app.Name, Timeout: timeout, Commands: n.app.Commands()}), Needs: needs,
 		Estimate: plan.Duration(takesApplication), Timeout: b.settled(time.Duration(timeout) + marginTask)})
 }
 

@@ -110,7 +110,8 @@ func TestScopeBlockers(t *testing.T) {
 }
 
 func TestApplicationsAreStoppedAsAWhole(t *testing.T) {
-	p := appLab().plan(t, runbooks.PowerDown)
+	lab := appLab()
+	p := lab.plan(t, runbooks.PowerDown)
 	all := before(p)
 	for _, g := range []string{"pg1", "pg2"} {
 		require.True(t, all["shutdown-guest:"+g]["stop-application:pg"], g)
@@ -118,7 +119,7 @@ func TestApplicationsAreStoppedAsAWhole(t *testing.T) {
 	require.True(t, all["stop-application:pg"]["shutdown-guest:app01"], "who needs one member needs the application")
 	require.True(t, all["stop-application:pg"]["remember-running"])
 	require.True(t, all["shutdown-guest:dc01"]["shutdown-guest:pg2"])
-	require.Equal(t, plan.ApplicationParams{Application: "pg", Timeout: 10 * minute}, params[plan.ApplicationParams](t, step(t, p, "stop-application:pg")))
+	require.Equal(t, plan.ApplicationParams{Application: "pg", Timeout: 10 * minute, Commands: lab.lab.ApplicationClusters[0].Commands()}, params[plan.ApplicationParams](t, step(t, p, "stop-application:pg")))
 
 	up := wentDown(t, appLab).plan(t, runbooks.PowerUp)
 	all = before(up)

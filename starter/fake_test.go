@@ -58,6 +58,8 @@ type fakeLab struct {
 	broken     error
 	taken      map[string]bool // ids of runs that were there before
 	onLook     func(n int)
+	pulse      string
+	pulses     int // how often it was asked for
 }
 
 func (f *fakeLab) Start(_ context.Context, _, id string, p runapi.Params) error {
@@ -85,6 +87,13 @@ func (f *fakeLab) Sheet(context.Context, string) (runapi.Sheet, error) {
 		return f.script[i], f.broken
 	}
 	return f.script[i], nil
+}
+
+func (f *fakeLab) Pulse(context.Context, string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pulses++
+	return f.pulse
 }
 
 func (f *fakeLab) Plan(context.Context, string) (*plan.Plan, error) { return f.plan, nil }

@@ -27,6 +27,10 @@ func poll(watched time.Duration) time.Duration {
 	return 3 * time.Second
 }
 
+// mostAge is how old a sheet may be that is shown again as the run's pulse is the same: only the sheet comes with what Temporal
+// knows of retries under way.
+const mostAge = 5 * time.Second
+
 // A follower watches one run.
 type follower struct {
 	app      *app
@@ -35,6 +39,10 @@ type follower struct {
 	progress progress
 	plan     *plan.Plan
 	planHash string
+	sheet    runapi.Sheet // as read last
+	outlook  *outlook     // of it
+	pulse    string       // of the run when it was read; empty: read it again
+	read     time.Time    // when; zero: it could not be
 	// until says when to stop looking, beside the end of the run.
 	until func(runapi.Sheet) bool
 }
@@ -46,7 +54,7 @@ func (f *follower) follow(ctx context.Context) (runapi.Sheet, error) {
 	began := f.app.now()
 	lost := time.Time{}
 	for {
-		s, err := f.session.runs.Sheet(ctx, f.run)
+		s, err := f.look(ctx)
 		var broken *brokenError
 		switch {
 		case ctx.Err() != nil:
@@ -80,13 +88,30 @@ func (f *follower) follow(ctx context.Context) (runapi.Sheet, error) {
 	}
 }
 
+// look reads the sheet, or, where that must be the same as before, only the pulse of the run: sheets of long plans are long.
+func (f *follower) look(ctx context.Context) (runapi.Sheet, error) {
+	now, pulse := f.app.now(), ""
+	if !f.read.IsZero() { // it answered
+		pulse = f.session.runs.Pulse(ctx, f.run)
+	}
+	if pulse != "" && pulse == f.pulse && now.Sub(f.read) < mostAge {
+		return f.sheet, nil
+	}
+	s, err := f.session.runs.Sheet(ctx, f.run)
+	f.sheet, f.outlook, f.read = s, &outlook{}, now
+	if f.pulse = pulse; err != nil { // asked before the sheet: what comes between is read with the next look
+		f.read = time.Time{}
+	}
+	return s, err
+}
+
 func (f *follower) show(ctx context.Context, s runapi.Sheet) {
 	if s.Hash != "" && f.planHash != s.Hash {
 		if p, err := f.session.runs.Plan(ctx, f.run); err == nil && p != nil {
 			f.plan, f.planHash = p, s.Hash
 		}
 	}
-	f.progress.Show(view{Run: f.run, Link: f.session.link(f.run), Plan: f.plan, Sheet: s, Now: f.app.now()})
+	f.progress.Show(view{Run: f.run, Link: f.session.link(f.run), Plan: f.plan, Sheet: s, Now: f.app.now(), outlook: f.outlook})
 }
 
 // toTheEnd follows a run and returns with its exit code. In a terminal a stuck run is watched on, as another window

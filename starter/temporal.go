@@ -65,6 +65,8 @@ type starter interface {
 type reader interface {
 	// Sheet is the run's state. For a run that Temporal closed without a result it comes with a *brokenError.
 	Sheet(ctx context.Context, id string) (runapi.Sheet, error)
+	// Pulse is another one whenever the state of the run may be; empty: it is closed, or does not tell.
+	Pulse(ctx context.Context, id string) string
 	// Plan is what the run carries out; nil before there is one.
 	Plan(ctx context.Context, id string) (*plan.Plan, error)
 	// Proposal is the new plan that waits for an approval while the run goes on; nil: none.

@@ -48,6 +48,14 @@ func (t *temporalRuns) Sheet(ctx context.Context, id string) (runapi.Sheet, erro
 	return s, broken
 }
 
+// Pulse asks the run while it is open.
+func (t *temporalRuns) Pulse(ctx context.Context, id string) (pulse string) {
+	if _, err := t.query(ctx, id, runapi.PulseQuery, true, &pulse); err != nil {
+		return "" // an older worker does not know it; what else is the matter, whoever reads the sheet is told
+	}
+	return pulse
+}
+
 // troubles adds to the notes of running steps why they were begun again: only Temporal knows of retries under way.
 func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet) {
 	if s.Running == 0 {

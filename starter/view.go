@@ -17,6 +17,15 @@ type view struct {
 	Plan  *plan.Plan // nil before there is one
 	Sheet runapi.Sheet
 	Now   time.Time
+
+	outlook *outlook // of the sheet, for all views of it; nil: none is kept
+}
+
+// An outlook is what view.left has told of a sheet: simulating a plan of thousands of steps takes a while.
+type outlook struct {
+	at   time.Time // when; zero: not yet
+	left time.Duration
+	ok   bool
 }
 
 // letter is the state of step i.
@@ -56,6 +65,17 @@ const stepBudget = 4
 // left is how long the rest of the run is likely to take: the plan without what is behind, under its limits, scaled by
 // how the estimates held so far. Steps that wait for a blocked one are not counted. False: nothing can be said.
 func (v view) left() (time.Duration, bool) {
+	if v.outlook == nil {
+		return v.simulated()
+	}
+	if v.outlook.at.IsZero() {
+		v.outlook.at = v.Now
+		v.outlook.left, v.outlook.ok = v.simulated()
+	}
+	return max(0, v.outlook.left-v.Now.Sub(v.outlook.at)), v.outlook.ok
+}
+
+func (v view) simulated() (time.Duration, bool) {
 	if v.Plan == nil || v.Sheet.Phase != runapi.PhaseExecute || len(v.Sheet.Steps) != len(v.Plan.Steps) {
 		return 0, false
 	}

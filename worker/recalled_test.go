@@ -186,7 +186,15 @@ func TestAnAbortedRunThatIsCancelledToo(t *testing.T) {
 	}
 	run := begin(t, c)
 	<-inLab
+	pulse := func() (s string) {
+		v, err := c.QueryWorkflow(t.Context(), "down", "", runapi.PulseQuery)
+		require.NoError(t, err)
+		require.NoError(t, v.Get(&s))
+		return s
+	}
+	before := pulse()
 	give(t, c, runapi.Abort)
+	require.NotEqual(t, before, pulse(), "the sheet is another")
 	until(t, "the step goes on", func() bool {
 		y.mu.Lock()
 		defer y.mu.Unlock()

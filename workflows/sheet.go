@@ -57,6 +57,13 @@ func (r *run) handleQueries(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, runapi.SheetQuery, func() (runapi.Sheet, error) { return r.sheet(), nil }); err != nil {
 		return err
 	}
+	// What a run knows changes with its workflow tasks alone.
+	if err := workflow.SetQueryHandler(ctx, runapi.PulseQuery, func() (string, error) {
+		info := workflow.GetInfo(ctx)
+		return fmt.Sprintf("%s/%d", info.WorkflowExecution.RunID, info.GetCurrentHistoryLength()), nil
+	}); err != nil {
+		return err
+	}
 	if err := workflow.SetQueryHandler(ctx, runapi.ProposalQuery, func() ([]byte, error) { return r.Proposed, nil }); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -25,6 +26,28 @@ func (a *ApplicationCluster) State(exitStatus int) ApplicationState {
 	}
 	return ApplicationUnknown
 }
+
+// Commands identifies what is carried out for the cluster, and where: two that differ in it do different things. Logins are not
+// part of it, as passwords and keys are renewed.
+func (a *ApplicationCluster) Commands() string {
+	type machine struct{ Address, User, HostKey string }
+	what := struct {
+		At                  []machine
+		Status, Stop, Start []string
+		Stopped             []int
+	}{Status: a.Status, Stop: a.Stop, Start: a.Start, Stopped: a.Stopped}
+	for _, m := range a.At {
+		what.At = append(what.At, machine{m.Address, m.User, m.HostKey})
+	}
+	b, err := json.Marshal(what)
+	if err != nil {
+		panic(err) // lists of strings and numbers always marshal
+	}
+	return hashOf(b)[:commandsLength]
+}
+
+// commandsLength is 128 bits: nobody finds two lab files of the same, and plans of hundreds of clusters stay small.
+const commandsLength = 32
 
 // ApplicationClusterOf finds the cluster of which a guest is a member: by its name, or by a group that lists it, or whose
 // tag it bears.

@@ -214,6 +214,9 @@ type RecordParams struct {
 type ApplicationParams struct {
 	Application string   `json:"application"` // its name in the lab file
 	Timeout     Duration `json:"timeout"`     // how long it may take
+	// Commands identifies the commands, and the machines where they run, as the lab file had them when the plan was made: on
+	// others the step asks for a new plan, and that goes beyond the approved one. Empty in older plans.
+	Commands string `json:"commands,omitempty"`
 }
 
 // Encode makes the Params of a step.

@@ -54,7 +54,8 @@ func (s Step) thing() thing {
 	return o
 }
 
-// A deed is an action on an object: for settings, the setting as well; for hosts, the BMC that it goes through.
+// A deed is an action on an object: for settings, the setting as well; for hosts, the BMC that it goes through; for
+// application clusters, the commands.
 type deed struct {
 	thing
 	action Action
@@ -66,6 +67,7 @@ func (s Step) deed() deed {
 		Setting     Setting `json:"setting"`
 		Host        string  `json:"host"`
 		Application string  `json:"application"`
+		Commands    string  `json:"commands"`
 	}
 	if len(s.Params) > 0 && json.Unmarshal(s.Params, &p) != nil {
 		return deed{s.thing(), s.Action, string(s.Params)}
@@ -73,7 +75,7 @@ func (s Step) deed() deed {
 	if s.Target.Kind == Guest { // where it was when it was planned: what is done to it is the same elsewhere
 		p.Host = ""
 	}
-	return deed{s.thing(), s.Action, string(p.Setting) + p.Host + p.Application}
+	return deed{s.thing(), s.Action, string(p.Setting) + p.Host + p.Application + p.Commands}
 }
 
 // harsherThan compares two steps that do the same action to the same object.

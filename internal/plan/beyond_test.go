@@ -19,8 +19,10 @@ func TestWhatGoesBeyondAnApprovedPlan(t *testing.T) {
 		}
 		return s
 	}
+	pg := Target{Kind: Application, Name: "pg"}
 	cluster := Target{Kind: Cluster, Name: "c1", Endpoint: "vc1", Ref: "domain-c1"}
-	approved := Plan{Steps: []Step{step(ShutdownGuest, web, down), step(ShutdownHost, host, off), step(SuspendSetting, cluster, SettingParams{HA})}}
+	approved := Plan{Steps: []Step{step(ShutdownGuest, web, down), step(ShutdownHost, host, off), step(SuspendSetting, cluster, SettingParams{HA}),
+		step(StopApplication, pg, ApplicationParams{Application: "pg", Commands: "1"})}}
 	with := func(change func(*ShutdownGuestParams)) Step {
 		p := down
 		change(&p)
@@ -40,6 +42,8 @@ func TestWhatGoesBeyondAnApprovedPlan(t *testing.T) {
 		"a new name":        {step: set(approved.Steps[0], func(s *Step) { s.Target.Name = "web02" })},
 		"only reads":        {step: step(CheckGuest, Target{Kind: Guest, Name: "db", Ref: "vm-9"}, CheckGuestParams{Tools: true})},
 		"only books":        {step: step(RememberRunning, Target{Kind: Lab, Name: "home"}, RememberParams{})},
+		"stops slower":      {step: step(StopApplication, pg, ApplicationParams{Application: "pg", Commands: "1", Timeout: Duration(time.Hour)})},
+		"other commands":    {step(StopApplication, pg, ApplicationParams{Application: "pg", Commands: "2"}), "does something else to application cluster pg"},
 		"power off":         {with(func(p *ShutdownGuestParams) { p.Method = PowerOffGuest }), "harsher"},
 		"suspend":           {with(func(p *ShutdownGuestParams) { p.Method = SuspendGuest }), "harsher"},
 		"power off, late":   {with(func(p *ShutdownGuestParams) { p.OnTimeout = PowerOffGuest }), "harsher"},

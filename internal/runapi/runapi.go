@@ -26,7 +26,9 @@ func RunID(lab, runbook string, at time.Time) string {
 // Names of queries and updates of a run. Every update takes an Order and answers a Sheet.
 const (
 	SheetQuery = "sheet" // -> Sheet
-	PlanQuery  = "plan"  // -> []byte, the packed plan; nil before there is one
+	// PulseQuery -> string: another one whenever the sheet may be another. For those who look often.
+	PulseQuery = "pulse"
+	PlanQuery  = "plan" // -> []byte, the packed plan; nil before there is one
 	// ProposalQuery -> []byte, the packed plan that waits for an approval while the run is executing (Sheet.Proposal); nil: none.
 	ProposalQuery = "proposal"
 

@@ -162,7 +162,7 @@ func (r *rig) report(run string) report.Report {
 
 // destructive are the calls that must not be sent twice without a decision between.
 var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "EnterMaintenanceMode_Task",
-	"Reset:ForceOff", "Reset:GracefulShutdown", "Reset:PushPowerButton", "Reset:On", "PowerOnVM_Task", "PowerOnMultiVM_Task"}
+	"Reset:ForceOff", "Reset:GracefulShutdown", "Reset:PushPowerButton", "Reset:On", "PowerOnVM_Task", "PowerOnMultiVM_Task", "cluster stop", "cluster start"}
 
 // requireActedOnce fails when a destructive call was received more often than there were decisions to send it.
 func (r *rig) requireActedOnce(since int, s report.Report) {
@@ -174,7 +174,7 @@ func (r *rig) requireActedOnce(since int, s report.Report) {
 		}
 	}
 	for call, n := range count {
-		target := call[strings.Index(call, " ")+1:]
+		target := call[strings.LastIndex(call, " ")+1:]
 		allowed := 1
 		for _, d := range s.Decisions {
 			if strings.Contains(d.Step, target) {
