@@ -96,6 +96,9 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 			asks = append(asks, func() answer { return answer{rows: checkApplication(ctx, x, s, lab.Dir)} })
 		}
 	}
+	for _, ch := range lab.Notifications.Channels {
+		asks = append(asks, func() answer { return answer{rows: checkChannel(ctx, ch, lab.Dir)} })
+	}
 	var rows []checkRow
 	seen, bmcs, direct := map[string]live.VCenter{}, map[string]live.BMC{}, map[string]live.Host{}
 	for _, x := range allAtOnce(asks) {

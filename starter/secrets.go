@@ -16,18 +16,21 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	}
 	var places []place
 	for _, v := range lab.VCenters {
-		places = append(places, place{"vCenter " + v.Name, v.Password})
+		places = append(places, place{"password of vCenter " + v.Name, v.Password})
 	}
 	for _, h := range lab.Hosts {
 		if h.BMC != nil {
-			places = append(places, place{"BMC of " + h.Name, h.BMC.Password})
+			places = append(places, place{"password of BMC of " + h.Name, h.BMC.Password})
 		}
 		if h.SSH != nil {
-			places = append(places, place{"host " + h.Name, h.SSH.Password})
+			places = append(places, place{"password of host " + h.Name, h.SSH.Password})
 		}
 	}
 	for _, h := range lab.StorageHosts {
-		places = append(places, place{"storage host " + h.Name, h.SSH.Password})
+		places = append(places, place{"password of storage host " + h.Name, h.SSH.Password})
+	}
+	for _, ch := range lab.Notifications.Channels {
+		places = append(places, place{"URL of channel " + ch.Name, ch.URL})
 	}
 	var asks []func() string
 	for _, p := range places {
@@ -44,7 +47,7 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 			continue
 		}
 		told = append(told, why)
-		a.notef("Warning: the password of %s: %s", places[i].of, why)
+		a.notef("Warning: the %s: %s", places[i].of, why)
 	}
 	if len(told) > 0 {
 		a.notef("Runs that need it will fail. After a change of the environment, start `nightshift serve` again.")

@@ -19,7 +19,7 @@ const tellFor = 12 * time.Hour
 // sendOptions: a mail server that is away is asked again for hours, less and less often.
 func sendOptions(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{Summary: summary, StartToCloseTimeout: 3 * time.Minute, ScheduleToCloseTimeout: tellFor,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 10 * time.Second, BackoffCoefficient: 2, MaximumInterval: 15 * time.Minute}}
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 10 * time.Second, BackoffCoefficient: 2, MaximumInterval: 15 * time.Minute, MaximumAttempts: 60}}
 }
 
 // Notify sends one notice through every channel that wants it. Each is tried by itself: one that is dead neither keeps the

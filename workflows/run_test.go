@@ -39,7 +39,8 @@ type bench struct {
 	again func(n int) (plan.Plan, error)
 	set   func(*plan.Settings) // changes what the lab file says
 
-	wanted []runapi.Event // that somebody is to be told of
+	wanted   []runapi.Event // that somebody is to be told of
+	unwanted error          // why that is not known
 
 	calls    []plan.Call
 	orders   int
@@ -62,7 +63,7 @@ func newBench(t *testing.T, steps ...plan.Step) *bench {
 	b.nudge = func() (map[string]*plan.Memo, error) { return nil, nil }
 	b.register(plan.Nudge, func(context.Context, string) (map[string]*plan.Memo, error) { return b.nudge() })
 	b.RegisterWorkflowWithOptions(Notify, workflow.RegisterOptions{Name: runapi.NotifyType})
-	b.register(plan.WantedNotices, func(context.Context, string) ([]runapi.Event, error) { return b.wanted, nil })
+	b.register(plan.WantedNotices, func(context.Context, string) ([]runapi.Event, error) { return b.wanted, b.unwanted })
 	for _, a := range plan.Actions() {
 		b.register(string(a), b.step)
 	}

@@ -45,6 +45,17 @@ func (l *Lab) Channel(name string) (*Channel, bool) {
 	return find(l.Notifications.Channels, func(c *Channel) bool { return c.Name == name })
 }
 
+// DefaultEvents are what a channel is told of that does not say.
+func DefaultEvents() []string {
+	var out []string
+	for _, e := range runapi.Events() {
+		if e.NeedsPerson() {
+			out = append(out, string(e))
+		}
+	}
+	return out
+}
+
 // EventNames are what a channel can be told of.
 func EventNames() []string {
 	var out []string
