@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,6 +219,7 @@ func requireNoCrash(t *testing.T, l *simlab.Lab) {
 // TestSecretsStayOut runs both runbooks and looks for every secret in everything that was written.
 func TestSecretsStayOut(t *testing.T) {
 	r := newRig(t, simlab.SmallSpec(), 42)
+	secrets := append(r.lab.Secrets(), withChannels(r)...)
 	r.start()
 	var printed strings.Builder
 	for _, runbook := range []string{"power-down", "power-up"} {
@@ -223,12 +227,38 @@ func TestSecretsStayOut(t *testing.T) {
 		require.NoError(t, err)
 		printed.WriteString(out)
 	}
-	for _, args := range [][]string{{"status"}, {"runs", "-o", "json"}, {"lab", "show", "-o", "json"}, {"lab", "check"}, {"plan", "power-down", "-o", "json"}} {
-		out, _ := r.run(args...)
-		printed.WriteString(out)
+	for _, args := range [][]string{{"status"}, {"runs", "-o", "json"}, {"lab", "show", "-o", "json"}, {"lab", "check"}, {"plan", "power-down", "-o", "json"},
+		{"notify", "list"}, {"notify", "test"}} {
+		out, err := r.run(args...)
+		printed.WriteString(out + fmt.Sprint(err)) // what it said on stderr
 	}
 	r.stop()
-	requireNoSecrets(t, r.lab.Secrets(), "what was printed", []byte(printed.String()))
-	requireNoSecrets(t, r.lab.Secrets(), "the log of serve", r.log.Bytes())
-	requireNoSecretsIn(t, r.lab.Secrets(), r.state())
+	requireNoSecrets(t, secrets, "what was printed", []byte(printed.String()))
+	requireNoSecrets(t, secrets, "the log of serve", r.log.Bytes())
+	requireNoSecretsIn(t, secrets, r.state())
+}
+
+// withChannels gives the lab file channels that nobody answers at, or that say no, and answers what of their URLs is secret.
+func withChannels(r *rig) []string {
+	r.t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintf(w, "no: %s %s", q.URL, q.Header) // as careless servers do
+	}))
+	r.t.Cleanup(srv.Close)
+	secrets := []string{"mail-password-83516", "hook-token-27180", "topic-and-token-31415"}
+	text := "\nnotifications:\n  channels:\n"
+	for name, url := range map[string]string{
+		"mail": "smtp://nightshift:" + secrets[0] + "@127.0.0.1:1/?from=a@lab.example&to=b@lab.example",
+		"hook": "generic+" + srv.URL + "/" + secrets[1] + "?template=json&@Authorization=" + secrets[1],
+		"push": "ntfy://u:" + secrets[2] + "@" + srv.Listener.Addr().String() + "/" + secrets[2] + "?scheme=http",
+	} {
+		path := filepath.Join(r.dir, name+"-url")
+		require.NoError(r.t, os.WriteFile(path, []byte(url+"\n"), 0o600))
+		text += fmt.Sprintf("    - {name: %s, url: \"file:%s\", on: [done, partial, blocked, failed]}\n", name, path)
+	}
+	lab, err := os.ReadFile(r.labFile)
+	require.NoError(r.t, err)
+	require.NoError(r.t, os.WriteFile(r.labFile, append(lab, text...), 0o600))
+	return secrets
 }
