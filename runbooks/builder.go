@@ -2,7 +2,9 @@ package runbooks
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"nightshift/internal/inventory"
@@ -134,19 +136,31 @@ func (b *builder) title(verb, done string, hosts, guests int) {
 	}
 }
 
-// ledgerChunk is how many guests one step remembers or forgets, as they travel as its parameters: about 70 KB.
+// ledgerChunk is about how many guests one step remembers or forgets, as they travel as its parameters: about 70 KB.
 const ledgerChunk = 500
 
-// chunks makes the ids and titles of steps over parts of a list: "remember-running", or "remember-running:2" of several.
-func chunks(guests []plan.RememberedGuest, verb string, each func(id, part string, g []plan.RememberedGuest)) {
-	n := (len(guests) + ledgerChunk - 1) / ledgerChunk
-	i := 0
-	for part := range slices.Chunk(guests, ledgerChunk) {
-		i++
-		if n == 1 {
+// chunks makes the ids and titles of steps over parts of a list: "remember-running", or "remember-running:2" in a large lab. Which
+// part a guest is in depends on the guest and the size of the lab alone, so that a new plan, whose list is another one, means
+// the same guests by the same step.
+func (b *builder) chunks(guests []plan.RememberedGuest, verb string, each func(id, part string, g []plan.RememberedGuest)) {
+	n := 1
+	for n*ledgerChunk < len(b.guests) {
+		n *= 2
+	}
+	parts := make([][]plan.RememberedGuest, n)
+	for _, g := range guests {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(g.Endpoint + "/" + strings.ToLower(g.UUID))) // never fails
+		i := int(h.Sum32() % uint32(n))
+		parts[i] = append(parts[i], g)
+	}
+	for i, part := range parts {
+		switch {
+		case len(part) == 0:
+		case n == 1:
 			each(verb, "", part)
-		} else {
-			each(fmt.Sprintf("%s:%d", verb, i), fmt.Sprintf(" (part %d of %d)", i, n), part)
+		default:
+			each(fmt.Sprintf("%s:%d", verb, i+1), fmt.Sprintf(" (part %d of %d)", i+1, n), part)
 		}
 	}
 }

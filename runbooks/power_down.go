@@ -133,7 +133,7 @@ func (d *descent) rememberRunning() {
 	for _, vc := range d.vcenters {
 		needs = append(needs, cmp.Or(d.recorded[vc.Name], d.marks[vc.Name]))
 	}
-	chunks(list, "remember-running", func(id, part string, guests []plan.RememberedGuest) {
+	d.chunks(list, "remember-running", func(id, part string, guests []plan.RememberedGuest) {
 		d.memory = d.add(plan.Step{ID: id, Title: "Remember the " + count(len(guests), "guest") + " that run" + singular(len(guests)) + part, Group: groupBegin,
 			Action: plan.RememberRunning, Target: d.labTarget(nil), Params: plan.Encode(plan.RememberParams{Guests: guests}), Needs: needs,
 			Estimate: plan.Duration(takesLedger), Timeout: plan.Duration(marginTask)})

@@ -28,10 +28,32 @@ func (d *descent) chooseFoundation() {
 			d.checkDirect(h) // it stays up itself
 		}
 	}
+	d.tellUnseen()
 	for _, g := range d.guests { // without a vCenter, only what the lab stands on has a way down
 		if d.going[g] && g.vc.absent() && !g.foundation() {
 			d.block(g.subject(), "runs, but vCenter "+g.vc.Name+", through which it would be shut down, does not answer",
 				"run power-up, which starts the vCenter, and then power-down; or shut the guest down by hand")
+		}
+	}
+}
+
+// tellUnseen says of which hosts nobody can tell, when their vCenter is gone, whether guests still run from what a guest serves that
+// goes down then: the step asks those that have an API of their own in the lab file. Hosts that go down are seen off before.
+func (d *descent) tellUnseen() {
+	for _, g := range d.guests {
+		if !d.going[g] || !g.storage() || !d.direct(g.vc) {
+			continue
+		}
+		var unseen []string
+		for _, h := range d.hosts {
+			if h.vc == g.vc && h != g.host && !d.off[h] && !d.down[h] && (h.lab == nil || h.lab.ESXi == nil) &&
+				slices.ContainsFunc(h.storeNames(), func(name string) bool { return d.stores.guest(h.vc, name) == g }) {
+				unseen = append(unseen, h.id)
+			}
+		}
+		if len(unseen) > 0 {
+			d.warn(g.subject(), "serves datastores to hosts that stay up, without esxi: in the lab file ("+some(unseen)+"): just before it goes down, nobody can look whether guests still run from them there",
+				"add esxi: (url, user, password) to these hosts")
 		}
 	}
 }

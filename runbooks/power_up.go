@@ -303,7 +303,7 @@ func (a *ascent) forgetRunning(vcs []*vcenter) {
 		list = append(list, m)
 		step[m] = a.last[g]
 	}
-	chunks(list, "forget-running", func(id, part string, guests []plan.RememberedGuest) {
+	a.chunks(list, "forget-running", func(id, part string, guests []plan.RememberedGuest) {
 		needs := slices.Clone(marks)
 		for _, m := range guests {
 			needs = append(needs, step[m])

@@ -63,3 +63,20 @@ func TestTasksOfTheRunItselfAreNotWarnedOf(t *testing.T) {
 		require.Equal(t, c.warned, among(p.Warnings, finding{"host esx21", "the task " + c.task + " is under way"}), name)
 	}
 }
+
+// Of which hosts nobody can tell whether guests still run from a datastore that goes down after its vCenter, the plan says.
+func TestStorageUnderHostsThatNobodyCanAsk(t *testing.T) {
+	const text = "serves datastores to hosts that stay up, without esxi: in the lab file (esx3)"
+	warned := func(change func(f *fixture)) bool {
+		f := insideLab()
+		for _, name := range []string{"db01", "secret"} {
+			f.guest(name).Power = live.PoweredOff
+		}
+		f.labHost("esx3").Keep = true
+		change(f)
+		return among(f.observed().plan(t, runbooks.PowerDown).Warnings, finding{"guest ss1", text})
+	}
+	require.True(t, warned(func(*fixture) {}))
+	require.False(t, warned(func(f *fixture) { f.esxi("esx3") }), "it can be asked")
+	require.False(t, warned(func(f *fixture) { f.labHost("esx3").Keep = false }), "it is seen off before")
+}

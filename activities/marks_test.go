@@ -1,0 +1,67 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/simlab"
+)
+
+// A meeting is a recorder that lets nobody go on with an intent before all have one.
+type meeting struct {
+	recorder
+	all *sync.WaitGroup
+	one sync.Once
+}
+
+func (m *meeting) RecordActivityHeartbeatWithOptions(ctx context.Context, o client.RecordActivityHeartbeatOptions) error {
+	if memo := o.Details[0].(plan.Memo); memo.Sent() {
+		m.one.Do(func() { m.all.Done(); m.all.Wait() })
+	}
+	return m.recorder.RecordActivityHeartbeatWithOptions(ctx, o)
+}
+
+// Two nightshifts that mark a vCenter at the same moment have both seen that nobody did: one of them gives way.
+func TestTwoWhoMarkAtTheSameMoment(t *testing.T) {
+	b := newBench(t, simlab.SmallSpec())
+	for range 5 {
+		var all, ends sync.WaitGroup
+		all.Add(2)
+		errs := map[string]error{}
+		var mu sync.Mutex
+		for _, name := range []string{"one", "two"} {
+			w := newWorld()
+			a := newActivities(w)
+			a.lab, a.clients, a.instance, a.settle = b.a.lab, newClients(b.a.lab, a.log), name, 20*time.Second
+			t.Cleanup(a.Close)
+			a.recorder = &meeting{recorder: w, all: &all}
+			c := plan.Call{Run: "run-" + name, Lab: b.a.lab.Lab, Step: "mark-lab:vcenter", Target: plan.Target{Kind: plan.Lab, Name: b.a.lab.Lab, Endpoint: "vcenter"}}
+			ends.Go(func() {
+				_, err := attemptOf(t, a, plan.MarkLab, c, nil)
+				mu.Lock()
+				defer mu.Unlock()
+				errs[name] = err
+			})
+		}
+		ends.Wait()
+		vc, err := b.a.clients.vcenter(t.Context(), "vcenter")
+		require.NoError(t, err)
+		mark, err := vc.Mark(t.Context())
+		require.NoError(t, err)
+		for name, err := range errs {
+			if name == mark {
+				require.NoError(t, err)
+				continue
+			}
+			requireType(t, err, Precondition)
+			require.ErrorContains(t, err, "nightshift "+mark+" works on vCenter vcenter: two must not")
+		}
+		require.NoError(t, vc.SetMark(t.Context(), ""))
+	}
+}
