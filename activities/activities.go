@@ -109,6 +109,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.RememberRunning: a.RememberRunning, plan.ForgetRunning: a.ForgetRunning,
 		plan.MarkLab: a.MarkLab, plan.UnmarkLab: a.UnmarkLab, plan.RecordLab: a.RecordLab,
 		plan.SuspendSetting: a.SuspendSetting, plan.SettleDebt: a.SettleDebt,
+		plan.SilenceMonitoring: a.SilenceMonitoring, plan.ResumeMonitoring: a.ResumeMonitoring,
 		plan.ShutdownGuest: a.ShutdownGuest, plan.PowerOnGuest: a.PowerOnGuest, plan.CheckGuest: a.CheckGuest,
 		plan.EnterMaintenance: a.EnterMaintenance, plan.ExitMaintenance: a.ExitMaintenance,
 		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,

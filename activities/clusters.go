@@ -24,6 +24,8 @@ type clusterSystem interface {
 	SetDPM(ctx context.Context, ref string, on bool) (task string, err error)
 	// SetVCLS makes no task. "" gives back the default.
 	SetVCLS(ctx context.Context, ref, value string) error
+	// SetAlarmActions makes no task. The object is a cluster or a host.
+	SetAlarmActions(ctx context.Context, ref string, on bool) error
 	noteSystem
 }
 
@@ -49,9 +51,12 @@ func (a *Activities) settingStep(ctx context.Context, c plan.Call) (*settingStep
 		return nil, err
 	}
 	switch p.Setting {
-	case plan.HA, plan.DRS, plan.DPM, plan.VCLS:
+	case plan.HA, plan.DRS, plan.DPM, plan.VCLS, plan.Alarms:
 	default:
 		return nil, refuse(fault.Invalid, "there is no setting %q", p.Setting)
+	}
+	if h, ok := a.lab.HostByAddress(c.Target.Endpoint, c.Target.Name); c.Target.Kind == plan.Host && (p.Setting != plan.Alarms || !ok || h.Keep) {
+		return nil, refuse(errUnsafe, "%s is not to be touched, says the lab file", c.Target)
 	}
 	if entry, ok := a.lab.Cluster(c.Target.Endpoint, c.Target.Name); ok && entry.Keep {
 		return nil, refuse(errUnsafe, "the cluster is kept by the lab file")
@@ -60,8 +65,32 @@ func (a *Activities) settingStep(ctx context.Context, c plan.Call) (*settingStep
 	return &settingStep{a: a, call: c, vc: vc, setting: p.Setting, note: &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}}, err
 }
 
+// hostValue reads whether a host's alarms act.
+func (s *settingStep) hostValue(ctx context.Context) (string, error) {
+	got, err := s.vc.Host(ctx, s.call.Target.Ref)
+	s.a.clients.failed(s.call.Target.Endpoint, s.vc, err)
+	if err != nil {
+		return "", err
+	}
+	if err := same(s.call.Target, got.Ref, got.Name, got.UUID); err != nil {
+		return "", err
+	}
+	return strconv.FormatBool(got.Alarms != live.AlarmsOff), nil
+}
+
+// cluster is where the note of the debt belongs; "": nowhere.
+func (s *settingStep) cluster() string {
+	if s.call.Target.Kind == plan.Host {
+		return ""
+	}
+	return s.call.Target.Ref
+}
+
 // value reads the setting, in the form that plan.Debt.Was has.
 func (s *settingStep) value(ctx context.Context) (string, error) {
+	if s.call.Target.Kind == plan.Host {
+		return s.hostValue(ctx)
+	}
 	got, err := s.vc.Cluster(ctx, s.call.Target.Ref)
 	s.a.clients.failed(s.call.Target.Endpoint, s.vc, err)
 	if err != nil {
@@ -78,6 +107,8 @@ func (s *settingStep) value(ctx context.Context) (string, error) {
 		return got.DRSLevel, nil
 	case plan.DPM:
 		return strconv.FormatBool(got.DPM), nil
+	case plan.Alarms:
+		return strconv.FormatBool(got.Alarms != live.AlarmsOff), nil
 	}
 	if got.VCLS == nil {
 		return "", nil
@@ -95,6 +126,8 @@ func (s *settingStep) set(ctx context.Context, value string) (task string, err e
 		return s.vc.SetDRSLevel(ctx, ref, value)
 	case plan.DPM:
 		return s.vc.SetDPM(ctx, ref, value == "true")
+	case plan.Alarms:
+		return "", s.vc.SetAlarmActions(ctx, ref, value == "true")
 	}
 	return "", s.vc.SetVCLS(ctx, ref, value)
 }
@@ -114,7 +147,7 @@ func (s *settingStep) describe(value string) string {
 func (s *settingStep) callSet(value string, limit time.Duration) map[string]call {
 	c := call{words: fmt.Sprintf("set %s to %s on %s", s.setting.Title(), cmp.Or(value, "the default"), s.call.Target), limit: limit, harmless: true,
 		send: func(ctx context.Context, _ seen) (string, error) { return s.set(ctx, value) }}
-	if s.setting != plan.VCLS {
+	if s.setting != plan.VCLS && s.setting != plan.Alarms {
 		c.task = "reconfigure"
 	}
 	return map[string]call{"set": c, "": {limit: limit}}
@@ -165,7 +198,7 @@ func (s *settingStep) suspend() verb {
 			if err := s.a.ledger.change(ctx, s.call.Lab, ledger.Change{Owe: &owed}); err != nil {
 				return err
 			}
-			return s.note.write(ctx, s.vc, s.call.Target.Ref, "")
+			return s.note.write(ctx, s.vc, s.cluster(), "")
 		},
 	}
 }
@@ -206,7 +239,7 @@ func (s *settingStep) giveBack(debt plan.Debt) verb {
 		},
 		first: func(context.Context, *seen) (string, error) { return "set", nil },
 		finish: func(ctx context.Context, _ seen) error {
-			if err := s.note.write(ctx, s.vc, s.call.Target.Ref, debt.ID); err != nil {
+			if err := s.note.write(ctx, s.vc, s.cluster(), debt.ID); err != nil {
 				return err
 			}
 			return s.a.ledger.change(ctx, s.call.Lab, ledger.Change{Settle: debt.ID})

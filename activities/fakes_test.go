@@ -216,6 +216,21 @@ func (w *world) SetVCLS(_ context.Context, _, value string) error {
 	return err
 }
 
+func (w *world) SetAlarmActions(_ context.Context, ref string, on bool) error {
+	_, err := w.receive("SetAlarmActions "+ref, "", func() {
+		alarms := live.AlarmsOff
+		if on {
+			alarms = live.AlarmsOn
+		}
+		if ref == w.host.Ref {
+			w.host.Alarms = alarms
+		} else {
+			w.cluster.Alarms = alarms
+		}
+	})
+	return err
+}
+
 func (w *world) Mark(context.Context) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -70,7 +70,7 @@ func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.R
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Run: r.Run})
+	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Scheduled: r.Scheduled, Run: r.Run})
 	return p, versions(state), fault.As(fault.Invalid, err)
 }
 

@@ -117,7 +117,7 @@ func restoreNote(debts []plan.Debt) string {
 	for _, s := range []struct {
 		setting plan.Setting
 		name    string
-	}{{plan.HA, "HA"}, {plan.DRS, "DRS"}, {plan.DPM, "DPM"}, {plan.VCLS, "vCLS"}} {
+	}{{plan.HA, "HA"}, {plan.DRS, "DRS"}, {plan.DPM, "DPM"}, {plan.VCLS, "vCLS"}, {plan.Alarms, "alarm actions"}} {
 		if v, owed := was[s.setting]; owed {
 			if v == "" {
 				v = "default"

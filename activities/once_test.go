@@ -30,7 +30,7 @@ type actCase struct {
 func actCases() map[string]actCase {
 	all := throughVCenter()
 	for name, c := range throughVCenter() {
-		if c.call.Target.Kind != plan.Cluster && c.action != plan.PowerOnHost {
+		if c.call.Target.Kind != plan.Cluster && c.action != plan.PowerOnHost && c.action != plan.SuspendSetting {
 			c.call = direct(c.call)
 			all[name+", direct"] = c
 		}
@@ -63,6 +63,8 @@ func throughVCenter() map[string]actCase {
 		"HA":                {plan.SuspendSetting, clusterCall(plan.HA), func(*world) {}, "SetHA"},
 		"DRS":               {plan.SuspendSetting, clusterCall(plan.DRS), func(*world) {}, "SetDRSLevel"},
 		"DPM":               {plan.SuspendSetting, clusterCall(plan.DPM), func(*world) {}, "SetDPM"},
+		"alarms of a host":  {plan.SuspendSetting, hostCall(plan.SettingParams{Setting: plan.Alarms}), func(*world) {}, "SetAlarmActions host-1"},
+		"alarms":            {plan.SuspendSetting, clusterCall(plan.Alarms), func(*world) {}, "SetAlarmActions domain-c1"},
 		"vCLS":              {plan.SuspendSetting, clusterCall(plan.VCLS), func(*world) {}, "SetVCLS"},
 	}
 }

@@ -50,11 +50,11 @@ func (b *builder) add(s plan.Step) string {
 	return s.ID
 }
 
-// ends lists the steps that no other needs.
+// ends lists the steps that no other needs, but for those at monitoring, which may not answer.
 func (b *builder) ends() []string {
 	var ids []string
 	for _, s := range b.plan.Steps {
-		if !b.needed[s.ID] {
+		if !b.needed[s.ID] && s.Target.Kind != plan.Watcher {
 			ids = append(ids, s.ID)
 		}
 	}

@@ -29,6 +29,8 @@ type Input struct {
 	State      *live.State
 	Ledger     ledger.State
 	Parameters map[string]string
+	// Scheduled: a schedule has begun the run.
+	Scheduled bool
 	// Run is the workflow id of the run that asks; empty for a preview. Nothing of a plan may depend on it, or a preview
 	// would never have the hash of its run.
 	Run string

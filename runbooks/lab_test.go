@@ -31,10 +31,12 @@ type fixture struct {
 	ledger ledger.State
 	params map[string]string
 	record *live.VCenter // of the vCenter, in the ledger
+	// scheduled: its runs are begun by a schedule.
+	scheduled bool
 }
 
 func (f *fixture) input() runbooks.Input {
-	return runbooks.Input{Lab: f.lab, State: f.state, Ledger: f.ledger, Parameters: f.params, Run: "run-1"}
+	return runbooks.Input{Lab: f.lab, State: f.state, Ledger: f.ledger, Parameters: f.params, Run: "run-1", Scheduled: f.scheduled}
 }
 
 func (f *fixture) plan(t *testing.T, name string) plan.Plan {

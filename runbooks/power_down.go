@@ -22,7 +22,7 @@ func powerDown() Runbook {
 			"What is kept (keep: true, the keep tag, self) and what is not in the lab file is not touched.",
 		Workflow: "PowerDown",
 		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.RememberRunning, plan.RecordLab, plan.SuspendSetting, plan.ShutdownGuest,
-			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.Join},
+			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.SilenceMonitoring, plan.ResumeMonitoring, plan.Join},
 		Parameters: append(scopeParameters(),
 			Parameter{Name: paramKeysOutside, Type: TypeBool, Default: "false",
 				Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"},
@@ -46,6 +46,7 @@ type descent struct {
 	stopping map[*node]bool    // application clusters
 	marks    map[string]string
 	recorded map[string]string
+	quiet    *silence
 	memory   string // the step after which everything that runs is remembered
 }
 
@@ -77,6 +78,7 @@ func planPowerDown(in Input) (plan.Plan, error) {
 	d.marks = d.mark(vcs)
 	d.record(vcs)
 	d.rememberRunning()
+	d.silence(in)
 	settings := d.suspendSettings()
 	guests := d.shutdownGuests(settings)
 	for _, h := range d.hosts {
@@ -86,9 +88,20 @@ func planPowerDown(in Input) (plan.Plan, error) {
 	}
 	last := d.unmarkLeaving(vcs)
 	d.shutdownFoundation(settings, guests, last)
+	if !d.scope.whole {
+		d.quiet.end(func(*host) bool { return false }, func(*cluster) bool { return false }, false)
+	}
 	d.unmark(slices.DeleteFunc(slices.Clone(vcs), func(vc *vcenter) bool { return d.leaving[vc] }))
 	d.title("Power down", d.scope.done("is down"), len(d.down), len(d.going))
 	return d.plan, nil
+}
+
+// silence keeps those quiet who watch what goes down. A cluster of which something stays is watched on.
+func (d *descent) silence(in Input) {
+	d.quiet = newSilence(d.builder, in)
+	hosts := slices.DeleteFunc(slices.Clone(d.hosts), func(h *host) bool { return !d.down[h] })
+	clusters := slices.DeleteFunc(slices.Clone(d.clusters), func(c *cluster) bool { return !d.goesDown(c) || d.stays(c) != nil })
+	d.quiet.begin(len(hosts)+len(d.going) > 0, hosts, clusters, d.marks)
 }
 
 // hasWork tells whether the vCenter is needed: a lab that is down, its vCenter with it, is known to be by its BMCs.
@@ -230,7 +243,7 @@ func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]stri
 	if strings.Join(needs, "") == "" {
 		needs = append(needs, d.begun(h.vc))
 	}
-	return needs
+	return append(needs, d.quiet.hosts[h])
 }
 
 func (d *descent) shutdownHost(h *host, needs []string) {

@@ -23,7 +23,8 @@ func powerUp() Runbook {
 			"the guests that serve datastores, DNS, time, identity, keys, and the vCenter itself; all other hosts and guests are known from what it told before it went down.",
 		Workflow: "PowerUp",
 		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.ForgetRunning, plan.SettleDebt, plan.PowerOnGuest, plan.CheckGuest, plan.ExitMaintenance,
-			plan.PowerOnHost, plan.AwaitHost, plan.AwaitDatastores, plan.AwaitVCenter, plan.StartApplication, plan.Join},
+			plan.PowerOnHost, plan.AwaitHost, plan.AwaitDatastores, plan.AwaitVCenter, plan.StartApplication,
+			plan.SuspendSetting, plan.SilenceMonitoring, plan.ResumeMonitoring, plan.Join},
 		Parameters: append([]Parameter{
 			{Name: paramTag, Type: TypeString, Help: "start the guests that bear this vSphere tag, and those that they need, instead of what ran before"},
 		}, scopeParameters()...),
@@ -52,6 +53,7 @@ type ascent struct {
 	last    map[*guest]string     // the step after which the guest is up
 	base    []string              // the steps after which what the lab stands on is up
 	back    map[*cluster][]string // the steps after which the cluster is as it was
+	quiet   *silence
 }
 
 func planPowerUp(in Input) (plan.Plan, error) {
@@ -71,6 +73,7 @@ func planPowerUp(in Input) (plan.Plan, error) {
 	a.chooseHosts()
 	a.chooseGuests()
 	a.checkDebts()
+	a.quiet = newSilence(a.builder, in)
 
 	vcs := slices.DeleteFunc(slices.Clone(a.vcenters), func(vc *vcenter) bool { return vc.live == nil || vc.unrecorded || !a.worksOn(vc) })
 	a.plan.Limits["check"] = checksAtATime
@@ -80,6 +83,10 @@ func planPowerUp(in Input) (plan.Plan, error) {
 			a.marks[vc.Name] = a.mark([]*vcenter{vc})[vc.Name]
 		}
 	}
+	a.quiet.begin(len(a.coming)+len(a.want) > 0, slices.DeleteFunc(slices.Clone(a.hosts), func(h *host) bool { return !a.coming[h] }),
+		slices.DeleteFunc(slices.Clone(a.clusters), func(c *cluster) bool {
+			return !a.backWhole(c) || !slices.ContainsFunc(c.hosts, func(h *host) bool { return a.coming[h] })
+		}), a.marks)
 	a.bootHosts(true)
 	a.startFoundation()
 	a.awaitVCenters(vcs)
@@ -88,6 +95,7 @@ func planPowerUp(in Input) (plan.Plan, error) {
 	a.settleClusters()
 	a.startGuests()
 	a.forgetRunning(vcs)
+	a.quiet.end(a.isBack, a.backWhole, a.scope.whole)
 	if len(vcs) > 0 {
 		a.unmark(vcs)
 	}
@@ -102,13 +110,23 @@ func planPowerUp(in Input) (plan.Plan, error) {
 func (a *ascent) worksOn(vc *vcenter) bool {
 	return slices.ContainsFunc(a.hosts, func(h *host) bool { return h.vc == vc && a.returns[h] }) ||
 		slices.ContainsFunc(a.guests, func(g *guest) bool { return g.vc == vc && a.want[g] }) ||
-		slices.ContainsFunc(a.clusters, func(c *cluster) bool { return c.vc == vc && a.owed(c) })
+		slices.ContainsFunc(a.clusters, func(c *cluster) bool { return c.vc == vc && a.owed(c) }) ||
+		a.quiet.owed(vc, a.isBack, a.backWhole)
 }
 
 // owed tells whether the run gives the cluster something back. A run for a part of the lab does so when the part brings
 // the whole cluster back.
 func (a *ascent) owed(c *cluster) bool {
 	return len(a.debtsOf(c)) > 0 && slices.ContainsFunc(c.hosts, func(h *host) bool { return h.connected() || a.coming[h] }) && a.whole(c)
+}
+
+// isBack tells whether the host is up, or will be: then its alarms are to act.
+func (a *ascent) isBack(h *host) bool {
+	return h.kept == "" && a.scope.host(h) && (h.connected() || a.coming[h])
+}
+
+func (a *ascent) backWhole(c *cluster) bool {
+	return !c.keep && slices.ContainsFunc(c.hosts, func(h *host) bool { return h.connected() || a.coming[h] }) && a.whole(c)
 }
 
 func (a *ascent) whole(c *cluster) bool {

@@ -123,6 +123,7 @@ func (b *builder) checkDebts() {
 	slices.SortFunc(debts, func(a, c plan.Debt) int { return strings.Compare(a.ID, c.ID) })
 	for _, d := range debts {
 		if d.Target.Kind != plan.Cluster {
+			b.checkWatchDebt(d)
 			continue
 		}
 		i := slices.IndexFunc(b.clusters, func(c *cluster) bool { return c.vc.Name == d.Target.Endpoint && c.Ref == d.Target.Ref })

@@ -10,10 +10,10 @@ func settle() Runbook {
 	return Runbook{
 		Name:    Settle,
 		Summary: "Give back what runs have switched off and not switched on again",
-		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), and which hosts it puts into maintenance mode, before it does so, and power-up gives it back. " +
+		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), which hosts it puts into maintenance mode, and whose alarms and monitoring it silences, before it does so, and power-up gives it back. " +
 			"Settle gives back what is still owed, where hosts are connected, and does nothing else.",
 		Workflow: "Settle",
-		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance},
+		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance, plan.ResumeMonitoring, plan.Join},
 		Plan:     planSettle,
 	}
 }
@@ -42,9 +42,15 @@ func planSettle(in Input) (plan.Plan, error) {
 		}
 	}
 	hosts := b.owedHosts()
+	quiet := newSilence(b, in)
+	isUp := func(h *host) bool { return h.kept == "" && h.vc.answers() && h.connected() }
+	clusterUp := func(c *cluster) bool { return !c.keep && c.vc.answers() && c.somewhereUp() }
+	anyUp := slices.ContainsFunc(b.hosts, isUp)
+	quiet.checkOwed(isUp, anyUp)
 	vcs := vcentersOf(b.view, func(vc *vcenter) bool {
 		return slices.ContainsFunc(clusters, func(c *cluster) bool { return c.vc == vc }) ||
-			slices.ContainsFunc(hosts, func(h *host) bool { return h.vc == vc })
+			slices.ContainsFunc(hosts, func(h *host) bool { return h.vc == vc }) ||
+			quiet.owed(vc, isUp, clusterUp)
 	})
 	marks := b.mark(vcs)
 	for _, h := range hosts {
@@ -53,6 +59,7 @@ func planSettle(in Input) (plan.Plan, error) {
 	for _, c := range clusters {
 		b.settle(c, []string{marks[c.vc.Name]})
 	}
+	quiet.end(isUp, clusterUp, anyUp)
 	steps := len(b.plan.Steps) - len(vcs)
 	b.unmark(vcs)
 	b.title("Settle", "", 0, 0)

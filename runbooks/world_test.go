@@ -239,7 +239,15 @@ func (f *fixture) apply(t *testing.T, s plan.Step) {
 			f.ledger.Memory = slices.DeleteFunc(f.ledger.Memory, func(x plan.RememberedGuest) bool { return x.UUID == m.UUID && g.Power == live.PoweredOn })
 		}
 	case plan.SuspendSetting, plan.SettleDebt:
+		if params[plan.SettingParams](t, s).Setting == plan.Alarms {
+			f.applyAlarms(t, s)
+			return
+		}
 		f.applySetting(t, s)
+	case plan.SilenceMonitoring:
+		f.ledger.Debts = append(f.ledger.Debts, plan.Debt{ID: plan.MonitoringDebt(s.Target.Name), Setting: plan.Watch, Target: s.Target, Was: "true"})
+	case plan.ResumeMonitoring:
+		f.ledger.Debts = slices.DeleteFunc(f.ledger.Debts, func(d plan.Debt) bool { return d.ID == plan.MonitoringDebt(s.Target.Name) })
 	case plan.ShutdownGuest:
 		f.requireUnserved(t, s.ID, func(p inventory.Provider) bool { return p.Guest != nil && p.Guest.Name == s.Target.Name })
 		guest().Power, guest().Tools, guest().Heartbeat = live.PoweredOff, false, "gray"
@@ -305,6 +313,25 @@ func (f *fixture) requireUnserved(t *testing.T, id string, is func(inventory.Pro
 
 func (f *fixture) liesOn(g live.Guest, store string) bool {
 	return slices.ContainsFunc(f.vc().Datastores, func(d live.Datastore) bool { return d.Name == store && slices.Contains(g.Datastores, d.Ref) })
+}
+
+// applyAlarms switches the alarm actions of a host or a cluster.
+func (f *fixture) applyAlarms(t *testing.T, s plan.Step) {
+	t.Helper()
+	id := plan.DebtID("vc1", s.Target.Ref, plan.Alarms)
+	now, want := live.AlarmsOff, live.AlarmsOn
+	if s.Action == plan.SuspendSetting {
+		now, want = want, now
+		f.ledger.Debts = append(f.ledger.Debts, plan.Debt{ID: id, Setting: plan.Alarms, Target: s.Target, Was: "true"})
+	} else {
+		f.ledger.Debts = slices.DeleteFunc(f.ledger.Debts, func(d plan.Debt) bool { return d.ID == id })
+	}
+	at := &find(f.vc().Hosts, func(h live.Host) bool { return h.Ref == s.Target.Ref || s.Target.Kind != plan.Host }).Alarms
+	if s.Target.Kind == plan.Cluster {
+		at = &find(f.vc().Clusters, func(c live.Cluster) bool { return c.Ref == s.Target.Ref }).Alarms
+	}
+	require.Equal(t, now, *at, s.ID)
+	*at = want
 }
 
 func (f *fixture) applySetting(t *testing.T, s plan.Step) {

@@ -32,6 +32,11 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	for _, ch := range lab.Notifications.Channels {
 		places = append(places, place{"URL of channel " + ch.Name, ch.URL})
 	}
+	for _, m := range lab.Monitoring {
+		for _, name := range sortedKeys(m.Secrets) {
+			places = append(places, place{"secret " + name + " of monitoring " + m.Name, m.Secrets[name]})
+		}
+	}
 	var asks []func() string
 	for _, p := range places {
 		asks = append(asks, func() string {

@@ -56,6 +56,15 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 			})
 		}
 	}
+	for i, m := range lab.Monitoring {
+		for key, h := range map[string]inventory.Hook{"silence": m.Silence, "resume": m.Resume} {
+			if h.At != nil {
+				asks = append(asks, func() trustFact {
+					return hostKeyFact(ctx, "monitoring "+m.Name, *h.At, fmt.Sprintf("monitoring[%d].%s.at.hostKey", i, key))
+				})
+			}
+		}
+	}
 	return allAtOnce(asks)
 }
 

@@ -174,7 +174,8 @@ func (r *run) plan(ctx workflow.Context) error {
 }
 
 func (r *run) request(ctx workflow.Context) plan.Request {
-	return plan.Request{Runbook: r.p.Runbook, Lab: r.p.Lab, Parameters: r.p.Parameters, Run: workflow.GetInfo(ctx).WorkflowExecution.ID}
+	return plan.Request{Runbook: r.p.Runbook, Lab: r.p.Lab, Parameters: r.p.Parameters, Run: workflow.GetInfo(ctx).WorkflowExecution.ID,
+		Scheduled: r.p.Scheduled}
 }
 
 // verify has the lab inspected again: what the plan did must not be planned once more.

@@ -301,6 +301,20 @@ func TestScheduledRunIsSkippedWhileAnotherHasTheLab(t *testing.T) {
 	}
 }
 
+// Who watches the lab holds nothing up, whatever the run does with steps that fail.
+func TestMonitoringThatDoesNotAnswerHoldsNothingUp(t *testing.T) {
+	quiet, alarms := step("quiet"), step("alarms", "quiet")
+	quiet.Action, quiet.Target, quiet.Params = plan.SilenceMonitoring, plan.Target{Kind: plan.Watcher, Name: "pager"}, plan.Encode(plan.MonitoringParams{Monitoring: "pager"})
+	alarms.Action, alarms.Params = plan.SuspendSetting, plan.Encode(plan.SettingParams{Setting: plan.Alarms})
+	b := newBench(t, append(ladder(), quiet, alarms)...)
+	b.does["quiet"], b.does["alarms"] = failing(1, "403 Forbidden"), failing(1, "no right")
+	b.run(runapi.Params{Approved: true, Scheduled: true, OnFailure: plan.Abort})
+	s := b.sheet()
+	require.Equal(t, runapi.Partial, s.Outcome, "and the run does not end green")
+	require.Equal(t, 2, s.Skipped)
+	require.Contains(t, s.Notes["quiet"], "403 Forbidden")
+}
+
 func TestFailureBlocksOnlyItsBranch(t *testing.T) {
 	other := step("other")
 	b := newBench(t, append(ladder(), other, step("after-other", "other"))...)

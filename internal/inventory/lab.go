@@ -44,6 +44,8 @@ type File struct {
 	Energy *Energy `json:"energy,omitempty"`
 	// Schedules start runbooks by the clock. `nightshift apply` makes them.
 	Schedules []Schedule `json:"schedules,omitempty"`
+	// Monitoring is what watches the lab and is asked to be quiet while a run works on it.
+	Monitoring []Monitoring `json:"monitoring,omitempty"`
 }
 
 // Self is the machine that nightshift runs on. Exactly one field is set.

@@ -162,6 +162,16 @@ func (l *Lab) AsksByName() bool {
 			urls = append(urls, "ssh://"+s.Address)
 		}
 	}
+	for _, m := range l.Monitoring {
+		for _, h := range []Hook{m.Silence, m.Resume} {
+			switch {
+			case h.URL != "":
+				urls = append(urls, SecretName.ReplaceAllString(h.URL, "x"))
+			case h.At != nil:
+				urls = append(urls, "ssh://"+h.At.Address)
+			}
+		}
+	}
 	return slices.ContainsFunc(urls, func(s string) bool {
 		u, err := url.Parse(s)
 		return err != nil || IsName(u.Hostname())

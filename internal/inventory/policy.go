@@ -62,6 +62,9 @@ type Runbook struct {
 	// OnStale is what an unattended run does that wakes after it was asleep for more than 15 minutes (a suspended laptop, a
 	// machine that was off): stop, continue, or ask. Default ask.
 	OnStale string `json:"onStale,omitempty" jsonschema:"enum=ask,enum=stop,enum=continue"`
+	// Silence says which runs switch off vCenter's alarm actions for what they work on, and ask monitoring (the list at the
+	// top) to be quiet: scheduled (default), always, never.
+	Silence string `json:"silence,omitempty" jsonschema:"enum=scheduled,enum=always,enum=never"`
 	// Approvers demands signed approvals of people of the list at the top, never of the one who asked for the run.
 	Approvers *Approvers `json:"approvers,omitempty"`
 }

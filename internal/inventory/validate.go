@@ -51,6 +51,7 @@ func (c *checker) check() {
 	c.energy()
 	c.schedules()
 	c.notifications()
+	c.monitoring()
 	c.order()
 }
 

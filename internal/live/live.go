@@ -72,7 +72,16 @@ type Cluster struct {
 	VSAN      bool
 	// VCLS is the value of config.vcls.clusters.<Ref>.enabled; nil: not set.
 	VCLS *string
+	// Alarms says whether the cluster's own alarms act: AlarmsOn, …
+	Alarms string `json:",omitempty"`
 }
+
+// Whether the alarms of a cluster or a host act. Empty: it is not known.
+const (
+	AlarmsOn     = "on"
+	AlarmsOff    = "off"
+	AlarmsDenied = "denied" // on, and the account may not switch them off
+)
 
 // Connection states of hosts and guests, as vSphere names them.
 const (
@@ -103,6 +112,8 @@ type Host struct {
 	ReadOnly    bool     // its licence allows reading only (the free ESXi)
 	Datastores  []string // Refs
 	MACs        []string // of its network cards, lower case; none: not known
+	// Alarms says whether the host's own alarms act: AlarmsOn, …; a host itself does not tell.
+	Alarms string `json:",omitempty"`
 }
 
 // A Guest is a VM.

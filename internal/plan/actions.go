@@ -30,6 +30,11 @@ const (
 	// SettleDebt (SettingParams): the setting is as the debt says, and the debt is gone.
 	SettleDebt Action = "SettleDebt"
 
+	// SilenceMonitoring (MonitoringParams): the monitoring was told to be quiet; that is a debt.
+	SilenceMonitoring Action = "SilenceMonitoring"
+	// ResumeMonitoring (MonitoringParams): it was told to watch again, and the debt is gone.
+	ResumeMonitoring Action = "ResumeMonitoring"
+
 	// ShutdownGuest (ShutdownGuestParams): the guest is off, or suspended where the policy says so.
 	ShutdownGuest Action = "ShutdownGuest"
 	// PowerOnGuest (no params): the guest is powered on.
@@ -65,7 +70,7 @@ const (
 
 // Actions lists every action, in the order above.
 func Actions() []Action {
-	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, ShutdownGuest, PowerOnGuest,
+	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
 		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
 		StopApplication, StartApplication, Join}
 }
@@ -99,7 +104,11 @@ const (
 	// Maintenance is a host's: runtime.inMaintenanceMode. What it was is always "false": a host that was in it before is
 	// left in it.
 	Maintenance Setting = "maintenance"
-	VCLS        Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
+	// Alarms is a cluster's, or a host's: alarmActionsEnabled. Off, its alarms are shown and do nothing.
+	Alarms Setting = "alarms"
+	// Watch is a monitoring's of the lab file: whether it raises alarms. Nobody can read it; a debt says that it was told not to.
+	Watch Setting = "watch"
+	VCLS  Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
 )
 
 // Title is the setting in a person's words.
@@ -115,14 +124,26 @@ func (s Setting) Title() string {
 		return "vCLS"
 	case Maintenance:
 		return "maintenance mode"
+	case Alarms:
+		return "alarm actions"
+	case Watch:
+		return "watching"
 	}
 	return string(s)
 }
 
-// SettingParams are for SuspendSetting and SettleDebt; the target is the cluster.
+// SettingParams are for SuspendSetting and SettleDebt; the target is the cluster, or, of Alarms, a host.
 type SettingParams struct {
 	Setting Setting `json:"setting"`
 }
+
+// MonitoringParams are for SilenceMonitoring and ResumeMonitoring.
+type MonitoringParams struct {
+	Monitoring string `json:"monitoring"` // its name in the lab file
+}
+
+// MonitoringDebt is the id of the debt of a monitoring that is quiet.
+func MonitoringDebt(name string) string { return DebtID("monitoring", name, Watch) }
 
 // A Debt is something that was switched off and must be switched on again. It is written down before the act.
 type Debt struct {

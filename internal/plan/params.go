@@ -89,6 +89,8 @@ func newParams(a Action) any {
 		return new(RememberParams)
 	case SuspendSetting, SettleDebt:
 		return new(SettingParams)
+	case SilenceMonitoring, ResumeMonitoring:
+		return new(MonitoringParams)
 	case ShutdownGuest:
 		return new(ShutdownGuestParams)
 	case CheckGuest:

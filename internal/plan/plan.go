@@ -120,6 +120,8 @@ const (
 	Lab         Kind = "lab"
 	VCenter     Kind = "vCenter"
 	Application Kind = "application cluster"
+	// Watcher is a monitoring of the lab file.
+	Watcher Kind = "monitoring"
 )
 
 // Duration is a time.Duration that reads "5m0s" in JSON.
@@ -171,6 +173,19 @@ func (s Step) Changes() bool {
 
 // TakesDown reports whether the step switches a machine off that somebody has to bring up again.
 func (s Step) TakesDown() bool { return s.Action == ShutdownGuest || s.Action == ShutdownHost }
+
+// Minor reports whether the step only keeps those quiet who watch the lab, or lets them speak again: that it failed is told,
+// and holds nothing up.
+func (s Step) Minor() bool {
+	switch s.Action {
+	case SilenceMonitoring, ResumeMonitoring:
+		return true
+	case SuspendSetting, SettleDebt:
+		var p SettingParams
+		return json.Unmarshal(s.Params, &p) == nil && p.Setting == Alarms
+	}
+	return false
+}
 
 // Waits reports whether the step only looks until something is as it should be: it may be left at any time, and begun
 // again, and nothing is lost but the time when it began.

@@ -33,6 +33,8 @@ type Request struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Run is the workflow id of the run that asks, to be told apart from others in the ledger; empty for a preview.
 	Run string `json:"run,omitempty"`
+	// Scheduled: a schedule has begun the run, and nobody watches.
+	Scheduled bool `json:"scheduled,omitempty"`
 }
 
 // A Reply holds a plan, packed so that it may have 4,500 steps, with what one wants to read in the Temporal UI beside it.

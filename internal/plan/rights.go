@@ -58,6 +58,8 @@ func rights() map[Action][]Right {
 		{ID: "Global.Settings", On: OnRoot, For: "ask vCLS to retreat from a cluster, and to come back"},
 		{ID: "Global.ManageCustomFields", On: OnRoot, Optional: true, For: "note a cluster's old settings in its custom attribute"},
 		{ID: "Global.SetCustomField", On: OnCluster, Optional: true, For: "note a cluster's old settings in its custom attribute"},
+		{ID: "Alarm.DisableActions", On: OnCluster, Optional: true, For: "keep a cluster's alarms from acting while a scheduled run works on it"},
+		{ID: "Alarm.DisableActions", On: OnHost, Optional: true, For: "keep hosts' alarms from acting while a scheduled run works on them"},
 	}
 	maintenance := []Right{{ID: "Host.Config.Maintenance", On: OnHost, For: "put hosts into maintenance mode, take them out of it, and shut them down"}}
 	return map[Action][]Right{
@@ -68,6 +70,7 @@ func rights() map[Action][]Right {
 		RememberRunning: nil, ForgetRunning: nil, RecordLab: nil, Join: nil,
 		MarkLab: mark, UnmarkLab: mark,
 		SuspendSetting: settings, SettleDebt: settings,
+		SilenceMonitoring: nil, ResumeMonitoring: nil,
 		ShutdownGuest: {
 			{ID: "VirtualMachine.Interact.PowerOff", On: OnGuest, For: "shut guests down, or power them off"},
 			{ID: "VirtualMachine.Interact.Suspend", On: OnGuest, Optional: true, For: "suspend guests, where a policy says so"},

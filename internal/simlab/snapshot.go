@@ -10,6 +10,7 @@ type HostState struct {
 	Maintenance bool
 	Storage     bool // its datastores are accessible
 	Boots       int  // how often it was switched on
+	Quiet       bool // its alarms do nothing
 }
 
 // GuestState is what is really the case at a guest.
@@ -32,6 +33,7 @@ type ClusterState struct {
 	// PoolsLost: DRS was disabled at some time, which deletes all resource pools.
 	PoolsLost bool
 	Retreat   bool // vCLS retreat mode
+	Quiet     bool // its alarms do nothing
 }
 
 // Hosts returns the state of every host by name.
@@ -39,7 +41,7 @@ func (l *Lab) Hosts() map[string]HostState {
 	out := map[string]HostState{}
 	l.read(func() {
 		for _, h := range l.hosts {
-			out[h.spec.Name] = HostState{h.power, h.running, h.connected, h.maintenance, h.storage, h.restarts}
+			out[h.spec.Name] = HostState{h.power, h.running, h.connected, h.maintenance, h.storage, h.restarts, h.quiet}
 		}
 	})
 	return out
@@ -66,7 +68,7 @@ func (l *Lab) Clusters() map[string]ClusterState {
 	out := map[string]ClusterState{}
 	l.read(func() {
 		for _, c := range l.clusters {
-			out[c.spec.Name] = ClusterState{c.ha, c.drs, c.drsLevel, c.dpm, c.poolsGone, c.retreat}
+			out[c.spec.Name] = ClusterState{c.ha, c.drs, c.drsLevel, c.dpm, c.poolsGone, c.retreat, c.quiet}
 		}
 	})
 	return out

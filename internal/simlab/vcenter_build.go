@@ -64,7 +64,9 @@ func (b *builder) build() error {
 	}
 	b.lab.newDatastores()
 	for _, h := range b.lab.hosts {
-		versionHost(b.get(h.ref).(*simulator.HostSystem), h.spec)
+		obj := b.get(h.ref).(*simulator.HostSystem)
+		obj.AlarmActionsEnabled = types.NewBool(true)
+		versionHost(obj, h.spec)
 	}
 	for _, spec := range b.lab.spec.Datastores {
 		if err := b.datastore(spec); err != nil {
@@ -84,6 +86,7 @@ func (b *builder) cluster(folder *simulator.Folder, spec ClusterSpec) error {
 	}
 	c := &cluster{spec: spec, ref: res.Res.Returnval, ha: spec.HA, drs: spec.DRS, drsLevel: spec.DRSLevel, dpm: spec.DPM}
 	obj := b.get(c.ref).(*simulator.ClusterComputeResource)
+	obj.AlarmActionsEnabled = types.NewBool(true)
 	cfg := obj.ConfigurationEx.(*types.ClusterConfigInfoEx)
 	cfg.DasConfig.Enabled, cfg.DrsConfig.Enabled = &spec.HA, &spec.DRS
 	cfg.DrsConfig.DefaultVmBehavior = types.DrsBehavior(spec.DRSLevel)

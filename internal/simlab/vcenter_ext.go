@@ -38,6 +38,8 @@ var extended = map[string]map[string]bool{ //nolint:gochecknoglobals // a consta
 	"ClusterComputeResource": {"ReconfigureComputeResource_Task": true},
 	"Datacenter":             {"PowerOnMultiVM_Task": true},
 	"OptionManager":          {"UpdateOptions": true},
+	"AlarmManager":           {"EnableAlarmActions": true},
+	"AuthorizationManager":   {"HasPrivilegeOnEntities": true},
 	"TaskManager":            {"CreateCollectorForTasks": true},
 	"TaskHistoryCollector":   {"ReadNextTasks": true, "ReadPreviousTasks": true},
 }

@@ -31,6 +31,7 @@ type cluster struct {
 	dpm       bool
 	poolsGone bool // resource pools were lost: DRS was disabled once
 	retreat   bool // vCLS retreat mode
+	quiet     bool // its alarms do nothing
 }
 
 type host struct {
@@ -49,6 +50,7 @@ type host struct {
 	booted      time.Time // when ESXi came up
 	epoch       int       // counts power changes: what was begun before one does not happen after it
 	restarts    int
+	quiet       bool // its alarms do nothing
 }
 
 // takes says whether a guest can run on it.

@@ -265,6 +265,8 @@ func TestDirectESXi(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, mark)
 	require.ErrorIs(t, c.SetVCLS(t.Context(), "domain-c1", "false"), fault.Unsupported)
+	require.ErrorIs(t, c.SetAlarmActions(t.Context(), "ha-host", false), fault.Unsupported)
+	require.Empty(t, v.Hosts[0].Alarms)
 }
 
 func TestSecretIsInNoError(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 	"nightshift/internal/live"
 )
 
-var clusterProperties = []string{"name", "configurationEx"}
+var clusterProperties = []string{"name", "configurationEx", "alarmActionsEnabled"}
 
 // newCluster makes plain data from what was read. VCLS is an option of the vCenter and stays nil.
 func newCluster(c *mo.ClusterComputeResource) live.Cluster {
-	out := live.Cluster{Ref: c.Self.Value, Name: shownName(c.Name)}
+	out := live.Cluster{Ref: c.Self.Value, Name: shownName(c.Name), Alarms: alarmsText(c.AlarmActionsEnabled)}
 	set, ok := c.ConfigurationEx.(*types.ClusterConfigInfoEx)
 	if !ok || set == nil {
 		return out

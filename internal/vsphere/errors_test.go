@@ -156,6 +156,7 @@ func TestEveryVerbSaysWhatItTried(t *testing.T) {
 		"ShutdownHost_Task":               func() error { return task(c.ShutdownHost(t.Context(), host, false)) },
 		"ReconfigureComputeResource_Task": func() error { return task(c.SetHA(t.Context(), cluster, false)) },
 		"UpdateOptions":                   func() error { return c.SetVCLS(t.Context(), cluster, "false") },
+		"EnableAlarmActions":              func() error { return c.SetAlarmActions(t.Context(), host, false) },
 		"SetField":                        func() error { return c.SetMark(t.Context(), "me") },
 	} {
 		s.refuse(method, &types.NoPermission{PrivilegeId: "Some.Privilege"})

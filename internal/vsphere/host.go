@@ -17,7 +17,7 @@ import (
 
 var hostProperties = []string{
 	"name", "parent", "datastore", "hardware.systemInfo", "summary.hardware", "summary.config.product", "config.lockdownMode", "config.network.pnic",
-	"runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode",
+	"runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode", "alarmActionsEnabled",
 }
 
 // newHost makes plain data from what was read. ReadOnly is not known here.
@@ -25,7 +25,7 @@ func newHost(h *mo.HostSystem) live.Host {
 	out := live.Host{
 		Ref: h.Self.Value, Name: shownName(h.Name), Cluster: clusterOf(h.Parent),
 		Connection: string(h.Runtime.ConnectionState), Power: string(h.Runtime.PowerState),
-		Maintenance: h.Runtime.InMaintenanceMode, Datastores: refValues(h.Datastore),
+		Maintenance: h.Runtime.InMaintenanceMode, Datastores: refValues(h.Datastore), Alarms: alarmsText(h.AlarmActionsEnabled),
 	}
 	var other []types.HostSystemIdentificationInfo
 	if s := h.Summary.Hardware; s != nil {

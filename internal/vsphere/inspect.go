@@ -27,7 +27,10 @@ func (c *Client) Inspect(ctx context.Context) (live.VCenter, error) {
 		if err := c.inventory(ctx, &out); err != nil {
 			return err
 		}
-		return c.extras(ctx, &out)
+		if err := c.extras(ctx, &out); err != nil {
+			return err
+		}
+		return c.addAlarmRights(ctx, &out)
 	})
 	if err != nil {
 		return live.VCenter{}, err
