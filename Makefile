@@ -52,7 +52,7 @@ race: ## the same with the race detector (needs a C compiler)
 	go test -race ./...
 
 # Most of these tests wait for time-outs of processes that were killed: more at a time than there are cores.
-e2e: harness ## the command against simulated labs: kill -9, restarts, secrets, and the harness (needs Go only; NIGHTSHIFT_SEEDS=10 for less)
+e2e: harness ## the command against simulated labs: kill -9, restarts, secrets, and the harness (needs Go only; for less: NIGHTSHIFT_SEEDS=10 NIGHTSHIFT_LARGE=8/120)
 	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e
 
 harness: ## every kind of step of every runbook, broken in every way; writes docs/harness.md (NIGHTSHIFT_SAMPLE=4: every fourth pair, no document)

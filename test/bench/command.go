@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -64,16 +63,11 @@ func command(ctx context.Context, binary string) (string, error) {
 
 func (c *commandLine) verbs(ctx context.Context, b *strings.Builder) error {
 	for _, verb := range [][]string{{"version"}, {"status"}, {"runs"}, {"runbook", "list"}, {"lab", "validate"}, {"plan", "power-down"}} {
-		var took []time.Duration
-		for range 7 {
-			began := time.Now()
-			if err := c.run(ctx, verb...); err != nil {
-				return err
-			}
-			took = append(took, time.Since(began))
+		took, err := median(7, func() error { return c.run(ctx, verb...) })
+		if err != nil {
+			return err
 		}
-		slices.Sort(took)
-		fmt.Fprintf(b, "| `%s` | %s |\n", strings.Join(verb, " "), seconds(took[len(took)/2]))
+		fmt.Fprintf(b, "| `%s` | %s |\n", strings.Join(verb, " "), seconds(took))
 	}
 	return nil
 }

@@ -4,7 +4,7 @@
 //
 //	go run ./test/bench [-full] [-out FILE] [-nightshift BINARY]
 //
-// What device clients and simulated vCenters take is not measured here: the tests under test/e2e run on those.
+// What device clients and simulated vCenters take is measured for planning only: the tests under test/e2e run on those.
 package main
 
 import (
@@ -54,6 +54,7 @@ func run(ctx context.Context) error {
 		{"growth", growth},
 		{"rate", rate},
 		{"command", func(ctx context.Context) (string, error) { return command(ctx, *binary) }},
+		{"planning", func(ctx context.Context) (string, error) { return planning(ctx, *binary, 64, 2000) }},
 	} {
 		if !strings.Contains(part.name, *only) {
 			continue

@@ -52,21 +52,22 @@ func TestMain(m *testing.M) {
 
 // A rig is a simulated lab in this process, and a nightshift in one of its own.
 type rig struct {
-	t       *testing.T
-	lab     *simlab.Lab
-	dir     string
-	labFile string
-	calls   chan simlab.Record
-	serve   *exec.Cmd
-	log     bytes.Buffer
-	kills   int
+	t        *testing.T
+	lab      *simlab.Lab
+	dir      string
+	labFile  string
+	calls    chan simlab.Record
+	serve    *exec.Cmd
+	log      bytes.Buffer
+	kills    int
+	patience time.Duration // for each verb
 	// disturbed: systems of the lab are cut off now and then.
 	disturbed bool
 }
 
 func newRig(t *testing.T, spec simlab.Spec, seed int64) *rig {
-	r := &rig{t: t, dir: t.TempDir(), calls: make(chan simlab.Record, 10_000)}
-	lab, err := simlab.Start(t.Context(), simlab.Config{Spec: spec, Speed: speed, Seed: seed, OnCall: func(c simlab.Record) { r.calls <- c }})
+	r := &rig{t: t, dir: t.TempDir(), calls: make(chan simlab.Record, 10_000), patience: patience}
+	lab, err := simlab.Start(t.Context(), simlab.Config{Spec: spec, Speed: speed, Seed: seed, OnCall: r.called})
 	require.NoError(t, err)
 	r.lab = lab
 	r.labFile, err = lab.WriteLabFile(r.dir)
@@ -79,6 +80,14 @@ func newRig(t *testing.T, spec simlab.Spec, seed int64) *rig {
 		}
 	})
 	return r
+}
+
+// called takes a call for those who wait for one; where nobody does, the oldest ones are kept.
+func (r *rig) called(c simlab.Record) {
+	select {
+	case r.calls <- c:
+	default:
+	}
 }
 
 func (r *rig) state() string { return filepath.Join(r.dir, "state") }
@@ -116,7 +125,7 @@ func (r *rig) stop() {
 
 // run runs a verb and returns what it printed. A status other than 0 is an error.
 func (r *rig) run(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append(args, "--state-dir", r.state(), "--lab", r.labFile)...)
 	var out, errs bytes.Buffer

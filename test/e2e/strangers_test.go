@@ -64,7 +64,7 @@ func newStrangeLab(t *testing.T) *strangeLab {
 	m.Service.RegisterEndpoints = true
 	withTools(m, "DC0_C0_RP0_VM0")
 	server := m.Service.NewServer()
-	s := &strangeLab{rig: &rig{t: t, dir: t.TempDir()}, model: m}
+	s := &strangeLab{rig: &rig{t: t, dir: t.TempDir(), patience: patience}, model: m}
 	t.Cleanup(func() {
 		s.kill()
 		server.Close()
