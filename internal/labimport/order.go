@@ -104,7 +104,10 @@ func (d *draft) after(g, e *guest, from string) {
 			return
 		}
 	}
-	if g == e || d.reach(e.Ref)[g.Ref] {
+	if g == e {
+		return
+	}
+	if d.reach(e.Ref)[g.Ref] {
 		d.leftOut = append(d.leftOut, fmt.Sprintf("%s after %s (%s)", g.Name, e.Name, from))
 		return
 	}

@@ -152,10 +152,15 @@ func (d *draft) server(where []string) *guest {
 
 // feeds lets all guests with files on the datastore need its provider, where that makes no circle.
 func (d *draft) feeds(p *guest, store string) bool {
+	return d.needed(p, func(g *guest) bool { return slices.Contains(g.Datastores, store) })
+}
+
+// needed lets guests need another, where that makes no circle.
+func (d *draft) needed(p *guest, by func(*guest) bool) bool {
 	needed := d.reach(p.Ref)
 	var users []*guest
 	for _, g := range d.guests {
-		if !slices.Contains(g.Datastores, store) {
+		if !by(g) {
 			continue
 		}
 		if g == p || needed[g.Ref] {
@@ -215,7 +220,7 @@ func (d *draft) findKeys() {
 			g := d.at(a)
 			x := source{what, g, a + ", key provider " + id, ""}
 			value := inventory.ProvidesKeys + ":" + id
-			if g != nil && g.entry && nameable(id) && !g.Encrypted {
+			if g != nil && g.entry && nameable(id) && d.needed(g, func(x *guest) bool { return x.Encrypted && (x.KeyProvider == id || x.KeyProvider == "") }) {
 				g.say(value, "from: it is a key server of this provider")
 			} else {
 				x.ask = "does that stay on while the lab is down? Encrypted guests do not start without it"
