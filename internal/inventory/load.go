@@ -55,7 +55,7 @@ func load(path string, untrusted bool) (*Lab, error) {
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{File: path, Problem: "there is no such lab file", Remedy: "copy examples/minimal/lab.yaml and fill it in"}
+		return nil, &Error{File: path, Problem: "there is no such lab file", Remedy: "nightshift lab import writes a first one; or copy examples/minimal/lab.yaml and fill it in"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the lab file: %w", err)

@@ -234,6 +234,17 @@ func TestAnApplianceIsProposedAsTheVCenter(t *testing.T) {
 	require.Contains(t, text, "Is it one of san01, vcsa?", "two of them: a person knows")
 }
 
+// Every machine answers at the loopback address.
+func TestLoopbackTellsNothing(t *testing.T) {
+	in := fullLab()
+	in.VCenter.URL, in.Addresses = "https://127.0.0.1:8989", nil
+	in.Live.Guests[3].IP, in.Machine.Addresses = "127.0.0.1", []string{"127.0.0.1", "::1"}
+	_, lab := write(t, in)
+	_, inside := lab.VCenterGuest("vcsa")
+	require.False(t, inside)
+	require.True(t, lab.Self.Outside)
+}
+
 func TestAStorageGuestThatNeedsItselfIsNoProvider(t *testing.T) {
 	in := fullLab()
 	in.Live.Guests[1].Datastores = []string{"ds-2"}
