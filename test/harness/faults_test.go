@@ -25,7 +25,7 @@ type fault struct {
 	// ends are the outcomes that are right. Default: done.
 	ends []string
 	// skip says why the fault is not tried with an action. May be nil.
-	skip func(plan.Action) string
+	skip func(kind) string
 }
 
 func straight(_ context.Context, _ *trap, _ int, next func() (any, error)) (any, error) {
@@ -44,7 +44,7 @@ func broken(_ context.Context, _ *trap, attempt int, next func() (any, error)) (
 func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, error)) (any, error) {
 	return func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 		if attempt == 1 {
-			for _, verb := range calls[t.action.action] {
+			for _, verb := range t.action.calls() {
 				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
 			}
 		}
@@ -54,7 +54,7 @@ func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, e
 
 // targetOf is how the lab names what the call of the step is about.
 func targetOf(t *trap) string {
-	if t.call.Target.Kind == plan.Lab {
+	if t.call.Target.Kind == plan.Lab || t.action.alarms { // these calls are about a manager
 		return ""
 	}
 	return t.call.Target.Name
@@ -62,8 +62,8 @@ func targetOf(t *trap) string {
 
 // faults lists the ways to break a step.
 func faults() []fault {
-	noCall := func(a plan.Action) string {
-		if len(calls[a]) == 0 {
+	noCall := func(k kind) string {
+		if len(k.calls()) == 0 {
 			return "it sends no call that changes a system"
 		}
 		return ""
@@ -128,9 +128,9 @@ func faults() []fault {
 				}
 			}
 			return next()
-		}, skip: func(a plan.Action) string {
-			switch a {
-			case plan.RememberRunning, plan.StopApplication, plan.StartApplication:
+		}, skip: func(k kind) string {
+			switch k.action {
+			case plan.SilenceMonitoring, plan.ResumeMonitoring, plan.RememberRunning, plan.StopApplication, plan.StartApplication:
 				return "it has no session that could expire"
 			}
 			return ""
@@ -160,6 +160,13 @@ func (r *rig) systems(t plan.Target) []string {
 		list = append(list, "bmc:"+t.Name)
 	}
 	return list
+}
+
+func (k kind) calls() []string {
+	if k.alarms {
+		return []string{"EnableAlarmActions"}
+	}
+	return calls[k.action]
 }
 
 // calls are the verbs, as the lab names them, by which an action changes a system.

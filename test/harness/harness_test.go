@@ -19,13 +19,18 @@ import (
 	"nightshift/internal/simlab"
 )
 
-// A kind of step: an action, through the vCenter or through a host's own API.
+// A kind of step: an action, through the vCenter or through a host's own API. Settings are of two kinds: those of clusters
+// that others wait for, and alarms, for which nothing waits.
 type kind struct {
 	action plan.Action
 	direct bool
+	alarms bool
 }
 
 func (k kind) String() string {
+	if k.alarms {
+		return string(k.action) + " (alarms)"
+	}
 	if k.direct {
 		return string(k.action) + " (direct)"
 	}
@@ -35,10 +40,12 @@ func (k kind) String() string {
 // kinds are all there are: every action, and those of them that may go to a host itself.
 func kinds() (all []kind) {
 	for _, a := range plan.Actions() {
-		all = append(all, kind{a, false})
+		all = append(all, kind{action: a})
 		switch a {
+		case plan.SuspendSetting, plan.SettleDebt:
+			all = append(all, kind{action: a, alarms: true})
 		case plan.ShutdownGuest, plan.PowerOnGuest, plan.CheckGuest, plan.EnterMaintenance, plan.ExitMaintenance, plan.ShutdownHost, plan.AwaitHost, plan.AwaitDatastores:
-			all = append(all, kind{a, true})
+			all = append(all, kind{action: a, direct: true})
 		}
 	}
 	return all
@@ -121,8 +128,8 @@ func TestEveryStepEveryFault(t *testing.T) {
 				case len(users) == 0:
 					table.skip(action, f, "no runbook of the harness has it")
 					continue
-				case f.skip != nil && f.skip(action.action) != "":
-					table.skip(action, f, f.skip(action.action))
+				case f.skip != nil && f.skip(action) != "":
+					table.skip(action, f, f.skip(action))
 					continue
 				}
 				if pairs++; pairs%sample != 0 {
@@ -186,7 +193,7 @@ func (r *rig) backUp() {
 // halfway leaves the lab where a power-down was aborted as its first guest went down.
 func (r *rig) halfway() {
 	r.Helper()
-	r.broken(down, kind{plan.ShutdownGuest, false}, fault{at: straight, meanwhile: func(r *rig, run string, _ *trap) {
+	r.broken(down, kind{action: plan.ShutdownGuest}, fault{at: straight, meanwhile: func(r *rig, run string, _ *trap) {
 		r.order(run, runapi.Abort, runapi.Order{Reason: "enough"})
 	}, ends: []string{runapi.Aborted}})
 	r.traps.disarm()

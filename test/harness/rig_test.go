@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,6 +69,15 @@ type rig struct {
 	since  int           // calls that the lab had received when the last run began
 }
 
+// watched has every run keep those quiet who watch the lab: its alarms, and a monitoring that is asked by a command.
+const watched = `
+runbooks: {power-down: {silence: always}, power-up: {silence: always}}
+monitoring:
+  - name: pager
+    silence: {run: ["true"]}
+    resume: {run: ["true"]}
+`
+
 // newRig starts a lab of its own for a test, with a trap for its activities.
 func newRig(t *testing.T, s *server, name string) *rig {
 	t.Helper()
@@ -80,6 +90,11 @@ func newRig(t *testing.T, s *server, name string) *rig {
 	t.Cleanup(r.lab.Close)
 	path, err := r.lab.WriteLabFile(t.TempDir())
 	require.NoError(t, err)
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteString(watched)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
 	r.file, err = inventory.Load(path)
 	require.NoError(t, err)
 	r.work()
