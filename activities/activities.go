@@ -115,6 +115,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.ShutdownHost: a.ShutdownHost, plan.PowerOnHost: a.PowerOnHost,
 		plan.StopApplication: a.StopApplication, plan.StartApplication: a.StartApplication,
 		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores, plan.AwaitVCenter: a.AwaitVCenter,
+		plan.CheckMains: a.CheckMains, plan.OrderLoadOff: a.OrderLoadOff,
 		plan.Join: a.Join,
 	}
 }

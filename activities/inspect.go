@@ -57,7 +57,7 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
 	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
-		Settings: a.lab.Settings(r.Runbook), Versions: told, Packed: packed}, nil
+		Settings: runbooks.RunSettings(a.lab, r.Runbook, r.Parameters), Versions: told, Packed: packed}, nil
 }
 
 // planOf makes a plan of what is there now, and tells the versions of that.

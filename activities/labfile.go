@@ -30,9 +30,14 @@ func (a *Activities) changedLabFile() *plan.Finding {
 	return &f
 }
 
-// heedLabFile adds the finding to a plan. What switches something off must not be made of an old file.
+// heedLabFile adds the finding to a plan. What switches something off must not be made of an old file; but what runs on a UPS
+// loses its power, whatever the file says.
 func heedLabFile(p *plan.Plan, f *plan.Finding) {
 	if f == nil {
+		return
+	}
+	if p.Parameters["ups"] != "" {
+		p.Warnings = append(p.Warnings, *f)
 		return
 	}
 	if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Action == plan.ShutdownGuest || s.Action == plan.ShutdownHost }) {

@@ -15,6 +15,7 @@ import (
 const (
 	groupBegin  = "Preparation"
 	groupGuests = "Guests"
+	groupReturn = "Point of no return"
 	groupEnd    = "End"
 )
 
@@ -25,6 +26,7 @@ type builder struct {
 	onFailure plan.OnFailure
 	needed    map[string]bool // ids that another step needs
 	said      map[plan.Finding]bool
+	upses     []*inventory.UPS // on whose account the plan is made
 }
 
 func newBuilder(in Input, runbook string) *builder {
@@ -33,6 +35,10 @@ func newBuilder(in Input, runbook string) *builder {
 	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: runbook, Lab: l.Lab, LabHash: l.Hash, Created: in.State.At.UTC(),
 		Parameters: in.Parameters, Steps: []plan.Step{},
 		Limits: map[string]int{"vcenter": max(1, l.Limits.VCenter), "host": max(1, l.Limits.Host), "bmc": max(1, l.Limits.BMC)}}
+	b.findUPSes(in.Parameters[paramUPS])
+	if runbook == PowerDown && len(b.upses) > 0 {
+		b.onFailure = b.upses[0].Policy.OnFailure
+	}
 	return b
 }
 
@@ -165,7 +171,13 @@ func (b *builder) chunks(guests []plan.RememberedGuest, verb string, each func(i
 	}
 }
 
-func (b *builder) hostPolicy(h *host) inventory.HostPolicy { return b.lab.HostPolicy(h.lab) }
+func (b *builder) hostPolicy(h *host) inventory.HostPolicy {
+	p := b.lab.HostPolicy(h.lab)
+	if u := b.fedBy(h); u != nil && b.plan.Runbook == PowerDown {
+		p = u.Policy.Host(p)
+	}
+	return p
+}
 
 // settled adds the time for which a step watches before it says that a call did not arrive.
 func (b *builder) settled(d time.Duration) plan.Duration {

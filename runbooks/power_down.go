@@ -22,7 +22,8 @@ func powerDown() Runbook {
 			"What is kept (keep: true, the keep tag, self) and what is not in the lab file is not touched.",
 		Workflow: "PowerDown",
 		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.RememberRunning, plan.RecordLab, plan.SuspendSetting, plan.ShutdownGuest,
-			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.SilenceMonitoring, plan.ResumeMonitoring, plan.Join},
+			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.SilenceMonitoring, plan.ResumeMonitoring,
+			plan.CheckMains, plan.OrderLoadOff, plan.Join},
 		Parameters: append(scopeParameters(),
 			Parameter{Name: paramKeysOutside, Type: TypeBool, Default: "false",
 				Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"},
@@ -48,12 +49,14 @@ type descent struct {
 	recorded map[string]string
 	quiet    *silence
 	memory   string // the step after which everything that runs is remembered
+	noReturn string // the step before all hosts, of a run on account of a UPS
 }
 
 func planPowerDown(in Input) (plan.Plan, error) {
 	d := &descent{builder: newBuilder(in, PowerDown), down: map[*host]bool{}, off: map[*host]bool{}, going: map[*guest]bool{},
 		leaving: map[*vcenter]bool{}, stopping: map[*node]bool{}, recorded: map[string]string{}}
 	d.scope = d.newScope(in.Parameters)
+	d.hurry()
 	d.stores = d.storeProviders()
 	d.checkVCenters(d.hasWork)
 	d.checkOwnMachines()
@@ -81,6 +84,7 @@ func planPowerDown(in Input) (plan.Plan, error) {
 	d.silence(in)
 	settings := d.suspendSettings()
 	guests := d.shutdownGuests(settings)
+	d.pointOfNoReturn()
 	for _, h := range d.hosts {
 		if d.down[h] && !d.beneath[h] {
 			d.shutdownHost(h, d.hostNeeds(h, settings, guests))
@@ -92,6 +96,7 @@ func planPowerDown(in Input) (plan.Plan, error) {
 		d.quiet.end(func(*host) bool { return false }, func(*cluster) bool { return false }, false)
 	}
 	d.unmark(slices.DeleteFunc(slices.Clone(vcs), func(vc *vcenter) bool { return d.leaving[vc] }))
+	d.orderLoadOff()
 	d.title("Power down", d.scope.done("is down"), len(d.down), len(d.going))
 	return d.plan, nil
 }
@@ -248,6 +253,7 @@ func (d *descent) hostNeeds(h *host, settings map[*cluster]map[plan.Setting]stri
 
 func (d *descent) shutdownHost(h *host, needs []string) {
 	p, t := d.hostPolicy(h), h.target()
+	needs = append(needs, d.noReturn)
 	if d.direct(h.vc) && d.beneath[h] {
 		t = h.itself()
 	}

@@ -18,6 +18,7 @@ func scopeParameters() []Parameter {
 	return []Parameter{
 		{Name: paramHost, Type: TypeString, Help: "only these hosts, with their guests: names, with commas between them"},
 		{Name: paramCluster, Type: TypeString, Help: "only the hosts and guests of these clusters"},
+		{Name: paramUPS, Type: TypeString, Help: "on account of these UPSes: only the hosts that they feed, unless host or cluster says otherwise; down as their policy has it, with a point of no return"},
 		{Name: paramVM, Type: TypeString, Help: "only these guests, and no host but those of host and cluster"},
 	}
 }
@@ -33,16 +34,16 @@ type scope struct {
 func (b *builder) newScope(parameters map[string]string) *scope {
 	s := &scope{hosts: map[*host]bool{}, guests: map[*guest]bool{}}
 	split := func(param string) (names []string) {
-		for name := range strings.SplitSeq(parameters[param], ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				names = append(names, name)
-				s.said = append(s.said, param+" "+name)
-			}
+		names = namesIn(parameters[param])
+		for _, name := range names {
+			s.said = append(s.said, param+" "+name)
 		}
 		return names
 	}
 	hosts, clusters, guests := split(paramHost), split(paramCluster), split(paramVM)
-	s.whole = len(s.said) == 0
+	if s.whole = len(s.said) == 0; s.whole && len(b.upses) > 0 {
+		b.scopeFed(s)
+	}
 	for _, name := range hosts {
 		b.scopeHost(s, name)
 	}
@@ -69,7 +70,7 @@ func (b *builder) scopeHost(s *scope, name string) {
 			continue
 		}
 		s.hosts[h] = true
-		if h.kept != "" {
+		if h.kept != "" && len(b.upses) == 0 {
 			b.block(h.subject(), "was asked for, but is left alone: "+h.kept, "leave it out, or correct the lab file")
 		}
 		return

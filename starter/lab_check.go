@@ -99,6 +99,9 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 	for _, ch := range lab.Notifications.Channels {
 		asks = append(asks, func() answer { return answer{rows: checkChannel(ctx, ch, lab.Dir)} })
 	}
+	for _, u := range lab.UPS {
+		asks = append(asks, func() answer { return answer{rows: checkUPS(ctx, lab, u)} })
+	}
 	var rows []checkRow
 	seen, bmcs, direct := map[string]live.VCenter{}, map[string]live.BMC{}, map[string]live.Host{}
 	for _, x := range allAtOnce(asks) {

@@ -37,6 +37,9 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 			places = append(places, place{"secret " + name + " of monitoring " + m.Name, m.Secrets[name]})
 		}
 	}
+	for _, u := range lab.UPS {
+		places = append(places, place{"UPS " + u.Name, u.Password})
+	}
 	var asks []func() string
 	for _, p := range places {
 		asks = append(asks, func() string {

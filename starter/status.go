@@ -50,6 +50,8 @@ type labStatus struct {
 	Held      bool              `json:"held"` // a hold stands now
 	Orphans   []orphan          `json:"orphans"`
 	Schedules []runapi.Schedule `json:"schedules"`
+	// UPS are those of the lab file, where this command has it.
+	UPS []upsState `json:"ups,omitempty"`
 }
 
 // An openRun is a run under way.
@@ -97,6 +99,7 @@ func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
 		return st, err
 	}
 	st.Schedules = append(st.Schedules, list...)
+	st.UPS = a.upsStates(ctx, s.lab)
 	return st, nil
 }
 
@@ -189,6 +192,11 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 		schedules = append(schedules, scheduleText(s))
 	}
 	section(w, p, "Scheduled", schedules...)
+	var upses []string
+	for _, u := range st.UPS {
+		upses = append(upses, u.text(p))
+	}
+	section(w, p, "UPS", upses...)
 	if len(st.Runs) == 0 && len(st.Orphans) == 0 && len(debts) == 0 && !st.Held {
 		fmt.Fprintln(w, "\nNothing is under way, nothing is owed, no hold.")
 	}

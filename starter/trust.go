@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/nut"
 	"nightshift/internal/sshexec"
 )
 
@@ -65,7 +66,23 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 			}
 		}
 	}
+	for i, u := range lab.UPS {
+		if u.TLS != nil {
+			asks = append(asks, func() trustFact { return upsFact(ctx, u, fmt.Sprintf("ups[%d].tls.fingerprint", i)) })
+		}
+	}
 	return allAtOnce(asks)
+}
+
+// upsFact asks the NUT server of a UPS for its certificate. Without tls: in the lab file there is none to be known by.
+func upsFact(ctx context.Context, u inventory.UPS, field string) trustFact {
+	f := trustFact{Machine: "NUT server of UPS " + u.Name, Address: u.Address(), What: "certificate", Recorded: u.TLS.Fingerprint, field: field}
+	r := endpoint.Resolved{Name: "the NUT server", URL: &url.URL{Scheme: "nut", Host: u.Address()}}
+	cert, err := nut.Certificate(ctx, r)
+	if err != nil {
+		return f.failed(err)
+	}
+	return f.shows(cert, *u.TLS, r.URL.Hostname())
 }
 
 // allAtOnce runs the questions side by side and answers in their order.
@@ -101,9 +118,14 @@ func certificateFact(ctx context.Context, machine string, e inventory.Endpoint, 
 	if err != nil {
 		return f.failed(err)
 	}
+	return f.shows(cert, e.TLS, u.Hostname())
+}
+
+// shows compares a certificate with what is recorded.
+func (f trustFact) shows(cert *x509.Certificate, t inventory.TLS, host string) trustFact {
 	f.Shows = endpoint.Fingerprint(cert)
 	f.Note = fmt.Sprintf("%s, until %s", cert.Subject, cert.NotAfter.Format("2006-01-02"))
-	if f.Recorded == "" && (e.TLS.CA != "" || trustedBySystem(cert, u.Hostname())) {
+	if f.Recorded == "" && (t.CA != "" || trustedBySystem(cert, host)) {
 		f.State = trustCA
 		return f
 	}

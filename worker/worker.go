@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -54,6 +55,8 @@ type Config struct {
 type Worker struct {
 	workers []worker.Worker
 	acts    *activities.Activities
+	unwatch context.CancelFunc // ends the watch over UPSes; nil: there is none
+	watched sync.WaitGroup
 }
 
 // Start begins to work. An error says that the server does not answer, or that the search attributes cannot be had.
@@ -83,6 +86,7 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 			return nil, err
 		}
 	}
+	w.watchUPS(ctx, c)
 	return w, nil
 }
 
@@ -123,6 +127,10 @@ func Options() worker.Options {
 
 // Stop takes no new work, lets the steps yield and ends their sessions.
 func (w *Worker) Stop() {
+	if w.unwatch != nil {
+		w.unwatch()
+		w.watched.Wait()
+	}
 	for _, one := range w.workers {
 		one.Stop()
 	}

@@ -113,7 +113,7 @@ func (r *run) consider(ctx workflow.Context, a runapi.Amendment, reply plan.Repl
 	a.Beyond = bounded(plan.Beyond(r.graph.Plan, merged))
 	r.inVain(ctx, merged)
 	switch policy := r.Settings.OnFailure; {
-	case len(a.Beyond) == 0:
+	case len(a.Beyond) == 0, r.p.Resolute && !r.Settings.Approval && !r.needsSignatures():
 		r.adopt(ctx, a, packed)
 	case r.p.Approved && (policy == plan.Skip || policy == plan.Abort): // nobody is there
 		r.keepPlan(ctx, a, "the new plan needs an approval: "+a.Beyond[0])

@@ -36,6 +36,9 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 			r.Notes[s.ID] = out.Note
 		}
 		r.finishStep(ctx, i, runapi.StepDone)
+		if out.End != "" {
+			r.abort(ctx, out.End)
+		}
 	case err == nil:
 		r.again(ctx, i, out.Yield)
 	case temporal.IsCanceledError(err) && r.blind && s.Changes():

@@ -201,7 +201,8 @@ func (r *run) verify(ctx workflow.Context) {
 	}
 }
 
-// stillToDo plans again and keeps what this run's plan has too.
+// stillToDo plans again and keeps what this run's plan has too. An order to a UPS is planned each time: nobody sees from
+// outside that it was given.
 func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	var reply plan.Reply
 	if err := r.call(ctx, planOptions(), plan.MakePlan, r.request(ctx), &reply); err != nil {
@@ -213,7 +214,7 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	}
 	var left []plan.Finding
 	for _, s := range again.Steps {
-		if i, ours := r.graph.Index(s.ID); ours && r.steps[i] == runapi.StepDone && s.Changes() {
+		if i, ours := r.graph.Index(s.ID); ours && r.steps[i] == runapi.StepDone && s.Changes() && s.Action != plan.OrderLoadOff {
 			left = append(left, plan.Finding{Subject: s.Target.String(), Text: s.Title})
 		}
 	}

@@ -97,6 +97,9 @@ func (l *Lab) fillIn() {
 	for i := range l.StorageHosts {
 		l.StorageHosts[i].Site = cmp.Or(l.StorageHosts[i].Site, site)
 	}
+	for i := range l.UPS {
+		l.UPS[i].fillIn()
+	}
 	l.Tags = Tags{Keep: cmp.Or(l.Tags.Keep, "KeepOn"), Start: cmp.Or(l.Tags.Start, "StartUp")}
 	l.Limits = Limits{VCenter: cmp.Or(l.Limits.VCenter, 16), Host: cmp.Or(l.Limits.Host, 4), BMC: cmp.Or(l.Limits.BMC, 1),
 		PowerOn: cmp.Or(l.Limits.PowerOn, 4)}

@@ -21,7 +21,7 @@ func FuzzParse(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(b)
 	}
-	for _, s := range []string{good, ipmiLab, "", "a: &a [*a]", "? a\n: b", "lab: {", "hosts: [{name: }]", "- - -", "lab: |\n", "guests: [{name: a, after: [a]}]",
+	for _, s := range []string{good, ipmiLab, rackUPS, "", "a: &a [*a]", "? a\n: b", "lab: {", "hosts: [{name: }]", "- - -", "lab: |\n", "guests: [{name: a, after: [a]}]",
 		"hosts:\n  - name: a\n    bmc: {url: \"https://[\"}", "self: ~\nself: 1", "lab: \"\\x00\"", "%YAML 1.2\n---\na: b", "runbooks: {power-up: ~}", "vcenters: [[]]",
 		strings.ReplaceAll(good, "\n", "\r"), "\ufeff" + good, good + "policies: {guest: {timeout: 1h30m}, settleTime: 90s}\nlimits: {vcenter: 8}\ntags: {keep: a}\n"} {
 		f.Add([]byte(s))

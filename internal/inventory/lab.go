@@ -32,6 +32,8 @@ type File struct {
 	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
 	Tags         Tags          `json:"tags,omitempty"`
 	Policies     Policies      `json:"policies,omitempty"`
+	// UPS are the uninterruptible power supplies that power the lab down when the mains fail, and up again.
+	UPS []UPS `json:"ups,omitempty"`
 	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc, and how many hosts are switched on.
 	Limits Limits `json:"limits,omitempty"`
 	// People are those whose signatures nightshift knows.

@@ -172,6 +172,9 @@ func (l *Lab) AsksByName() bool {
 			}
 		}
 	}
+	for _, u := range l.UPS {
+		urls = append(urls, "nut://"+u.Address())
+	}
 	return slices.ContainsFunc(urls, func(s string) bool {
 		u, err := url.Parse(s)
 		return err != nil || IsName(u.Hostname())

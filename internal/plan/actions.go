@@ -63,6 +63,12 @@ const (
 	// StartApplication (ApplicationParams): it says that it is up.
 	StartApplication Action = "StartApplication"
 
+	// CheckMains (MainsParams): the point of no return. The mains are not back: the descent goes on, and nothing ends it any more.
+	// Where they are back at all UPSes, and steadily, the run ends in order. Read-only.
+	CheckMains Action = "CheckMains"
+	// OrderLoadOff (LoadOffParams; the target is the UPS): it has taken the order to switch its load off.
+	OrderLoadOff Action = "OrderLoadOff"
+
 	// Join (no params; the target is the lab): nothing is done. Many steps wait for it in place of each of many others: so a
 	// group that comes after a group needs as many edges as the two have members, and not the product.
 	Join Action = "Join"
@@ -72,7 +78,7 @@ const (
 func Actions() []Action {
 	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
 		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
-		StopApplication, StartApplication, Join}
+		StopApplication, StartApplication, CheckMains, OrderLoadOff, Join}
 }
 
 // RememberParams are for RememberRunning and ForgetRunning.
@@ -238,6 +244,20 @@ type ApplicationParams struct {
 	// Commands identifies the commands, and the machines where they run, as the lab file had them when the plan was made: on
 	// others the step asks for a new plan, and that goes beyond the approved one. Empty in older plans.
 	Commands string `json:"commands,omitempty"`
+}
+
+// MainsParams are for CheckMains.
+type MainsParams struct {
+	UPS    []string `json:"ups"`    // their names in the lab file
+	Steady Duration `json:"steady"` // how long the mains must be there without a break to count as back
+}
+
+// LoadOffParams are for OrderLoadOff.
+type LoadOffParams struct {
+	UPS          string   `json:"ups"`          // its name in the lab file
+	Hosts        []string `json:"hosts"`        // that it feeds, by their names in the lab file: all have to be Off
+	Delay        Duration `json:"delay"`        // from the order until the load is off
+	RestartDelay Duration `json:"restartDelay"` // from the return of the mains until it is on again
 }
 
 // Encode makes the Params of a step.

@@ -44,7 +44,7 @@ type Memo struct {
 // Sent says whether the memo is about a call. A step that only waits leaves one without, for the time when it began.
 func (m *Memo) Sent() bool { return m != nil && m.Phase != "" }
 
-// An Outcome is what the activity of a step returns. At most one of Yield, Replan and Unclear is set; none: the step is done.
+// An Outcome is what the activity of a step returns. At most one of Yield, Replan, End and Unclear is set; none: the step is done.
 type Outcome struct {
 	// Note is what there is to say: "was already off". Evidence is what was read to know it.
 	Note     string `json:"note,omitempty"`
@@ -56,6 +56,8 @@ type Outcome struct {
 	// Replan says, in a person's words, that the lab is not any more as it was planned: "guest web01 is on host esx22 now".
 	// The step has sent nothing and asks for a new plan of what is left (an amendment).
 	Replan string `json:"replan,omitempty"`
+	// End says, in a person's words, why the run ends in order here, without being a failure: "the mains are back". The step is done.
+	End string `json:"end,omitempty"`
 	// Unclear says: something was, or may have been, sent, and what was wanted isn't coming.
 	Unclear *Unclear `json:"unclear,omitempty"`
 }

@@ -68,6 +68,12 @@ func (p *ShutdownHostParams) check() error {
 
 func (p *ApplicationParams) check() error { return ahead("timeout", p.Timeout) }
 
+func (p *MainsParams) check() error { return ahead("steady", p.Steady) }
+
+func (p *LoadOffParams) check() error {
+	return errors.Join(ahead("delay", p.Delay), ahead("restartDelay", p.RestartDelay))
+}
+
 func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -107,6 +113,10 @@ func newParams(a Action) any {
 		return new(RecordParams)
 	case StopApplication, StartApplication:
 		return new(ApplicationParams)
+	case CheckMains:
+		return new(MainsParams)
+	case OrderLoadOff:
+		return new(LoadOffParams)
 	}
 	return nil
 }

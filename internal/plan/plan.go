@@ -122,6 +122,7 @@ const (
 	Application Kind = "application cluster"
 	// Watcher is a monitoring of the lab file.
 	Watcher Kind = "monitoring"
+	UPS     Kind = "UPS"
 )
 
 // Duration is a time.Duration that reads "5m0s" in JSON.
@@ -165,7 +166,7 @@ func SiteQueue(lab, site string) string {
 // keep nightshift's own books.
 func (s Step) Changes() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, Join:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, CheckMains, Join:
 		return false
 	}
 	return true
@@ -191,7 +192,7 @@ func (s Step) Minor() bool {
 // again, and nothing is lost but the time when it began.
 func (s Step) Waits() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, CheckMains:
 		return true
 	}
 	return false

@@ -67,7 +67,7 @@ func rights() map[Action][]Right {
 			{ID: "System.View", On: OnRoot, For: "see the inventory"},
 			{ID: "System.Read", On: OnRoot, For: "read the inventory"},
 		},
-		RememberRunning: nil, ForgetRunning: nil, RecordLab: nil, Join: nil,
+		RememberRunning: nil, ForgetRunning: nil, RecordLab: nil, CheckMains: nil, OrderLoadOff: nil, Join: nil,
 		MarkLab: mark, UnmarkLab: mark,
 		SuspendSetting: settings, SettleDebt: settings,
 		SilenceMonitoring: nil, ResumeMonitoring: nil,

@@ -55,6 +55,9 @@ type Params struct {
 	Signature *Signature `json:"signature,omitempty"`
 	// Approved says that whoever asks has said yes beforehand (--yes, a schedule). Otherwise the run waits for Approve.
 	Approved bool `json:"approved,omitempty"`
+	// Resolute says that a new plan of what is left needs no approval either, whatever it wants: there is nobody to ask, and no
+	// time. A UPS asks so. Runbooks that demand approvals do not heed it.
+	Resolute bool `json:"resolute,omitempty"`
 	// PlanHash, where given, is the only plan that may be carried out (--plan FILE): another one is drift and refused.
 	PlanHash string `json:"planHash,omitempty"`
 	// Wait for locks that other runs hold.

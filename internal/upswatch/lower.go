@@ -1,0 +1,107 @@
+package upswatch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"nightshift/internal/runapi"
+)
+
+// lower sees to it that a power-down for d is under way, or behind.
+func (w *Watch) lower(ctx context.Context, d Due) error {
+	if w.behind(d) {
+		return nil
+	}
+	holders, err := w.Runs.Holders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range holders {
+		if w.serves(r, d) {
+			w.say(d.UPS, "run", true, d.Why+": run "+r.ID+" is powering the lab down already")
+			return nil
+		}
+	}
+	if err := w.begin(ctx, d); err != nil || w.behind(d) {
+		return err
+	}
+	for _, r := range holders {
+		if err := w.giveWay(ctx, r, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behind tells whether a power-down has ended in this power cut of each of the UPSes.
+func (w *Watch) behind(d Due) bool {
+	for _, name := range d.UPS {
+		if !w.settled[name].After(w.tracks[name].Began) {
+			return false
+		}
+	}
+	return true
+}
+
+// serves tells whether a run under way does what is wanted: for these UPSes, or a power-down of the whole lab that gets on.
+func (w *Watch) serves(r Run, d Due) bool {
+	if was, ok := dueOf(w.Lab.Lab, r.ID); ok {
+		return r.Open && was.covers(d)
+	}
+	return r.Open && r.Runbook == powerDown && r.Planned && len(r.Parameters) == 0 && !r.Stands && !r.Aborting
+}
+
+// begin starts the power-down. One that was refused, or failed before it did anything, is tried again: what stood in its way
+// may be gone, and the battery is not waiting.
+func (w *Watch) begin(ctx context.Context, d Due) error {
+	for n := 1; n <= mostTries; n++ {
+		id := d.ID(w.Lab.Lab, powerDown, n)
+		r, err := w.Runs.Find(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case r == nil:
+			p := runapi.Params{Lab: w.Lab.Lab, Runbook: powerDown, Parameters: d.Parameters(), By: d.By(), Approved: true, Resolute: true, Wait: true}
+			if err := w.Runs.Start(ctx, id, p, "power-down of lab "+w.Lab.Lab+": "+d.Why); err != nil {
+				return err
+			}
+			w.say(d.UPS, "run", true, d.Why+": run "+id+" powers down "+what(d))
+			return nil
+		case r.Open:
+			return nil
+		case r.Outcome != runapi.Refused && r.Outcome != runapi.Failed:
+			for _, name := range d.UPS {
+				w.settled[name] = w.now()
+			}
+			w.say(d.UPS, "run", true, fmt.Sprintf("run %s has ended: %s", id, strings.Trim(r.Outcome+", "+r.Why, ", ")))
+			return nil
+		}
+		w.say(d.UPS, "run", true, fmt.Sprintf("the lab is NOT powered down: run %s was %s (%s); it is tried again until there is no power", id, r.Outcome, r.Why))
+		if w.now().Sub(r.Ended) < tryAgain {
+			return nil
+		}
+	}
+	return nil
+}
+
+func what(d Due) string {
+	if len(d.Hosts) > 0 {
+		return "host " + strings.Join(d.Hosts, ", ")
+	}
+	return "what it feeds"
+}
+
+// giveWay ends a run in order that holds the lab: the battery does not wait for it. Only a person frees a lock that nobody holds any more.
+func (w *Watch) giveWay(ctx context.Context, r Run, d Due) error {
+	was, ours := dueOf(w.Lab.Lab, r.ID)
+	switch {
+	case !r.Open:
+		w.say(d.UPS, "lock of "+r.ID, true, "run "+r.ID+" has ended without releasing its locks, and keeps the lab from being powered down: nightshift unlock "+r.ID+" --reason WHY")
+		return nil
+	case r.Aborting, ours && was.covers(d):
+		return nil
+	}
+	w.say(d.UPS, "way of "+r.ID, true, "run "+r.ID+" is aborted in order: it is in the way of the power-down")
+	return w.Runs.Abort(ctx, r.ID, runapi.Order{By: d.By(), Reason: d.Why})
+}

@@ -1,0 +1,218 @@
+package upswatch
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"nightshift/internal/endpoint"
+	"nightshift/internal/inventory"
+	"nightshift/internal/nut"
+	"nightshift/internal/runapi"
+)
+
+// Runs are those of the lab.
+type Runs interface {
+	// Holders are the runs that hold locks on the lab.
+	Holders(ctx context.Context) ([]Run, error)
+	// Find is the run with the id; nil: there never was one.
+	Find(ctx context.Context, id string) (*Run, error)
+	// Latest is the newest power-down or power-up that is under way or has changed something; nil: there is none.
+	Latest(ctx context.Context) (*Run, error)
+	// Start begins a run, once for each id: that there is one already is no error.
+	Start(ctx context.Context, id string, p runapi.Params, summary string) error
+	// Abort ends a run in order. One that has ended, or is being aborted, is no error.
+	Abort(ctx context.Context, id string, o runapi.Order) error
+}
+
+// A Run is what the watch looks at of one.
+type Run struct {
+	ID         string
+	Runbook    string
+	Parameters map[string]string // nil: it has none, or no plan yet
+	Open       bool
+	Planned    bool // it has a plan
+	Stands     bool // it waits for a person: paused, stuck, or for an approval
+	Aborting   bool
+	Outcome    string // runapi.Done and its like; empty: it is open, or ended in disorder
+	Why        string
+	Ended      time.Time
+	Touched    bool // it has changed something in the lab
+}
+
+// An Event is something that happened to a UPS, or because of it.
+type Event struct {
+	At    time.Time
+	UPS   string // its name, or several with commas between
+	Text  string // in people's words
+	Alarm bool   // somebody should look
+}
+
+// A Watch watches. Set all fields but Tell, Every and Now.
+type Watch struct {
+	Lab    *inventory.Lab
+	Runs   Runs
+	Logger *slog.Logger
+	// Tell is called with every event, after it was logged: the place for notifications. It must not block for long.
+	Tell  func(Event)
+	Every time.Duration    // between two looks; 0: 5 s
+	Now   func() time.Time // nil: time.Now
+	// Look reads one UPS; nil: by its NUT server.
+	Look func(context.Context, *inventory.UPS) (nut.Status, error)
+
+	tracks  map[string]Track
+	told    map[string]string    // the last thing said about a subject
+	settled map[string]time.Time // when a power-down ended after which nothing is left to do, by UPS
+	toRaise bool                 // something may have to come up again
+}
+
+const (
+	every       = 5 * time.Second
+	lookTimeout = 10 * time.Second
+	runsTimeout = time.Minute
+	// tryAgain is when a power-down that was refused, or could not be planned, is tried again: nothing was touched.
+	tryAgain = 30 * time.Second
+	// mostTries is how often.
+	mostTries = 100
+)
+
+// Run watches until the context ends.
+func (w *Watch) Run(ctx context.Context) {
+	for {
+		w.Step(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(w.every()):
+		}
+	}
+}
+
+func (w *Watch) every() time.Duration {
+	if w.Every > 0 {
+		return w.Every
+	}
+	return every
+}
+
+// Step looks once at all UPSes, and does what follows.
+func (w *Watch) Step(ctx context.Context) {
+	if w.tracks == nil {
+		w.tracks, w.told, w.settled, w.toRaise = map[string]Track{}, map[string]string{}, map[string]time.Time{}, true
+	}
+	w.look(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, runsTimeout)
+	defer cancel()
+	if due, ok := FindDue(w.Lab, w.tracks); ok {
+		w.toRaise = true
+		if err := w.lower(ctx, due); err != nil {
+			w.say(due.UPS, "run", true, "the power-down could not be started or seen to, and is tried again: "+err.Error())
+		}
+		return
+	} else if len(due.UPS) > 0 {
+		w.say(due.UPS, "run", true, due.Why+": all hosts that it feeds have another UPS, which is on mains")
+	}
+	if w.toRaise {
+		if err := w.raise(ctx); err != nil {
+			w.say(w.names(), "power-up", true, "whether to power up again could not be found out, and is tried again: "+err.Error())
+		}
+	}
+}
+
+// look reads all of them side by side.
+func (w *Watch) look(ctx context.Context) {
+	type answer struct {
+		ups  *inventory.UPS
+		look Look
+	}
+	answers := make(chan answer, len(w.Lab.UPS))
+	for i := range w.Lab.UPS {
+		u := &w.Lab.UPS[i]
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+			defer cancel()
+			s, err := w.ask(ctx, u)
+			answers <- answer{u, Look{At: w.now(), Status: s, Err: err}}
+		}()
+	}
+	for range w.Lab.UPS {
+		a := <-answers
+		if ctx.Err() != nil { // it was cut off: that says nothing about the UPS
+			continue
+		}
+		t := w.tracks[a.ups.Name].Next(a.ups, a.look)
+		w.tracks[a.ups.Name] = t
+		w.tellState(a.ups, t)
+	}
+}
+
+func (w *Watch) names() (names []string) {
+	for _, u := range w.Lab.UPS {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+func (w *Watch) now() time.Time {
+	if w.Now != nil {
+		return w.Now()
+	}
+	return time.Now()
+}
+
+func (w *Watch) ask(ctx context.Context, u *inventory.UPS) (nut.Status, error) {
+	if w.Look != nil {
+		return w.Look(ctx, u)
+	}
+	r, err := endpoint.UPSServer("NUT server "+u.Address(), *u, w.Lab.Dir)
+	if err != nil {
+		return nut.Status{}, err
+	}
+	vars, err := nut.Ask(ctx, r, u.Name)
+	return vars.Status(), err
+}
+
+// tellState says when a UPS changes its state. Lost is one that does not come back at once.
+func (w *Watch) tellState(u *inventory.UPS, t Track) {
+	if t.State == Unknown && !t.Lost() {
+		return
+	}
+	text := t.Last.words()
+	if t.State == Unknown && t.Known.battery() {
+		text += "; it was on battery when it last told"
+		if u.WhenLost == inventory.LostAlarm {
+			text += ", and nothing is done about it (whenLost: alarm)"
+		}
+	}
+	key := "state of " + u.Name
+	if w.told[key] == string(t.State) || w.told[key] == "" && t.State == Online {
+		w.told[key] = string(t.State)
+		return
+	}
+	w.told[key] = string(t.State)
+	w.tell(Event{At: t.Last.At, UPS: u.Name, Text: text, Alarm: t.State != Online})
+}
+
+// say tells something about a subject, once until it is another.
+func (w *Watch) say(upses []string, subject string, alarm bool, text string) {
+	name := strings.Join(upses, ", ")
+	if key := name + "/" + subject; w.told[key] != text {
+		w.told[key] = text
+		w.tell(Event{At: w.now(), UPS: name, Text: text, Alarm: alarm})
+	}
+}
+
+func (w *Watch) tell(e Event) {
+	log := w.Logger.Info
+	if e.Alarm {
+		log = w.Logger.Warn
+	}
+	log("UPS "+e.UPS+": "+e.Text, "lab", w.Lab.Lab, "ups", e.UPS)
+	if w.Tell != nil {
+		w.Tell(e)
+	}
+}

@@ -1,0 +1,181 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"nightshift/activities"
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+	"nightshift/internal/upswatch"
+	"nightshift/runbooks"
+)
+
+// watchUPS begins to watch the lab's UPSes, where it has some. The worker of a single site leaves that to the lab's own.
+func (w *Worker) watchUPS(ctx context.Context, c Config) {
+	if len(c.Lab.UPS) == 0 || c.Site != "" {
+		return
+	}
+	watch := upswatch.Watch{Lab: c.Lab, Runs: upsRuns{client: c.Client, namespace: c.Namespace, lab: c.Lab.Lab}, Logger: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	ctx, w.unwatch = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Stop, as the worker does
+	w.watched.Go(func() { watch.Run(ctx) })
+}
+
+// upsRuns are the runs of a lab, as the watch over its UPSes sees them.
+type upsRuns struct {
+	client    client.Client
+	namespace string
+	lab       string
+}
+
+// askTimeout is for one question to a run.
+const askTimeout = 20 * time.Second
+
+func (u upsRuns) Holders(ctx context.Context) ([]upswatch.Run, error) {
+	st, err := activities.LedgerClient{Temporal: u.client}.State(ctx, u.lab)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	var list []upswatch.Run
+	seen := map[string]bool{}
+	for _, l := range st.Locks {
+		id := l.Holder.Workflow
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		r, err := u.Find(ctx, id)
+		switch {
+		case err != nil:
+			return nil, err
+		case r == nil: // Temporal has forgotten it
+			r = &upswatch.Run{ID: id, Runbook: l.Holder.Runbook}
+		}
+		list = append(list, *r)
+	}
+	return list, nil
+}
+
+func (u upsRuns) Find(ctx context.Context, id string) (*upswatch.Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	d, err := u.client.DescribeWorkflowExecution(ctx, id, "")
+	if errors.As(err, new(*serviceerror.NotFound)) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up run %s: %w", id, err)
+	}
+	info := d.GetWorkflowExecutionInfo()
+	r := &upswatch.Run{ID: id, Open: info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, Ended: info.GetCloseTime().AsTime()}
+	for _, rb := range runbooks.Catalog() {
+		if rb.Workflow == info.GetType().GetName() {
+			r.Runbook = rb.Name
+		}
+	}
+	if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_FAILED { // no plan, no touch: nightshift or the lab file is wrong
+		r.Outcome = runapi.Failed
+	}
+	u.read(ctx, r)
+	return r, nil
+}
+
+// read adds what the run itself tells. One that does not answer stays as Temporal knows it.
+func (u upsRuns) read(ctx context.Context, r *upswatch.Run) {
+	var s runapi.Sheet
+	if u.query(ctx, r.ID, runapi.SheetQuery, &s) != nil {
+		return
+	}
+	r.Why, r.Aborting = s.Why, r.Open && s.Aborted != ""
+	r.Stands = s.Paused != "" || s.Stuck()
+	if s.Outcome != "" {
+		r.Outcome = s.Outcome
+	}
+	var packed []byte
+	if u.query(ctx, r.ID, runapi.PlanQuery, &packed) != nil || packed == nil {
+		return
+	}
+	p, err := plan.Unpack(packed)
+	if err != nil {
+		return
+	}
+	r.Planned, r.Parameters = true, p.Parameters
+	for i, step := range p.Steps {
+		if i >= len(s.Steps) || s.Steps[i] == runapi.Todo || s.Steps[i] == runapi.Untouched {
+			continue
+		}
+		r.Touched = r.Touched || step.Changes() && step.Action != plan.OrderLoadOff
+	}
+}
+
+func (u upsRuns) query(ctx context.Context, id, name string, into any) error {
+	v, err := u.client.QueryWorkflow(ctx, id, "", name)
+	if err != nil {
+		return err
+	}
+	return v.Get(into)
+}
+
+// mostLatest bounds how many runs are looked at for one that did something.
+const mostLatest = 100
+
+func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
+	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'",
+		plan.TaskQueue(u.lab), runapi.PowerDownType, runapi.PowerUpType)
+	l, err := u.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: u.namespace, Query: query, PageSize: mostLatest})
+	if err != nil {
+		return nil, fmt.Errorf("list the runs: %w", err)
+	}
+	for _, e := range l.GetExecutions() {
+		r, err := u.Find(ctx, e.GetExecution().GetWorkflowId())
+		if err != nil {
+			return nil, err
+		}
+		if r != nil && (r.Open || r.Touched) {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+func (u upsRuns) Start(ctx context.Context, id string, p runapi.Params, summary string) error {
+	rb, ok := runbooks.Lookup(p.Runbook)
+	if !ok {
+		return fmt.Errorf("there is no runbook %s", p.Runbook)
+	}
+	_, err := u.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(u.lab), StaticSummary: summary,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, WorkflowExecutionErrorWhenAlreadyStarted: true}, rb.Workflow, p)
+	if errors.As(err, new(*serviceerror.WorkflowExecutionAlreadyStarted)) { // another worker was quicker
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("start run %s: %w", id, err)
+	}
+	return nil
+}
+
+func (u upsRuns) Abort(ctx context.Context, id string, o runapi.Order) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	h, err := u.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: runapi.Abort, Args: []any{o},
+		WaitForStage: client.WorkflowUpdateStageCompleted})
+	if err == nil {
+		err = h.Get(ctx, nil)
+	}
+	if errors.As(err, new(*serviceerror.NotFound)) { // it has ended meanwhile
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("abort run %s: %w", id, err)
+	}
+	return nil
+}
