@@ -20,7 +20,7 @@ import (
 	"nightshift/internal/plan"
 )
 
-const token = "s3cr3t-t0ken"
+const pagerToken = "s3cr3t-t0ken"
 
 func watchCall() plan.Call {
 	return plan.Call{Run: "run-1", Lab: "home", Step: "silence-monitoring:pager", Params: plan.Encode(plan.MonitoringParams{Monitoring: "pager"}),
@@ -30,7 +30,7 @@ func watchCall() plan.Call {
 // watched has one monitoring, with a secret.
 func watched(t *testing.T, w *world, silence, resume inventory.Hook) *Activities {
 	t.Helper()
-	t.Setenv("PAGER_TOKEN", token)
+	t.Setenv("PAGER_TOKEN", pagerToken)
 	a := newActivities(w)
 	a.lab.Dir = t.TempDir()
 	a.lab.Monitoring = []inventory.Monitoring{{Name: "pager", Silence: silence, Resume: resume, Secrets: map[string]inventory.SecretRef{"TOKEN": "env:PAGER_TOKEN"}}}
@@ -51,7 +51,7 @@ func TestMonitoringOverHTTP(t *testing.T) {
 	out, err := attemptOf(t, a, plan.SilenceMonitoring, watchCall(), nil)
 	require.NoError(t, err)
 	require.Equal(t, plan.Outcome{Evidence: "it took the request to be quiet", Acted: true}, out)
-	require.Equal(t, []string{"POST /quiet?t=" + token + " Bearer " + token + ` {"for": "12h"}`}, asked)
+	require.Equal(t, []string{"POST /quiet?t=" + pagerToken + " Bearer " + pagerToken + ` {"for": "12h"}`}, asked)
 	require.Equal(t, []string{"owe", "memo ask", "memo ask"}, w.events, "the debt comes first")
 	require.Equal(t, plan.MonitoringDebt("pager"), w.book.Debts[0].ID)
 
@@ -81,7 +81,7 @@ func TestMonitoringThatSaysNo(t *testing.T) {
 		_, err := attemptOf(t, watched(t, w, hook, hook), plan.SilenceMonitoring, watchCall(), nil)
 		requireType(t, err, kind)
 		require.ErrorContains(t, err, "correct its url, headers or secrets")
-		require.NotContains(t, err.Error(), token)
+		require.NotContains(t, err.Error(), pagerToken)
 		require.Len(t, w.book.Debts, 1, "what was asked for is owed: who knows what it has done")
 	}
 	status.Store(503)
@@ -92,7 +92,7 @@ func TestMonitoringThatSaysNo(t *testing.T) {
 	s.Close()
 	_, err = attemptOf(t, watched(t, newWorld(), hook, hook), plan.SilenceMonitoring, watchCall(), nil)
 	requireType(t, err, Transient)
-	require.NotContains(t, err.Error(), token)
+	require.NotContains(t, err.Error(), pagerToken)
 
 	a := watched(t, newWorld(), hook, hook)
 	t.Setenv("PAGER_TOKEN", "")
@@ -107,7 +107,7 @@ func TestMonitoringByACommand(t *testing.T) {
 	require.NoError(t, err)
 	said, err := os.ReadFile(filepath.Join(a.lab.Dir, "said"))
 	require.NoError(t, err)
-	require.Equal(t, token+" run-1\n", string(said))
+	require.Equal(t, pagerToken+" run-1\n", string(said))
 	_, err = attemptOf(t, a, plan.ResumeMonitoring, watchCall(), nil)
 	requireType(t, err, Precondition)
 	require.ErrorContains(t, err, "exit status 3: no: (secret)")
@@ -127,7 +127,7 @@ func TestMonitoringSurvivesACrashAtEveryEvent(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(s.Close)
 	hook := inventory.Hook{URL: s.URL, Insecure: true}
-	t.Setenv("PAGER_TOKEN", token)
+	t.Setenv("PAGER_TOKEN", pagerToken)
 	for at := 1; at <= 4; at++ {
 		asked.Store(0)
 		w := newWorld()
