@@ -20,7 +20,11 @@ func (a *address) wrong(err error) error {
 
 // failed is an error of a send.
 func (a *address) failed(err error) error {
-	return fault.As(kind(err), fmt.Errorf("channel %s (%s): %s", a.channel, a.where, a.clean(err.Error())))
+	text := err.Error()
+	if about := new(url.Error); errors.As(err, &about) { // what is around it says the URL twice
+		text = about.Err.Error()
+	}
+	return fault.As(kind(err), fmt.Errorf("channel %s (%s): %s", a.channel, a.where, a.clean(text)))
 }
 
 // status is an HTTP status in the text of an error, which is all that the library gives; ntfy's own codes begin with one.
@@ -121,7 +125,9 @@ func (a *address) parts() []string {
 	}
 	for _, values := range u.Query() {
 		for _, v := range values {
-			add(v)
+			if v != "http" && v != "https" {
+				add(v)
+			}
 		}
 	}
 	if !slices.Contains(withHost, a.scheme) {

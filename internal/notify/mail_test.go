@@ -40,7 +40,7 @@ func TestMail(t *testing.T) {
 	require.NotEmpty(t, got[0].auth)
 	head, body, ok := strings.Cut(got[0].data, "\r\n\r\n")
 	require.True(t, ok)
-	require.Contains(t, head, "Subject: "+message.Title+"\r\n")
+	require.Contains(t, head+"\r\n", "Subject: "+message.Title+"\r\n")
 	require.Equal(t, strings.ReplaceAll(message.Text, "\n", "\r\n"), strings.TrimRight(body, "\r\n"))
 }
 

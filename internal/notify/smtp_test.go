@@ -98,7 +98,7 @@ func (m *mailServer) serve(c net.Conn) {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		verb, rest, _ := strings.Cut(line, " ")
-		ok := true
+		var ok bool
 		switch strings.ToUpper(verb) {
 		case "EHLO":
 			text := "250-mail.example"

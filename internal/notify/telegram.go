@@ -55,5 +55,5 @@ func postTelegram(ctx context.Context, token string, p telegram.SendMessagePaylo
 	if err == nil && json.Unmarshal(b, &answer) == nil && answer.OK && res.StatusCode == http.StatusOK {
 		return nil
 	}
-	return fmt.Errorf("Telegram answers with status %d: %s", res.StatusCode, answer.Description) //nolint:revive,staticcheck // a name
+	return fmt.Errorf("Telegram answers with status %d: %s", res.StatusCode, answer.Description) //nolint:staticcheck // a name
 }

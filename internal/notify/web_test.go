@@ -192,6 +192,25 @@ func wired(t *testing.T, w *webServer) {
 	t.Cleanup(func() { http.DefaultTransport = was; tr.CloseIdleConnections() })
 }
 
+func TestTelegramSaysNoInJSON(t *testing.T) {
+	w := newWebServer(t, true)
+	wired(t, w)
+	for body, c := range map[string]struct {
+		status int
+		kind   error
+	}{
+		`{"ok":false,"error_code":401,"description":"Unauthorized"}`:                   {401, fault.Auth},
+		`{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`:    {400, fault.Invalid},
+		`{"ok":false,"error_code":429,"description":"Too Many Requests: retry after"}`: {429, fault.Unreachable},
+		`{"ok":false}`: {200, fault.Unreachable},
+	} {
+		w.mu.Lock()
+		w.status, w.body = c.status, body
+		w.mu.Unlock()
+		require.ErrorIs(t, send(t, "telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaws@telegram?chats=-1009876543210"), c.kind, body)
+	}
+}
+
 // Services whose address is fixed: what they are sent, and that an error tells nothing of the URL.
 func TestServicesWithAFixedAddress(t *testing.T) {
 	for name, c := range map[string]struct {
