@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"nightshift/internal/live"
 )
 
 // writeFoundation sums up what the lab stands on, whoever provides it.
@@ -81,8 +83,8 @@ func (w *writer) said(indent int, key string, list []said) {
 const mostGuests = 8
 
 func (d *draft) writeGroups(w *writer) {
-	tags, folders := d.byTag(), d.byFolder()
-	if len(d.groups)+len(tags) == 0 && len(folders) < 2 {
+	tags, folders, together := d.byTag(), d.byFolder(), d.together()
+	if len(d.groups)+len(tags)+len(together) == 0 && len(folders) < 2 {
 		return
 	}
 	w.heading("Groups of guests, to name them together in after: as \"group:NAME\".")
@@ -100,6 +102,21 @@ func (d *draft) writeGroups(w *writer) {
 	if len(folders) > 1 {
 		w.folders(indent, folders)
 	}
+	for _, line := range together {
+		w.proposal(indent, line)
+	}
+}
+
+// together tells which guests rules keep on one host: they often work together, too.
+func (d *draft) together() (lines []string) {
+	for _, c := range d.sortedClusters() {
+		for _, r := range rules(c) {
+			if guests := d.of(r.Guests); r.Kind == live.RuleTogether && len(guests) > 1 {
+				lines = append(lines, "Kept on one host by rule "+r.Name+": "+some(names(guests)))
+			}
+		}
+	}
+	return lines
 }
 
 func (w *writer) members(indent int, key string, list []string) {
