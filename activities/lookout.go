@@ -2,16 +2,13 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
@@ -20,64 +17,29 @@ import (
 )
 
 const (
-	// askLimit is how long a run, or a schedule, has to answer.
-	askLimit = 15 * time.Second
+	// askLimit is how long a run has to answer, and listLimit how long all schedules may take.
+	askLimit  = 15 * time.Second
+	listLimit = 2 * time.Minute
 	// mostOpenRuns bounds how many are asked; a lab has one lock.
 	mostOpenRuns = 20
-	// scheduleMemo is the key under which a schedule keeps what a person said.
-	scheduleMemo = "nightshift"
 )
 
 // temporalLookout reads schedules and runs from the Temporal service.
 type temporalLookout struct{ temporal client.Client }
 
 func (l temporalLookout) schedules(ctx context.Context, lab string) ([]timetable, error) {
-	it, err := l.temporal.ScheduleClient().List(ctx, client.ScheduleListOptions{})
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	schedules, err := ScheduleReader{l.temporal}.List(ctx, lab)
 	if err != nil {
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("list the schedules: %w", err))
+		return nil, fault.As(fault.Unreachable, err)
 	}
 	var list []timetable
-	for it.HasNext() {
-		e, err := it.Next()
-		if err != nil {
-			return nil, fault.As(fault.Unreachable, fmt.Errorf("list the schedules: %w", err))
-		}
-		var said struct{ Name, Lab, Runbook string }
-		memo, ok := e.Memo.GetFields()[scheduleMemo]
-		if !ok || converter.GetDefaultDataConverter().FromPayload(memo, &said) != nil || said.Lab != lab {
-			continue
-		}
-		t := timetable{ID: e.ID, Name: said.Name, Runbook: said.Runbook}
-		switch err := l.describe(ctx, &t); {
-		case errors.As(err, new(*serviceerror.NotFound)): // the list lags behind
-		case err != nil:
-			return nil, fault.As(fault.Unreachable, fmt.Errorf("describe schedule %s: %w", t.Name, err))
-		default:
-			list = append(list, t)
-		}
+	for _, s := range schedules {
+		list = append(list, timetable{ID: s.ID(), Name: s.Name, Runbook: s.Runbook, Missed: s.Missed, Paused: s.Paused, Last: s.LastAt, Next: s.Next})
 	}
 	slices.SortFunc(list, func(a, b timetable) int { return strings.Compare(a.ID, b.ID) })
 	return list, nil
-}
-
-func (l temporalLookout) describe(ctx context.Context, t *timetable) error {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	d, err := l.temporal.ScheduleClient().GetHandle(ctx, t.ID).Describe(ctx)
-	if err != nil {
-		return err
-	}
-	t.Missed = d.Info.NumActionsMissedCatchupWindow
-	if st := d.Schedule.State; st != nil {
-		t.Paused = st.Paused
-	}
-	if next := d.Info.NextActionTimes; len(next) > 0 {
-		t.Next = next[0]
-	}
-	if last := d.Info.RecentActions; len(last) > 0 {
-		t.Last = last[len(last)-1].ActualTime
-	}
-	return nil
 }
 
 func (l temporalLookout) waiting(ctx context.Context, lab string) (map[string]runapi.Sheet, error) {

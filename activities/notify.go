@@ -57,7 +57,10 @@ func (a *Activities) link(run string) string {
 	return a.ui + "/" + run
 }
 
+// Wants tells whether a channel wants to be told of an event that is about no runbook.
+func (a *Activities) Wants(e runapi.Event) bool { return len(a.channels(e, "")) > 0 }
+
 // Watches tells whether a channel wants to be told what no run sees: then the lab has a caretaker.
 func (a *Activities) Watches() bool {
-	return slices.ContainsFunc(lookedAt, func(e runapi.Event) bool { return len(a.channels(e, "")) > 0 })
+	return slices.ContainsFunc(lookedAt, a.Wants)
 }

@@ -27,6 +27,7 @@ func (w *Worker) watchUPS(ctx context.Context, c Config) {
 	}
 	watch := upswatch.Watch{Lab: c.Lab, Runs: upsRuns{client: c.Client, namespace: c.Namespace, lab: c.Lab.Lab}, Logger: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	ctx, w.unwatch = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Stop, as the worker does
+	watch.Tell = w.tellUPS(ctx, c)
 	w.watched.Go(func() { watch.Run(ctx) })
 }
 

@@ -35,13 +35,14 @@ const (
 	EventMissed     Event = "missed"     // a schedule did not start its run
 	EventDebt       Event = "debt"       // something is switched off for too long
 	EventHold       Event = "hold"       // a hold ends soon, or has ended
+	EventUPS        Event = "ups"        // the power failed, came back, or a UPS does not tell
 	EventTest       Event = "test"       // `nightshift notify test`; no channel can ask for it
 )
 
 // Events lists what a channel can ask for.
 func Events() []Event {
 	return []Event{EventApproval, EventBlocked, EventStale, EventDeadline, EventDone, EventPartial, EventRefused, EventSkipped,
-		EventAborted, EventFailed, EventTerminated, EventMissed, EventDebt, EventHold}
+		EventAborted, EventFailed, EventTerminated, EventMissed, EventDebt, EventHold, EventUPS}
 }
 
 // NeedsPerson tells whether somebody should do, or know, something: what a channel gets that does not say.
