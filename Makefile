@@ -22,7 +22,7 @@ bin/cyclonedx     := bin/tools/cyclonedx-gomod
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh bench fuzz histories compose man completions sbom packaging snapshot clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups bench fuzz histories compose man completions sbom packaging snapshot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ e2e-ipmi: ## the IPMI client against OpenIPMI's ipmi_sim on loopback (Debian: ap
 e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt install openssh-server)
 	@PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || { echo "sshd is missing (Debian: apt install openssh-server)" >&2; exit 2; }
 	go test -tags e2e -count=1 -run TestOpenSSH ./internal/sshexec
+
+e2e-ups: ## power cuts: the command, a simulated lab, and NUT's upsd with dummy-ups on loopback (Debian: apt install nut-server)
+	@PATH="$$PATH:/usr/sbin" command -v upsd >/dev/null || { echo "upsd is missing (Debian: apt install nut-server)" >&2; exit 2; }
+	go test -tags e2e -count=1 -timeout 20m ./test/ups
 
 bench: build ## what it costs, into docs/performance.md: a quarter of an hour on a quiet machine (BENCH_FULL=1: real pace, hours)
 	go run ./test/bench -nightshift bin/nightshift -out docs/performance.md

@@ -64,7 +64,7 @@ func checkOwnPower(c *checks, u inventory.UPS) {
 		c.add(checkWarn, "own machine", "say self: true if it is; else see that it has a UPS of its own", "nightshift's machine is not declared to run on it: a power cut may take it first")
 	}
 	if len(u.Switches) > 0 {
-		c.ok("switches", "%s run on it, says the lab file", strings.Join(u.Switches, ", "))
+		c.ok("switches", "on it, says the lab file: %s", strings.Join(u.Switches, ", "))
 	} else {
 		c.add(checkWarn, "switches", "list those between nightshift, vCenter, BMCs and the NUT server: switches: [NAME]", "no switch is declared to run on it: without the network nothing can be shut down")
 	}

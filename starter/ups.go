@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/nut"
+	"nightshift/internal/plan"
 )
 
 func newUPSCommand(a *app) *cobra.Command {
@@ -33,7 +34,7 @@ type upsState struct {
 	State   string         `json:"state,omitempty"`  // in people's words
 	Status  string         `json:"status,omitempty"` // as NUT has it: "OL CHRG"
 	Charge  *float64       `json:"charge,omitempty"` // percent
-	Runtime *time.Duration `json:"runtime,omitempty"`
+	Runtime *plan.Duration `json:"runtime,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	Feeds   []string       `json:"feeds"`
 	Limits  string         `json:"limits"` // at what a power-down starts, in people's words
@@ -57,7 +58,7 @@ func runUPS(ctx context.Context, a *app) error {
 	}
 	p := a.paint()
 	for _, u := range list {
-		a.printf("%s\n  feeds %s; powers down at %s\n", u.text(p), strings.Join(u.Feeds, ", "), u.Limits)
+		a.printf("%s\n  feeds %s; powers them down at %s\n", u.text(p), strings.Join(u.Feeds, ", "), u.Limits)
 	}
 	return nil
 }
@@ -94,14 +95,18 @@ func readUPS(ctx context.Context, lab *inventory.Lab, u inventory.UPS) upsState 
 		return s
 	}
 	st := vars.Status()
-	s.State, s.Status, s.Charge, s.Runtime, s.online = st.String(), strings.Join(st.Flags, " "), st.Charge, st.Runtime, st.Online() && !st.Forced()
+	s.State, s.Status, s.Charge, s.online = st.String(), strings.Join(st.Flags, " "), st.Charge, st.Online() && !st.Forced()
+	if st.Runtime != nil {
+		left := plan.Duration(*st.Runtime)
+		s.Runtime = &left
+	}
 	return s
 }
 
 // upsLimits are those at which a power-down starts, in a line.
 func upsLimits(u inventory.UPS) string {
 	b := u.OnBattery
-	return fmt.Sprintf("%d %%, %s left or %s on battery", b.Charge, spanOf(b.Runtime), spanOf(b.After))
+	return fmt.Sprintf("a charge of %d %%, with %s left, or after %s on battery", b.Charge, spanOf(b.Runtime), spanOf(b.After))
 }
 
 // spanOf is a duration without the zeros at its end: 10m, 1h30m.
