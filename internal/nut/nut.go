@@ -142,8 +142,11 @@ func (c *Client) read(verb string) ([]string, error) {
 		return nil, c.lost(verb, err)
 	}
 	words, err := decode(string(raw))
-	if err != nil || len(words) == 0 {
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("%s: the answer to %s cannot be read (%v): no NUT server", c.name, verb, err))
+	if err != nil {
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("%s: the answer to %s cannot be read (%w): no NUT server", c.name, verb, err))
+	}
+	if len(words) == 0 {
+		return nil, c.strange(verb, words)
 	}
 	if words[0] == "ERR" {
 		return nil, fmt.Errorf("%s: %s: %w", c.name, verb, refusal(words[1:]))
