@@ -22,7 +22,7 @@ bin/cyclonedx     := bin/tools/cyclonedx-gomod
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups bench fuzz histories compose man completions sbom packaging snapshot clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups e2e-browser bench fuzz histories compose man completions sbom packaging snapshot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ fmt: ## gofmt has nothing to say
 	if [ -n "$$files" ]; then echo "not gofmt'ed: gofmt -w" $$files >&2; exit 1; fi
 
 vet: ## go vet, the end-to-end tests included
-	go vet -tags e2e ./...
+	go vet -tags e2e,browser ./...
 
 lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among others
 	$(bin/golangci-lint) run
@@ -69,6 +69,14 @@ e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt in
 e2e-ups: ## power cuts: the command, a simulated lab, and NUT's upsd with dummy-ups on loopback (Debian: apt install nut-server)
 	@PATH="$$PATH:/usr/sbin" command -v upsd >/dev/null || { echo "upsd is missing (Debian: apt install nut-server)" >&2; exit 2; }
 	go test -tags e2e -count=1 -timeout 20m ./test/ups
+
+# Browsers are not downloaded: Debian's is used, or that of CHROMIUM. NIGHTSHIFT_SHOTS=DIR keeps the pictures.
+e2e-browser: ## reports and the Temporal UI in a real browser (Debian: apt install chromium nodejs npm)
+	@for c in node npm "$${CHROMIUM:-chromium}"; do \
+		command -v "$$c" >/dev/null || { echo "$$c is missing (Debian: apt install chromium nodejs npm)" >&2; exit 2; }; \
+	done
+	cd test/browser && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
+	CHROMIUM="$$(command -v "$${CHROMIUM:-chromium}")" go test -tags e2e,browser -count=1 -timeout 20m -run '^TestBrowser$$' -v ./test/e2e
 
 bench: build ## what it costs, into docs/performance.md: a quarter of an hour on a quiet machine (BENCH_FULL=1: real pace, hours)
 	go run ./test/bench -nightshift bin/nightshift -out docs/performance.md
