@@ -191,6 +191,27 @@ func TestTLS(t *testing.T) {
 	require.ErrorIs(t, err, fault.Identity)
 }
 
+// TestNothingComesBeforeTLS: what somebody in between puts behind the answer is not read as if it had come encrypted.
+func TestNothingComesBeforeTLS(t *testing.T) {
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		_, _ = io.WriteString(conn, "OK STARTTLS\nBEGIN LIST VAR rack\nVAR rack ups.status \"OL\"\nEND LIST VAR rack\n")
+	}()
+	r := at(l.Addr().String())
+	r.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	_, err = Dial(t.Context(), r)
+	require.ErrorIs(t, err, fault.Identity)
+}
+
 func TestStatus(t *testing.T) {
 	for _, c := range []struct {
 		vars                             Vars

@@ -20,7 +20,7 @@ func (w *Watch) raise(ctx context.Context) error {
 	switch {
 	case last.Open:
 		return nil // it may be one of ours that takes its time
-	case !ours || !last.Touched:
+	case !ours:
 		w.toRaise = false
 		return nil
 	}
