@@ -23,6 +23,7 @@ const (
 	Unsafe       = "Unsafe"       // a safety rule forbids it
 	Locked       = ledger.Locked  // another run works on it
 	Transient    = "Transient"    // no answer; tried again
+	Asks         = "Asks"         // a person is to say yes
 )
 
 // errUnsafe is the kind of what a safety rule forbids; fault.Identity is one of them.

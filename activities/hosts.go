@@ -160,11 +160,11 @@ func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Cal
 		if err != nil {
 			return verb{}, err
 		}
-		return h.maintenance(want), nil
+		return h.maintenance(want, p.Evacuate), nil
 	}})
 }
 
-func (h hostStep) maintenance(want bool) verb {
+func (h hostStep) maintenance(want, evacuate bool) verb {
 	a, c := h.a, h.call
 	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Maintenance), maintenanceLimit)
 	op, name, send := plan.EnterMaintenance, "enterMaintenance", h.vc.EnterMaintenance
@@ -185,6 +185,9 @@ func (h hostStep) maintenance(want bool) verb {
 			}
 			if err := h.reached(ctx, got); err != nil {
 				return "", err
+			}
+			if evacuate { // the vCenter waits until DRS has moved them
+				return name, nil
 			}
 			guests, err := h.vc.GuestsOn(ctx, c.Target.Ref)
 			if err != nil {

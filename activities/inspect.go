@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -38,9 +39,9 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if r.Lab != a.lab.Lab {
 		return plan.Reply{}, refuse(fault.Invalid, "this worker's lab file is about lab %q, not %q", a.lab.Lab, r.Lab)
 	}
-	book, ok := runbooks.Lookup(r.Runbook)
-	if !ok {
-		return plan.Reply{}, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", r.Runbook)
+	book, err := a.runbook(r.Runbook)
+	if err != nil {
+		return plan.Reply{}, err
 	}
 	p, told, err := a.planOf(ctx, book, r)
 	for end := time.Now().Add(min(believed, 3*a.settle)); err == nil && r.Run != "" && passes(p) && time.Now().Before(end); {
@@ -66,7 +67,7 @@ func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.R
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	state, err := a.inspect(ctx, owed)
+	state, err := a.inspectAs(ctx, owed, book.Steps())
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -92,10 +93,29 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// runbook finds a runbook: one of nightshift's own, or of the user's, whose files are read now.
+func (a *Activities) runbook(name string) (runbooks.Runbook, error) {
+	files, err := a.lab.RunbookFiles()
+	list, wrong := runbooks.CatalogWith(files)
+	book, ok := runbooks.Find(list, name)
+	if ok {
+		return book, nil
+	}
+	if err = errors.Join(err, wrong); err != nil {
+		return book, refuse(fault.Invalid, "there is no runbook %q, or it cannot be read: %w", name, err)
+	}
+	return book, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", name)
+}
+
 // inspect reads all vCenters and BMCs side by side, and then the hosts that have to be asked themselves. A vCenter that
 // cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing.
 // A BMC or a host says so in its Err.
 func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
+	return a.inspectAs(ctx, book, false)
+}
+
+// inspectAs is inspect for a runbook. lenient: no vCenter has to answer, as it may be there to cure one.
+func (a *Activities) inspectAs(ctx context.Context, book ledger.State, lenient bool) (*live.State, error) {
 	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: a.machine, Needs: a.needs(ctx)}
 	vcs := make([]*live.VCenter, len(a.lab.VCenters))
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
@@ -109,7 +129,7 @@ func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.Stat
 	all, ctx := errgroup.WithContext(ctx)
 	for i, v := range a.lab.VCenters {
 		all.Go(func() (err error) {
-			vcs[i], err = a.vcenterOrRecord(ctx, book, v.Name)
+			vcs[i], err = a.vcenterOrRecord(ctx, book, v.Name, lenient)
 			return err
 		})
 	}
@@ -138,12 +158,12 @@ func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.Stat
 
 // vcenterOrRecord reads a vCenter. One that does not answer, and runs in this lab, is told as it was recorded; nil: it
 // was not. A refused login is an error all the same: it answers.
-func (a *Activities) vcenterOrRecord(ctx context.Context, book ledger.State, name string) (*live.VCenter, error) {
+func (a *Activities) vcenterOrRecord(ctx context.Context, book ledger.State, name string, lenient bool) (*live.VCenter, error) {
 	got, err := a.inspectVCenter(ctx, name)
 	if err == nil {
 		return &got, nil
 	}
-	if _, inside := a.lab.VCenterGuest(name); !inside || !isAway(starting(err)) || ctx.Err() != nil {
+	if _, inside := a.lab.VCenterGuest(name); !inside && !lenient || !isAway(starting(err)) || ctx.Err() != nil {
 		return nil, err
 	}
 	a.log.Info("the vCenter does not answer", "target", name, "error", err)

@@ -125,7 +125,7 @@ func lasting(vc live.VCenter, machine string) live.VCenter {
 	vc.Hosts = slices.Clone(vc.Hosts)
 	for i := range vc.Hosts {
 		h := &vc.Hosts[i]
-		h.Connection, h.Power = "", ""
+		h.Connection, h.Power, h.Booted = "", "", time.Time{}
 	}
 	vc.Guests = slices.DeleteFunc(slices.Clone(vc.Guests), func(g live.Guest) bool { return g.Template || g.VCLS })
 	for i := range vc.Guests {

@@ -8,12 +8,12 @@ package runbooks
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/runbooks/steps"
 )
 
 // Names of the runbooks.
@@ -45,29 +45,37 @@ type Runbook struct {
 	Parameters  []Parameter
 	// Actions are those that its plans may have: what its account needs follows from them.
 	Actions []plan.Action
+	// Source says where it comes from: SourceBuiltIn, SourceLibrary, or the path of a file of the user's own.
+	Source string
 	// Plan checks the parameters and makes the plan. A lab in a wrong state is no error: the plan has blockers then.
 	// Errors: *ParameterError, or a fault of the planner itself.
 	Plan func(Input) (plan.Plan, error)
+
+	definition *steps.Definition // of a step runbook
 }
 
-// Catalog lists all runbooks by name.
+// Steps reports whether it is a step runbook: a file in YAML.
+func (r Runbook) Steps() bool { return r.definition != nil }
+
+// Catalog lists the runbooks that nightshift brings along: those in Go, then its library of step runbooks.
 func Catalog() []Runbook {
 	list := []Runbook{powerDown(), powerUp(), settle()}
 	for i := range list {
-		list[i].Plan = checked(list[i])
+		list[i].Plan, list[i].Source = checked(list[i]), SourceBuiltIn
+	}
+	defs, err := shipped()
+	if err != nil {
+		return list // a test fails then
+	}
+	library := steps.NewLibrary(defs...)
+	for _, d := range defs {
+		list = append(list, stepRunbook(d, library, SourceLibrary))
 	}
 	return list
 }
 
-// Lookup finds a runbook by its name.
-func Lookup(name string) (Runbook, bool) {
-	list := Catalog()
-	i := slices.IndexFunc(list, func(r Runbook) bool { return r.Name == name })
-	if i < 0 {
-		return Runbook{}, false
-	}
-	return list[i], true
-}
+// Lookup finds one of them by its name.
+func Lookup(name string) (Runbook, bool) { return Find(Catalog(), name) }
 
 // checked wraps a planner: parameters before it, validation after it.
 func checked(r Runbook) func(Input) (plan.Plan, error) {

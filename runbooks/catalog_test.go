@@ -16,7 +16,12 @@ func TestCatalog(t *testing.T) {
 	var names []string
 	for _, r := range runbooks.Catalog() {
 		names = append(names, r.Name)
-		require.Equal(t, types[r.Name], r.Workflow)
+		if r.Steps() {
+			require.Equal(t, "Steps", r.Workflow)
+			require.Equal(t, runbooks.SourceLibrary, r.Source)
+		} else {
+			require.Equal(t, types[r.Name], r.Workflow)
+		}
 		require.NotEmpty(t, r.Summary)
 		require.NotEmpty(t, r.Description)
 		_, known := plan.RightsOf(r.Actions)

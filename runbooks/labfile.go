@@ -12,12 +12,14 @@ import (
 func CheckLab(lab *inventory.Lab) error {
 	var wrong []*inventory.Error
 	var names []string
-	for _, r := range Catalog() {
+	files, _ := lab.RunbookFiles() // a directory that cannot be read, and files that are wrong, are told where they are used
+	catalog, _ := CatalogWith(files)
+	for _, r := range catalog {
 		names = append(names, r.Name)
 	}
 	for i, s := range lab.Schedules {
 		at := fmt.Sprintf("schedules[%d]", i)
-		rb, ok := Lookup(s.Runbook)
+		rb, ok := Find(catalog, s.Runbook)
 		if !ok {
 			wrong = append(wrong, lab.Complain(at+".runbook", fmt.Sprintf("there is no runbook %q", s.Runbook), inventory.Allowed(s.Runbook, names)))
 			continue

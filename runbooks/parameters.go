@@ -1,12 +1,15 @@
 package runbooks
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"nightshift/runbooks/steps"
 )
 
 // Types of parameters.
@@ -24,6 +27,11 @@ type Parameter struct {
 	Help    string
 	Default string   // what holds where it is not given; "" for none
 	Allowed []string // the only values, where there are such
+	// Of step runbooks: a run is refused without it; it takes several values, with commas between them; a regular expression
+	// that the whole value must match.
+	Required bool
+	List     bool
+	Pattern  string
 }
 
 // A ParameterError says which parameter is wrong and what would be right: the asker's mistake, not the lab's.
@@ -38,6 +46,13 @@ func (e *ParameterError) Error() string {
 // Check returns the parameters that were given, nil where none was, or a *ParameterError for the first that is wrong.
 // A value that is empty counts as not given.
 func (r Runbook) Check(given map[string]string) (map[string]string, error) {
+	if r.definition != nil {
+		out, err := r.definition.Check(given)
+		if wrong := new(steps.ParameterError); errors.As(err, &wrong) {
+			err = &ParameterError{r.Name, wrong.Parameter, wrong.Text}
+		}
+		return out, err
+	}
 	var out map[string]string
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		i := slices.IndexFunc(r.Parameters, func(p Parameter) bool { return p.Name == name })

@@ -342,7 +342,7 @@ func (a *ascent) forgetRunning(vcs []*vcenter) {
 
 // checkGuest adds the guest's health check, where there is one, and returns the step after which it counts as up.
 func (a *ascent) checkGuest(g *guest, t plan.Target, started string) string {
-	checks, wait := a.health(g)
+	checks, wait := health(g)
 	if !checks.Tools && len(checks.TCP) == 0 && len(checks.HTTP) == 0 {
 		return started
 	}

@@ -360,7 +360,7 @@ func (a *ascent) tellTagged(tag string) {
 }
 
 // health is what has to pass before the guest counts as up, and how long that may take (0: not said).
-func (a *ascent) health(g *guest) (plan.CheckGuestParams, time.Duration) {
+func health(g *guest) (plan.CheckGuestParams, time.Duration) {
 	checks := plan.CheckGuestParams{Tools: g.Tools || g.ToolsInstalled}
 	if g.lab == nil || g.lab.Health == nil {
 		return checks, 0

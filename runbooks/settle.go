@@ -13,7 +13,7 @@ func settle() Runbook {
 		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), which hosts it puts into maintenance mode, and whose alarms and monitoring it silences, before it does so, and power-up gives it back. " +
 			"Settle gives back what is still owed, where hosts are connected, and does nothing else.",
 		Workflow: "Settle",
-		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance, plan.ResumeMonitoring, plan.Join},
+		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance, plan.SetChangeTracking, plan.ResumeMonitoring, plan.Join},
 		Plan:     planSettle,
 	}
 }
@@ -47,8 +47,10 @@ func planSettle(in Input) (plan.Plan, error) {
 	clusterUp := func(c *cluster) bool { return !c.keep && c.vc.answers() && c.somewhereUp() }
 	anyUp := slices.ContainsFunc(b.hosts, isUp)
 	quiet.checkOwed(isUp, anyUp)
+	guests := b.owedGuests()
 	vcs := vcentersOf(b.view, func(vc *vcenter) bool {
-		return slices.ContainsFunc(clusters, func(c *cluster) bool { return c.vc == vc }) ||
+		return slices.ContainsFunc(guests, func(g *guest) bool { return g.vc == vc }) ||
+			slices.ContainsFunc(clusters, func(c *cluster) bool { return c.vc == vc }) ||
 			slices.ContainsFunc(hosts, func(h *host) bool { return h.vc == vc }) ||
 			quiet.owed(vc, isUp, clusterUp)
 	})
@@ -58,6 +60,9 @@ func planSettle(in Input) (plan.Plan, error) {
 	}
 	for _, c := range clusters {
 		b.settle(c, []string{marks[c.vc.Name]})
+	}
+	for _, g := range guests {
+		b.add(b.trackAgain(g, marks[g.vc.Name]))
 	}
 	quiet.end(isUp, clusterUp, anyUp)
 	steps := len(b.plan.Steps) - len(vcs)
@@ -86,6 +91,23 @@ func (b *builder) owedHosts() (list []*host) {
 		}
 	}
 	return list
+}
+
+// owedGuests lists the guests whose Changed Block Tracking a step runbook has switched off, and not on again.
+func (b *builder) owedGuests() (list []*guest) {
+	for _, g := range b.guests {
+		if g.vc.answers() && slices.ContainsFunc(b.debts, func(d plan.Debt) bool { return d.ID == plan.DebtID(g.vc.Name, g.Ref, plan.ChangeTracking) }) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// trackAgain is the step that switches Changed Block Tracking on again.
+func (b *builder) trackAgain(g *guest, needs ...string) plan.Step {
+	return plan.Step{ID: "settle-change-tracking:" + g.id, Title: "Switch Changed Block Tracking of guest " + g.Name + " on again", Group: groupGuests,
+		Action: plan.SetChangeTracking, Target: g.target(), Params: plan.Encode(plan.TrackingParams{Enabled: true}), Needs: needs, Holds: g.holds(),
+		Estimate: plan.Duration(takesDRS), Timeout: b.settled(marginTask)}
 }
 
 // vcentersOf lists those that answer and fit.

@@ -113,7 +113,7 @@ func addVerbs(root *cobra.Command, a *app) {
 		{"start", "To start:", []*cobra.Command{newDemoCommand(a), newServeCommand(a), newWorkerCommand(a)}},
 		{"run", "Runs:", []*cobra.Command{newPlanCommand(a), newRunCommand(a), newStatusCommand(a), newWatchCommand(a), newRunsCommand(a), newReportCommand(a), newDiffCommand(a), newStatsCommand(a), newUPSCommand(a)}},
 		{"order", "Orders to a run:", []*cobra.Command{newApproveCommand(a), newRejectCommand(a), newRetryCommand(a), newSkipCommand(a),
-			newPauseCommand(a), newResumeCommand(a), newReplanCommand(a), newAbortCommand(a)}},
+			newPauseCommand(a), newResumeCommand(a), newReplanCommand(a), newConfirmCommand(a), newAbortCommand(a)}},
 		{"lab", "The lab and its ledger:", []*cobra.Command{newLabCommand(a), newHoldCommand(a), newNotifyCommand(a), newScheduleCommand(a), newApplyCommand(a), newSettleCommand(a), newUnlockCommand(a), newRunbookCommand(a),
 			newBackupCommand(a), newRestoreCommand(a), newUpgradeCheckCommand(a)}},
 	}

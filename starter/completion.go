@@ -5,19 +5,18 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"nightshift/runbooks"
 )
 
 // completionTime is how long a person who pressed Tab waits.
 const completionTime = 3 * time.Second
 
 // completeRunbook offers the runbooks.
-func completeRunbook(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+func (a *app) completeRunbook(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, rb := range runbooks.Catalog() {
+	list, _ := a.catalog() // what is wrong with a runbook belongs into no line that is being typed
+	for _, rb := range list {
 		names = append(names, rb.Name+"\t"+rb.Summary)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -100,13 +100,14 @@ func FuzzParameters(f *testing.F) {
 		} else if v, isText := params[key].(string); !isText && utf8.ValidString(key) && key != "" {
 			require.NotContains(t, string(text), fmt.Sprintf("%q", v+value))
 		}
+		bare := &app{env: fakeEnv{}} // no lab file: nightshift's own runbooks only
 		for _, rb := range []string{"power-up", "power-down", "settle", key} {
-			_, params, err := (&parameterOptions{pairs: []string{pair}}).of(rb)
+			_, params, err := (&parameterOptions{pairs: []string{pair}}).of(bare, rb)
 			if err != nil {
 				require.Equal(t, exitUsage, exitCode(err))
 				continue
 			}
-			_, again, err := (&parameterOptions{pairs: []string{key + "=" + params[key]}}).of(rb)
+			_, again, err := (&parameterOptions{pairs: []string{key + "=" + params[key]}}).of(bare, rb)
 			require.NoError(t, err)
 			require.Equal(t, params, again)
 		}

@@ -91,6 +91,9 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 	for _, s := range lab.StorageHosts {
 		asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "storage host "+s.Name, s.SSH, lab.Dir)} })
 	}
+	for _, m := range lab.Machines {
+		asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "machine "+m.Name, m.SSH, lab.Dir)} })
+	}
 	for _, x := range lab.ApplicationClusters {
 		for _, s := range x.At {
 			asks = append(asks, func() answer { return answer{rows: checkApplication(ctx, x, s, lab.Dir)} })

@@ -23,7 +23,7 @@ func newLabRoleCommand(a *app) *cobra.Command {
 		Long: `Print the privileges that nightshift's account needs in vCenter for these runbooks (default: for all), what each is for,
 and the commands of govc and PowerCLI that make a role of them. No machine is asked; "nightshift lab check" tells which of
 them the account has.`,
-		ValidArgsFunction: completeRunbook,
+		ValidArgsFunction: a.completeRunbook,
 		RunE:              func(_ *cobra.Command, args []string) error { return runLabRole(a, *o, args) },
 	}
 	c.Flags().StringVar(&o.name, "name", "nightshift", "`name` of the role in the commands")
@@ -68,9 +68,9 @@ func runLabRole(a *app, o roleOptions, names []string) error {
 		list = nil
 	}
 	for _, n := range names {
-		rb, ok := runbooks.Lookup(n)
-		if !ok {
-			return usage("there is no runbook %q; there are: %s", n, runbookNames())
+		rb, err := a.runbook(n)
+		if err != nil {
+			return err
 		}
 		if !slices.ContainsFunc(list, func(x runbooks.Runbook) bool { return x.Name == n }) {
 			list = append(list, rb)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -23,10 +25,10 @@ func (o *parameterOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // of looks up the runbook and checks the parameters against it: a mistake is said before anything is started.
-func (o *parameterOptions) of(name string) (runbooks.Runbook, map[string]string, error) {
-	rb, ok := runbooks.Lookup(name)
-	if !ok {
-		return rb, nil, usage("there is no runbook %q; there are: %s", name, runbookNames())
+func (o *parameterOptions) of(a *app, name string) (runbooks.Runbook, map[string]string, error) {
+	rb, err := a.runbook(name)
+	if err != nil {
+		return rb, nil, err
 	}
 	given, err := o.given()
 	if err != nil {
@@ -68,10 +70,40 @@ func (o *parameterOptions) given() (map[string]string, error) {
 	return given, nil
 }
 
-func runbookNames() string {
+func runbookNames() string { return namesOfRunbooks(runbooks.Catalog()) }
+
+func namesOfRunbooks(list []runbooks.Runbook) string {
 	var names []string
-	for _, r := range runbooks.Catalog() {
+	for _, r := range list {
 		names = append(names, r.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// catalog lists the runbooks: nightshift's own, and those beside the lab file, where there is one here. The error says what
+// is wrong with those.
+func (a *app) catalog() ([]runbooks.Runbook, error) {
+	lab, err := a.loadLab()
+	if err != nil {
+		return runbooks.Catalog(), nil // whoever needs the lab file hears of it
+	}
+	files, err := lab.RunbookFiles()
+	list, wrong := runbooks.CatalogWith(files)
+	return list, errors.Join(err, wrong)
+}
+
+// runbook finds a runbook by its name.
+func (a *app) runbook(name string) (runbooks.Runbook, error) {
+	if rb, ok := runbooks.Lookup(name); ok {
+		return rb, nil
+	}
+	list, err := a.catalog()
+	rb, ok := runbooks.Find(list, name)
+	switch {
+	case ok:
+		return rb, nil
+	case err != nil:
+		return rb, fmt.Errorf("there is no runbook %q, or it cannot be read: %w", name, err)
+	}
+	return rb, usage("there is no runbook %q; there are: %s", name, namesOfRunbooks(list))
 }

@@ -30,7 +30,7 @@ func newPlanCommand(a *app) *cobra.Command {
 With --out the plan goes to a file too; "nightshift run RUNBOOK --plan FILE" then carries out that plan and no other.
 Exit code 4: the plan has blockers, a run would be refused.`,
 		Args:              wants("RUNBOOK"),
-		ValidArgsFunction: completeRunbook,
+		ValidArgsFunction: a.completeRunbook,
 		Annotations:       map[string]string{formats: "tree, mermaid"},
 		RunE:              func(c *cobra.Command, args []string) error { return runPlan(c.Context(), a, *o, args[0]) },
 	}
@@ -41,7 +41,7 @@ Exit code 4: the plan has blockers, a run would be refused.`,
 }
 
 func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
-	rb, params, err := o.parameters.of(name)
+	rb, params, err := o.parameters.of(a, name)
 	if err != nil {
 		return err
 	}

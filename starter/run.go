@@ -38,7 +38,7 @@ the watching, and a crash only interrupts it.
   nightshift run power-down
   nightshift run power-up --tag StartUp --cluster Lab
   nightshift run power-down --plan tonight.json --yes`,
-		Args: wants("RUNBOOK"), ValidArgsFunction: completeRunbook,
+		Args: wants("RUNBOOK"), ValidArgsFunction: a.completeRunbook,
 		RunE: func(c *cobra.Command, args []string) error { return runRun(c.Context(), a, *o, args[0]) },
 	}
 	f := c.Flags()
@@ -98,7 +98,7 @@ func (a *app) start(ctx context.Context, s *session, rb runbooks.Runbook, p runa
 
 // params are what the run is started with. Lab is only set where a plan file names it.
 func (o runOptions) params(a *app, name string) (runbooks.Runbook, runapi.Params, error) {
-	rb, params, err := o.parameters.of(name)
+	rb, params, err := o.parameters.of(a, name)
 	if err != nil {
 		return rb, runapi.Params{}, err
 	}

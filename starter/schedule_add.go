@@ -43,7 +43,7 @@ Of --calendar ` + calendar.Forms + `.`,
 			if len(args) != 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return completeRunbook(c, nil, typed)
+			return a.completeRunbook(c, nil, typed)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			return runScheduleAdd(c.Context(), a, *o, args[0], args[1])
@@ -67,7 +67,7 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 	if err != nil {
 		return err
 	}
-	rb, params, err := o.parameters.of(runbook)
+	rb, params, err := o.parameters.of(a, runbook)
 	if err != nil {
 		return err
 	}

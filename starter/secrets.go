@@ -40,6 +40,14 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	for _, u := range lab.UPS {
 		places = append(places, place{"UPS " + u.Name, u.Password})
 	}
+	for _, m := range lab.Machines {
+		places = append(places, place{"machine " + m.Name, m.SSH.Password})
+	}
+	for _, g := range lab.Guests {
+		if g.Login != nil {
+			places = append(places, place{"guest " + g.Name, g.Login.Password})
+		}
+	}
 	var asks []func() string
 	for _, p := range places {
 		asks = append(asks, func() string {

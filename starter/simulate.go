@@ -62,12 +62,17 @@ type simulation struct {
 // startSimulation empties the locked state directory, as what an earlier simulation left is about machines that are
 // gone, starts the lab and writes its lab file there.
 func startSimulation(ctx context.Context, dir *statedir.Dir, name string, speed float64) (*simulation, error) {
-	if speed <= 0 {
-		return nil, usage("--speed %g: more than 0", speed)
-	}
 	spec, err := simulatedSpec(name)
 	if err != nil {
 		return nil, err
+	}
+	return simulate(ctx, dir, spec, speed)
+}
+
+// simulate is startSimulation for any lab.
+func simulate(ctx context.Context, dir *statedir.Dir, spec simlab.Spec, speed float64) (*simulation, error) {
+	if speed <= 0 {
+		return nil, usage("--speed %g: more than 0", speed)
 	}
 	if err := wipe(dir.Path()); err != nil {
 		return nil, err

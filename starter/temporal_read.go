@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	common "go.temporal.io/api/common/v1"
@@ -233,7 +234,9 @@ func attribute(e *workflowpb.WorkflowExecutionInfo, name string) string {
 // workflowTypes are those of the catalog's runbooks.
 func workflowTypes() (types []string) {
 	for _, rb := range runbooks.Catalog() {
-		types = append(types, rb.Workflow)
+		if !slices.Contains(types, rb.Workflow) { // step runbooks share one
+			types = append(types, rb.Workflow)
+		}
 	}
 	return types
 }

@@ -50,6 +50,11 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 			return hostKeyFact(ctx, "storage host "+s.Name, s.SSH, fmt.Sprintf("storageHosts[%d].ssh.hostKey", i))
 		})
 	}
+	for i, m := range lab.Machines {
+		asks = append(asks, func() trustFact {
+			return hostKeyFact(ctx, "machine "+m.Name, m.SSH, fmt.Sprintf("machines[%d].ssh.hostKey", i))
+		})
+	}
 	for i, x := range lab.ApplicationClusters {
 		for k, s := range x.At {
 			asks = append(asks, func() trustFact {

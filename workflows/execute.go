@@ -257,6 +257,9 @@ func (r *run) deadline() (at time.Time, summary, why string) {
 			at, summary, why = stuck, "waits for a person, at most "+words(d), "nobody answered for "+words(d)
 		}
 	}
+	if no, step, d := r.unconfirmed(); !no.IsZero() && (at.IsZero() || no.Before(at)) {
+		at, summary, why = no, "waits for a yes, at most "+words(d), fmt.Sprintf("nobody said yes to %q for %s", step, words(d))
+	}
 	return at, summary, why
 }
 

@@ -28,6 +28,8 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 	switch {
 	case err == nil && out.Unclear != nil:
 		r.unclear(ctx, i, *out.Unclear)
+	case err == nil && out.Replan != "" && r.ofSteps():
+		r.fail(ctx, i, out.Replan+" (a step runbook is not planned anew: retry the step, or abort the run and start it again)")
 	case err == nil && out.Replan != "":
 		r.ask(ctx, i, out.Replan)
 	case err == nil && out.Yield == nil:
@@ -132,6 +134,9 @@ func (r *run) decide(ctx workflow.Context, i int, again Again, by, verdict, evid
 func (r *run) policy(s plan.Step) plan.OnFailure {
 	if s.Minor() { // no plan of an earlier nightshift has such steps
 		return plan.Skip
+	}
+	if s.Action == plan.Confirm { // whatever the run does with failures: only a person says yes
+		return plan.Ask
 	}
 	if s.OnFailure == "" || r.p.OnFailure != "" && !s.Always {
 		return r.Settings.OnFailure

@@ -63,6 +63,8 @@ func describe(verb string) string {
 		return "go on"
 	case runapi.Replan:
 		return "read the lab again and plan anew what has not begun"
+	case runapi.Confirm:
+		return "yes, to steps that ask a person"
 	}
 	return "end in order: begin nothing but what must be put back"
 }
@@ -78,7 +80,7 @@ func (r *run) check(ctx workflow.Context, verb string, o runapi.Order) error {
 	switch verb {
 	case runapi.Approve, runapi.Reject:
 		return r.checkAnswer(ctx, verb, o)
-	case runapi.Retry, runapi.Skip:
+	case runapi.Retry, runapi.Skip, runapi.Confirm:
 		return r.checkSteps(verb, o)
 	case runapi.Pause:
 		if r.Phase != runapi.PhaseExecute || r.Paused != "" || r.Aborted != "" {
@@ -89,6 +91,9 @@ func (r *run) check(ctx workflow.Context, verb string, o runapi.Order) error {
 			return fmt.Errorf("the run is not paused: it is %s", r.standing())
 		}
 	case runapi.Replan:
+		if r.ofSteps() {
+			return errors.New("a step runbook is not planned anew: abort the run and start it again")
+		}
 		if r.Phase != runapi.PhaseExecute || r.Replan != "" || r.Aborted != "" {
 			return fmt.Errorf("the run cannot be planned anew: it is %s", r.standing())
 		}
@@ -145,6 +150,12 @@ func (r *run) checkSteps(verb string, o runapi.Order) error {
 			return fmt.Errorf("step %q acts, and %s has approvers: to go on without it is another plan than they have approved; do it by hand and `nightshift retry`, "+
 				"or `nightshift abort` and plan anew", id, r.p.Runbook)
 		}
+		switch asks := r.graph.Steps[i].Action == plan.Confirm; {
+		case asks && verb != runapi.Confirm: // an order to many steps must not be a yes to what nobody has read
+			return fmt.Errorf("step %q asks a person: `nightshift confirm` says yes, `nightshift abort` says no", id)
+		case !asks && verb == runapi.Confirm:
+			return fmt.Errorf("step %q does not ask for a yes: see `nightshift retry` and `nightshift skip`", id)
+		}
 		if len(o.Params) > 0 {
 			if _, err := plan.Amend(r.graph.Steps[i].Action, r.graph.Steps[i].Params, o.Params); err != nil {
 				return err
@@ -174,7 +185,7 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 		r.Paused, r.Stale = "", ""
 	case runapi.Abort:
 		r.abort(ctx, "aborted by "+why)
-	case runapi.Retry, runapi.Skip:
+	case runapi.Retry, runapi.Skip, runapi.Confirm:
 		steps := slices.Clone(o.Steps)
 		slices.Sort(steps)
 		for _, id := range slices.Compact(steps) { // named twice is once
@@ -194,6 +205,9 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	s := &r.graph.Steps[i]
 	verdict := "act again"
+	if s.Action == plan.Confirm {
+		verdict = "yes"
+	}
 	if len(o.Params) > 0 {
 		amended, err := plan.Amend(s.Action, s.Params, o.Params)
 		if err != nil {

@@ -185,6 +185,10 @@ func (r *run) verify(ctx workflow.Context) {
 		return
 	}
 	r.enter(ctx, runapi.PhaseVerify, "")
+	if r.ofSteps() {
+		r.verifySteps(ctx)
+		return
+	}
 	left, err := r.stillToDo(ctx)
 	r.Outcome = runapi.Done
 	if n := r.count[runapi.StepSkip]; n > 0 {

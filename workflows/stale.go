@@ -57,6 +57,11 @@ func (r *run) notice(ctx workflow.Context) {
 	if r.Paused == "" {
 		r.Paused = itself + "it " + lost
 	}
+	if r.ofSteps() { // there is nothing to plan anew: each step reads before it acts
+		r.recall(ctx)
+		r.looked(ctx, true)
+		return
+	}
 	r.replanning = nil // it may have read the lab before
 	r.wantPlan(r.Stale)
 	r.recall(ctx)

@@ -10,7 +10,7 @@ import (
 
 // Types are the workflows by the name under which a worker registers them.
 func Types() map[string]any {
-	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.PlanType: Plan, ledger.Workflow: Ledger,
+	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.StepsType: Steps, runapi.PlanType: Plan, ledger.Workflow: Ledger,
 		runapi.NotifyType: Notify, runapi.CaretakerType: Caretaker}
 }
 
@@ -29,6 +29,12 @@ func PowerUp(ctx workflow.Context, p runapi.Params, packed []byte, st State) (ru
 
 // Settle runs the runbook settle: what is owed is given back, nothing else is started.
 func Settle(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
+	return runPlan(ctx, p, packed, st)
+}
+
+// Steps runs a step runbook, which runapi.Params names. Its plan is carried out as it was made: what is written down is
+// what is to be done, in whatever state the lab is.
+func Steps(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	return runPlan(ctx, p, packed, st)
 }
 

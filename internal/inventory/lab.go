@@ -30,8 +30,12 @@ type File struct {
 	ApplicationClusters []ApplicationCluster `json:"applicationClusters,omitempty"`
 	// StorageHosts are reached over SSH.
 	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
-	Tags         Tags          `json:"tags,omitempty"`
-	Policies     Policies      `json:"policies,omitempty"`
+	// Machines are others that step runbooks run commands on over SSH.
+	Machines []Machine `json:"machines,omitempty"`
+	// Library is the directory with step runbooks of your own, relative to this file. Default: runbooks, if it is there.
+	Library  string   `json:"library,omitempty"`
+	Tags     Tags     `json:"tags,omitempty"`
+	Policies Policies `json:"policies,omitempty"`
 	// UPS are the uninterruptible power supplies that power the lab down when the mains fail, and up again.
 	UPS []UPS `json:"ups,omitempty"`
 	// Limits says how many steps may be under way at a time per vcenter, host (ESXi) and bmc, and how many hosts are switched on.
@@ -213,6 +217,8 @@ type Guest struct {
 	After []string `json:"after,omitempty"`
 	// Shutdown overrides policies.guest for this guest.
 	Shutdown *GuestPolicy `json:"shutdown,omitempty"`
+	// Login is an account inside the guest, with which step runbooks start programs in it.
+	Login *Login `json:"login,omitempty"`
 	// Health says when the guest is up. Default: the Tools' heartbeat, where Tools run.
 	Health *Health `json:"health,omitempty"`
 }

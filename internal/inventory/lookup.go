@@ -157,6 +157,9 @@ func (l *Lab) AsksByName() bool {
 	for _, s := range l.StorageHosts {
 		urls = append(urls, "ssh://"+s.SSH.Address)
 	}
+	for _, m := range l.Machines {
+		urls = append(urls, "ssh://"+m.SSH.Address)
+	}
 	for _, c := range l.ApplicationClusters {
 		for _, s := range c.At {
 			urls = append(urls, "ssh://"+s.Address)
@@ -204,5 +207,7 @@ func (l *Lab) Settings(runbook string) plan.Settings {
 	}
 }
 
-// RunbookNames lists the runbooks that have settings: the catalog's names.
-func RunbookNames() []string { return []string{"power-down", "power-up", "settle"} }
+// RunbookNames lists the runbooks that nightshift brings along: the catalog's names.
+func RunbookNames() []string {
+	return []string{"power-down", "power-up", "settle", "cbt-reset", "guest-repair-sysprep", "l1tf-options", "vcsa-restart-services"}
+}

@@ -14,14 +14,14 @@ import (
 // A TrustChange is a fact about a machine that a person confirmed, and where it goes.
 type TrustChange struct {
 	// Field is one of vcenters[N].tls.fingerprint, hosts[N].bmc.tls.fingerprint, hosts[N].bmc.serial,
-	// hosts[N].bmc.uuid, hosts[N].esxi.tls.fingerprint, hosts[N].ssh.hostKey, storageHosts[N].ssh.hostKey, ups[N].tls.fingerprint,
+	// hosts[N].bmc.uuid, hosts[N].esxi.tls.fingerprint, hosts[N].ssh.hostKey, storageHosts[N].ssh.hostKey, machines[N].ssh.hostKey, ups[N].tls.fingerprint,
 	// applicationClusters[N].at[M].hostKey and monitoring[N].silence.at.hostKey (or resume), counted from 0.
 	Field string
 	Value string
 }
 
 var (
-	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial|uuid)|hosts\[\d+\]\.esxi\.tls\.fingerprint|(hosts|storageHosts)\[\d+\]\.ssh\.hostKey|applicationClusters\[\d+\]\.at\[\d+\]\.hostKey|ups\[\d+\]\.tls\.fingerprint|monitoring\[\d+\]\.(silence|resume)\.at\.hostKey)$`)
+	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial|uuid)|hosts\[\d+\]\.esxi\.tls\.fingerprint|(hosts|storageHosts|machines)\[\d+\]\.ssh\.hostKey|applicationClusters\[\d+\]\.at\[\d+\]\.hostKey|ups\[\d+\]\.tls\.fingerprint|monitoring\[\d+\]\.(silence|resume)\.at\.hostKey)$`)
 	trustValue = regexp.MustCompile(`^[ !#-\[\]-~]+$`) // printable ASCII that needs no escape between double quotes
 )
 

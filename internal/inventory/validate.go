@@ -46,6 +46,7 @@ func (c *checker) check() {
 	c.applications()
 	c.storageHosts()
 	c.upses()
+	c.machinesOfSteps()
 	c.people()
 	c.runbooks()
 	c.approvers()
@@ -141,9 +142,10 @@ func (c *checker) siteNames() []string {
 }
 
 func (c *checker) runbooks() {
+	known := c.runbookNames()
 	for name := range c.f.Runbooks {
-		if !slices.Contains(RunbookNames(), name) {
-			c.add("runbooks."+name, fmt.Sprintf("there is no runbook %q", name), allowed(name, RunbookNames()))
+		if !slices.Contains(known, name) {
+			c.add("runbooks."+name, fmt.Sprintf("there is no runbook %q", name), allowed(name, known))
 		}
 	}
 }

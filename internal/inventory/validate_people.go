@@ -43,7 +43,7 @@ func (c *checker) sharedKey(at string, key ssh.PublicKey, p Person, owners map[s
 // approvers checks whose approvals the runbooks want, and whether they can ever come: who asks for a run cannot approve it.
 func (c *checker) approvers() {
 	people := names(c.f.People, func(p Person) string { return p.Name })
-	for _, name := range RunbookNames() {
+	for _, name := range c.runbookNames() {
 		a := c.f.Runbooks[name].Approvers
 		if a == nil {
 			continue

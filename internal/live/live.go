@@ -106,6 +106,7 @@ type Host struct {
 	Connection  string
 	Power       string // poweredOn | poweredOff | standBy | unknown
 	Maintenance bool
+	Booted      time.Time // when it was last booted, by its vCenter's clock, to the second; zero: not known
 	Lockdown    string // lockdownDisabled | lockdownNormal | lockdownStrict
 	Version     string
 	Build       string

@@ -74,11 +74,11 @@ const (
 	Join Action = "Join"
 )
 
-// Actions lists every action, in the order above.
+// Actions lists every action, in the order above, then those of step runbooks.
 func Actions() []Action {
-	return []Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
+	return append([]Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
 		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
-		StopApplication, StartApplication, CheckMains, OrderLoadOff, Join}
+		StopApplication, StartApplication, CheckMains, OrderLoadOff, Join}, ofSteps()...)
 }
 
 // RememberParams are for RememberRunning and ForgetRunning.
@@ -114,7 +114,9 @@ const (
 	Alarms Setting = "alarms"
 	// Watch is a monitoring's of the lab file: whether it raises alarms. Nobody can read it; a debt says that it was told not to.
 	Watch Setting = "watch"
-	VCLS  Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
+	// ChangeTracking is a guest's: config.changeTrackingEnabled. What it was is always "true".
+	ChangeTracking Setting = "changeTracking"
+	VCLS           Setting = "vcls" // config.vcls.clusters.<domain-cN>.enabled: false (retreat mode), done when no vCLS VM is left
 )
 
 // Title is the setting in a person's words.
@@ -134,6 +136,8 @@ func (s Setting) Title() string {
 		return "alarm actions"
 	case Watch:
 		return "watching"
+	case ChangeTracking:
+		return "Changed Block Tracking"
 	}
 	return string(s)
 }
@@ -195,6 +199,8 @@ type CheckGuestParams struct {
 // HostParams are for EnterMaintenance, ExitMaintenance and AwaitHost.
 type HostParams struct {
 	Host string `json:"host"` // the host's name in the lab file
+	// Evacuate is for EnterMaintenance: DRS moves the guests that run on it to other hosts.
+	Evacuate bool `json:"evacuate,omitempty"`
 	// Unnoticed is for AwaitHost: when the plan was made, the vCenter called the host connected though it was off.
 	Unnoticed bool `json:"unnoticed,omitempty"`
 }

@@ -63,6 +63,9 @@ type deed struct {
 }
 
 func (s Step) deed() deed {
+	if all, ok := s.wholeDeed(); ok {
+		return deed{s.thing(), s.Action, all}
+	}
 	var p struct {
 		Setting     Setting `json:"setting"`
 		Host        string  `json:"host"`

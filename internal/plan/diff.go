@@ -18,6 +18,9 @@ func Diff(was, is Plan) []string {
 	if was.LabHash != is.LabHash {
 		d.say("the lab file was changed")
 	}
+	if was.Definition != is.Definition {
+		d.say("the file of the runbook was changed, or one that it uses")
+	}
 	d.mapped("parameter", was.Parameters, is.Parameters)
 	d.mapped("limit", was.Limits, is.Limits)
 	d.steps(was.Steps, is.Steps)

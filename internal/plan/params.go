@@ -118,7 +118,7 @@ func newParams(a Action) any {
 	case OrderLoadOff:
 		return new(LoadOffParams)
 	}
-	return nil
+	return newStepParams(a)
 }
 
 // Amend returns raw with the fields of changes replaced.

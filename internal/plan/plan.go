@@ -22,6 +22,8 @@ type Plan struct {
 	Title   string `json:"title"`   // a person's words: "Power down lab home: 4 hosts, 12 guests"
 	Lab     string `json:"lab"`
 	LabHash string `json:"labHash"` // of the lab file that the planner read
+	// Definition is the hash of the file of a step runbook, with those that it uses. Empty: the runbook is one of nightshift's own.
+	Definition string `json:"definition,omitempty"`
 	// Created is when the state was inspected. Not part of the hash.
 	Created time.Time `json:"created"`
 	// Parameters are the runbook's, as given by the person or the schedule that asked.
@@ -123,6 +125,7 @@ const (
 	// Watcher is a monitoring of the lab file.
 	Watcher Kind = "monitoring"
 	UPS     Kind = "UPS"
+	Machine Kind = "machine" // that is reached over SSH, by its name in the lab file
 )
 
 // Duration is a time.Duration that reads "5m0s" in JSON.
@@ -169,7 +172,7 @@ func (s Step) Changes() bool {
 	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, CheckMains, Join:
 		return false
 	}
-	return true
+	return !s.onlyReads()
 }
 
 // TakesDown reports whether the step switches a machine off that somebody has to bring up again.
@@ -192,7 +195,7 @@ func (s Step) Minor() bool {
 // again, and nothing is lost but the time when it began.
 func (s Step) Waits() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, CheckMains:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, CheckMains, ProbeHTTP, Wait:
 		return true
 	}
 	return false

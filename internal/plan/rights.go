@@ -81,5 +81,15 @@ func rights() map[Action][]Right {
 		PowerOnHost: nil, AwaitHost: nil, AwaitVCenter: nil,
 		AwaitDatastores: {{ID: "Host.Config.Storage", On: OnHost, Optional: true, For: "have hosts look for storage that came up after them"}},
 		StopApplication: nil, StartApplication: nil,
+		RunCommand: nil, ProbeHTTP: nil, Wait: nil, Confirm: nil, ReadHostOption: nil,
+		RunInGuest: {
+			{ID: "VirtualMachine.GuestOperations.Execute", On: OnGuest, For: "start programs in guests, through their Tools"},
+			{ID: "VirtualMachine.GuestOperations.Query", On: OnGuest, For: "see how these programs ended"},
+		},
+		RebootHost:        maintenance,
+		SetHostOption:     {{ID: "Host.Config.AdvancedConfig", On: OnHost, For: "set advanced options of hosts"}},
+		SetChangeTracking: {{ID: "VirtualMachine.Config.ChangeTracking", On: OnGuest, For: "switch Changed Block Tracking of guests off and on"}},
+		SnapshotGuest:     {{ID: "VirtualMachine.State.CreateSnapshot", On: OnGuest, For: "make snapshots of guests"}},
+		RemoveSnapshot:    {{ID: "VirtualMachine.State.RemoveSnapshot", On: OnGuest, For: "remove the snapshots that it made"}},
 	}
 }

@@ -26,6 +26,10 @@ func Reason(s plan.Step, note string) string {
 // GoOn are the commands that go on from a blocked step.
 func GoOn(run string, s plan.Step) []Command {
 	id := Quote(s.ID)
+	if s.Action == plan.Confirm {
+		return []Command{{Type: fmt.Sprintf("nightshift confirm %s %s", run, id), Why: "says yes"},
+			{Type: fmt.Sprintf("nightshift abort %s --reason WHY", run), Why: "says no, and ends the run in order"}}
+	}
 	list := []Command{{Type: fmt.Sprintf("nightshift retry %s %s", run, id), Why: "tries again"}}
 	if harsher := Harsher(s); harsher != "" {
 		list = append(list, Command{Type: fmt.Sprintf("nightshift retry %s %s --force", run, id), Why: harsher})

@@ -14,6 +14,7 @@ const (
 	PowerDownType = "PowerDown" // runbook power-down
 	PowerUpType   = "PowerUp"   // runbook power-up
 	SettleType    = "Settle"    // runbook settle: gives back what open debts owe
+	StepsType     = "Steps"     // every step runbook; which one is in Params, and in the search attribute Runbook
 	PlanType      = "Plan"      // a preview: makes a plan and does nothing
 )
 
@@ -40,10 +41,11 @@ const (
 	Resume  = "resume"
 	Abort   = "abort"
 	Replan  = "replan"
+	Confirm = "confirm" // a person's yes to steps that ask for it
 )
 
 // Verbs lists the updates.
-func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort, Replan} }
+func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort, Replan, Confirm} }
 
 // Params start a run.
 type Params struct {

@@ -90,8 +90,10 @@ func (l *Lab) startApplications() error {
 		for _, name := range spec.Members {
 			g := l.guestNamed(name)
 			a.members = append(a.members, g)
-			n, err := l.startSSH(a, g)
-			if err != nil {
+			n := &sshNode{name: name, target: spec.Name, up: func() bool { return g.power == guestOn && g.ready },
+				run:     func(line string) (int, string) { return l.clusterCommand(a, line) },
+				changes: func(line string) bool { return line == "cluster stop" || line == "cluster start" }}
+			if err := l.startSSH(n); err != nil {
 				return err
 			}
 			a.nodes = append(a.nodes, n)

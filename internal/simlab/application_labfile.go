@@ -16,7 +16,7 @@ func (l *Lab) writeApplications(w *yamlWriter, dir string) {
 	for _, a := range l.apps {
 		w.line("  - name: %s\n    members: [%s]\n    at:", a.spec.Name, strings.Join(a.spec.Members, ", "))
 		for i, n := range a.nodes {
-			s, _ := l.SSH(n.guest.spec.Name)
+			s, _ := l.SSH(n.name)
 			login := "password: file:" + filepath.Join(dir, "secrets", n.secret())
 			if i > 0 {
 				login = "key: " + filepath.Join(dir, "secrets", n.secret()+".key")
@@ -28,10 +28,18 @@ func (l *Lab) writeApplications(w *yamlWriter, dir string) {
 	}
 }
 
-func (n *sshNode) secret() string { return n.guest.spec.Name + ".ssh" }
+func (n *sshNode) secret() string { return n.name + ".ssh" }
 
 // addSSHSecrets puts the passwords and private keys into the files that the lab file names.
 func (l *Lab) addSSHSecrets(files map[string]string) {
+	for _, n := range l.machines {
+		files[n.secret()] = n.password
+	}
+	for _, g := range l.guests {
+		if g.password != "" {
+			files[g.spec.Name+".login"] = g.password
+		}
+	}
 	for _, a := range l.apps {
 		for _, n := range a.nodes {
 			files[n.secret()] = n.password
@@ -43,6 +51,14 @@ func (l *Lab) addSSHSecrets(files map[string]string) {
 // sshSecrets are the passwords.
 func (l *Lab) sshSecrets() []string {
 	var out []string
+	for _, n := range l.machines {
+		out = append(out, n.password)
+	}
+	for _, g := range l.guests {
+		if g.password != "" {
+			out = append(out, g.password)
+		}
+	}
 	for _, a := range l.apps {
 		for _, n := range a.nodes {
 			out = append(out, n.password)

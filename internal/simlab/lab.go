@@ -62,6 +62,7 @@ type Lab struct {
 	gatesMu  sync.Mutex
 	gates    map[string]*gate // by system
 	apps     []*application
+	machines []*sshNode
 	rec      recorder
 	faults   faults
 
@@ -134,6 +135,9 @@ func (l *Lab) start(cfg Config) error {
 		return err
 	}
 	if err := l.startApplications(); err != nil {
+		return err
+	}
+	if err := l.startMachines(); err != nil {
 		return err
 	}
 	l.goRun(l.tendVCLS)

@@ -110,8 +110,9 @@ func (l *Lab) labFile(dir string) string {
 	w.line("    password: file:%s", filepath.Join(dir, "secrets", "vcenter.password"))
 	w.line("    tls: {fingerprint: %q}", l.VCenterFingerprint())
 	l.writeHosts(w, dir)
-	l.writeGuests(w)
+	l.writeGuests(w, dir)
 	l.writeApplications(w, dir)
+	l.writeMachines(w, dir)
 	l.writePolicies(w)
 	return w.String()
 }
@@ -147,9 +148,9 @@ func (l *Lab) writeHosts(w *yamlWriter, dir string) {
 	}
 }
 
-func (l *Lab) writeGuests(w *yamlWriter) {
+func (l *Lab) writeGuests(w *yamlWriter, dir string) {
 	guests := slices.DeleteFunc(slices.Clone(l.spec.Guests), func(g GuestSpec) bool {
-		return len(l.spec.provides(g)) == 0 && !l.spec.isMember(g.Name) && len(g.After) == 0 && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
+		return len(l.spec.provides(g)) == 0 && !l.spec.isMember(g.Name) && len(g.After) == 0 && !g.Login && !g.Keep && !g.HTTP && !g.NoTools && !g.IgnoresShutdown && g.Question == ""
 	})
 	if len(guests) == 0 {
 		return
@@ -160,6 +161,9 @@ func (l *Lab) writeGuests(w *yamlWriter) {
 		writeProvides(w, l.spec.provides(g))
 		if g.Keep {
 			w.line("    keep: true")
+		}
+		if g.Login {
+			w.line("    login: {user: %s, password: \"file:%s\"}", guestUser, filepath.Join(dir, "secrets", g.Name+".login"))
 		}
 		if len(g.After) > 0 {
 			w.line("    after: [%s]", strings.Join(g.After, ", "))

@@ -91,6 +91,14 @@ func (v *view) detail(m *simulator.Method, target string) []call {
 			out = append(out, call{fmt.Sprintf("%s:%s=%v", m.Name, opt.Key, opt.Value), v.lab.optionTarget(opt.Key, target)})
 		}
 		return out
+	case *types.StartProgramInGuest:
+		if spec, ok := req.Spec.(*types.GuestProgramSpec); ok {
+			return []call{{m.Name + ":" + spec.ProgramPath, v.nameOf(req.Vm)}}
+		}
+	case *types.ReconfigVM_Task:
+		if on := req.Spec.ChangeTrackingEnabled; on != nil {
+			return []call{{fmt.Sprintf("%s:changeTracking=%t", m.Name, *on), target}}
+		}
 	case *types.PowerOnMultiVM_Task:
 		var out []call
 		for _, ref := range req.Vm {

@@ -23,6 +23,8 @@ type Spec struct {
 	Datastores []DatastoreSpec // default: one that all hosts share
 	// Applications are clusters inside guests.
 	Applications []ApplicationSpec
+	// Machines take commands over SSH.
+	Machines []MachineSpec
 	// Denied are SOAP methods that the vCenter refuses with NoPermission, and the privilege that it names.
 	Denied map[string]string
 	// Self is the guest that nightshift runs in; empty: outside. VCenterGuest is the one that the vCenter runs in.
@@ -38,7 +40,9 @@ type ClusterSpec struct {
 	DRSLevel string // fullyAutomated (default) | partiallyAutomated | manual
 	DPM      bool
 	VSAN     bool
-	VCLS     int // how many vCLS VMs it wants, at most one per host
+	// Evacuates: DRS, while it is fully automated, moves the guests of a host that is to enter maintenance mode.
+	Evacuates bool
+	VCLS      int // how many vCLS VMs it wants, at most one per host
 }
 
 // A HostSpec is a server with ESXi on it.
@@ -93,6 +97,8 @@ type GuestSpec struct {
 	After []string
 	Keep  bool
 	HTTP  bool
+	// Login: programs can be started in it through its Tools, and the lab file says with which account.
+	Login bool
 }
 
 // A DatastoreSpec is storage that the hosts named see; no names: all.
@@ -145,6 +151,9 @@ func (s Spec) complete(seed int64) (Spec, error) {
 		return s, err
 	}
 	if err := s.completeApplications(); err != nil {
+		return s, err
+	}
+	if err := s.checkMachines(); err != nil {
 		return s, err
 	}
 	return s, s.checkProviders()

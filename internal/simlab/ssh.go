@@ -15,15 +15,19 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// sshUser is who may log in at the members of application clusters.
+// sshUser is who may log in at the members of application clusters, and at other machines.
 const sshUser = "cluster"
 
-// An sshNode is the SSH server of one member of an application cluster. It answers while its guest's services are up.
+// An sshNode is the SSH server of one member of an application cluster, which answers while its guest's services are up, or
+// of another machine.
 type sshNode struct {
 	lab      *Lab
-	app      *application
-	guest    *guest
-	system   string // "ssh:GUEST"
+	name     string                          // of the guest or machine
+	target   string                          // as calls are recorded: the application cluster or machine
+	up       func() bool                     // whether it answers; the world is locked
+	run      func(line string) (int, string) // carries out a command
+	changes  func(line string) bool          // tells whether a command changes something
+	system   string                          // "ssh:NAME"
 	addr     string
 	password string
 	hostKey  ssh.Signer
@@ -46,9 +50,8 @@ type SSH struct {
 func (l *Lab) SSH(guestName string) (SSH, bool) {
 	for _, a := range l.apps {
 		for _, n := range a.nodes {
-			if n.guest.spec.Name == guestName {
-				line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(n.hostKey.PublicKey())))
-				return SSH{n.addr, sshUser, n.password, line, n.userKey}, true
+			if n.name == guestName {
+				return SSH{n.addr, sshUser, n.password, n.hostKeyLine(), n.userKey}, true
 			}
 		}
 	}
@@ -64,10 +67,15 @@ func newSSHKey() (ssh.Signer, ed25519.PrivateKey, error) {
 	return signer, private, err
 }
 
-func (l *Lab) startSSH(a *application, g *guest) (*sshNode, error) {
-	n := &sshNode{lab: l, app: a, guest: g, system: "ssh:" + g.spec.Name, password: newPassword(g.spec.Name + "-ssh"), conns: map[net.Conn]struct{}{}}
-	fail := func(err error) (*sshNode, error) {
-		return nil, fmt.Errorf("simulated lab %s: %s: %w", l.spec.Name, n.system, err)
+func (n *sshNode) hostKeyLine() string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(n.hostKey.PublicKey())))
+}
+
+// startSSH serves a node of which what it does is said.
+func (l *Lab) startSSH(n *sshNode) error {
+	n.lab, n.system, n.password, n.conns = l, "ssh:"+n.name, newPassword(n.name+"-ssh"), map[net.Conn]struct{}{}
+	fail := func(err error) error {
+		return fmt.Errorf("simulated lab %s: %s: %w", l.spec.Name, n.system, err)
 	}
 	var err error
 	if n.hostKey, _, err = newSSHKey(); err != nil {
@@ -92,11 +100,8 @@ func (l *Lab) startSSH(a *application, g *guest) (*sshNode, error) {
 	l.closes = append(l.closes, func() { _ = ln.Close() }) // the lab ends
 	l.goRun(n.follow)
 	l.goRun(func() { n.accept(cut) })
-	return n, nil
+	return nil
 }
-
-// up says whether the guest's services are. The world is locked.
-func (n *sshNode) up() bool { return n.guest.power == guestOn && n.guest.ready }
 
 // follow closes what is open when the guest goes down.
 func (n *sshNode) follow() {
@@ -176,7 +181,7 @@ func (n *sshNode) config() *ssh.ServerConfig {
 
 func (n *sshNode) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }() // it may be closed already
-	if f, hit := n.lab.faults.match(n.system, []call{{"Login", n.guest.spec.Name}}); hit && !n.pass(f) {
+	if f, hit := n.lab.faults.match(n.system, []call{{"Login", n.name}}); hit && !n.pass(f) {
 		return
 	}
 	_, channels, requests, err := ssh.NewServerConn(conn, n.config())
@@ -228,7 +233,7 @@ func (n *sshNode) session(conn net.Conn, ch ssh.Channel, requests <-chan *ssh.Re
 
 // exec carries a command out: here faults happen, and what arrives is recorded before it acts.
 func (n *sshNode) exec(conn net.Conn, ch ssh.Channel, req *ssh.Request, line string) {
-	calls := []call{{line, n.app.spec.Name}}
+	calls := []call{{line, n.target}}
 	f, hit := n.lab.faults.match(n.system, calls)
 	if hit && f.Kind == Drop || hit && f.Kind == Delay && !sleep(n.lab.ctx, f.Delay) {
 		_ = conn.Close()
@@ -240,7 +245,7 @@ func (n *sshNode) exec(conn net.Conn, ch ssh.Channel, req *ssh.Request, line str
 		return
 	}
 	done := func(string, bool) {}
-	if line == "cluster stop" || line == "cluster start" {
+	if n.changes(line) {
 		done = n.lab.rec.add(n.system, calls)
 	}
 	if hit && f.Kind == Error {
@@ -258,21 +263,22 @@ func (n *sshNode) exec(conn net.Conn, ch ssh.Channel, req *ssh.Request, line str
 		result = fmt.Sprintf("exit status %d", status)
 	}
 	done(result, hit && f.Kind == LoseAnswer)
-	if status == 0 || line == "cluster status" {
+	if status == 0 || !n.changes(line) {
 		n.end(ch, status, out, "")
 	} else {
 		n.end(ch, status, "", out)
 	}
 }
 
-func (n *sshNode) run(line string) (int, string) {
+// clusterCommand runs a command of a cluster manager.
+func (l *Lab) clusterCommand(a *application, line string) (int, string) {
 	switch line {
 	case "cluster status":
-		return n.lab.clusterStatus(n.app)
+		return l.clusterStatus(a)
 	case "cluster stop":
-		return n.lab.clusterStop(n.app)
+		return l.clusterStop(a)
 	case "cluster start":
-		return n.lab.clusterStart(n.app)
+		return l.clusterStart(a)
 	}
 	return 127, "sh: " + line + ": not found\n"
 }

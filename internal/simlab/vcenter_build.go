@@ -123,6 +123,7 @@ func (b *builder) host(folder *simulator.Folder, spec HostSpec) error {
 	dressHost(obj, spec)
 	booted := h.booted
 	obj.Runtime.BootTime = &booted
+	b.advancedOptions(obj, spec)
 	b.vc.knowStorage(obj, h)
 	if pool := b.poolOf(obj); pool != nil {
 		b.vc.pools[h] = *pool
@@ -133,6 +134,19 @@ func (b *builder) host(folder *simulator.Folder, spec HostSpec) error {
 	b.lab.hosts = append(b.lab.hosts, h)
 	b.vc.byHost[ref], b.vc.refs[ref] = h, spec.Name
 	return nil
+}
+
+// advancedOptions are those that step runbooks know, beside the few that the simulator has.
+func (b *builder) advancedOptions(obj *simulator.HostSystem, spec HostSpec) {
+	ref := obj.ConfigManager.AdvancedOption
+	if ref == nil {
+		return
+	}
+	if m, ok := b.get(*ref).(*simulator.OptionManager); ok {
+		m.Setting = append(m.Setting, &types.OptionValue{Key: "VMkernel.Boot.hyperthreadingMitigation", Value: false},
+			&types.OptionValue{Key: "UserVars.SuppressHyperthreadWarning", Value: int64(0)})
+		b.vc.refs[*ref] = spec.Name
+	}
 }
 
 // dressHost gives a host the hardware and version of the spec.

@@ -30,6 +30,9 @@ func (b *builder) guests() error {
 			return err
 		}
 		g := &guest{spec: spec, host: b.lab.hostNamed(spec.Host), power: guestOff, datastore: b.lab.datastores[spec.Datastore]}
+		if spec.Login {
+			g.password = newPassword(spec.Name + "-login")
+		}
 		if g.ref, err = b.vc.create(b.vc.fork(), folder, g); err != nil {
 			return fmt.Errorf("simulated lab %s: make guest %s: %w", b.lab.spec.Name, spec.Name, err)
 		}

@@ -34,6 +34,7 @@ var extended = map[string]map[string]bool{ //nolint:gochecknoglobals // a consta
 		"DisconnectHost_Task": true, "ReconnectHost_Task": true,
 	},
 	"HostStorageSystem":      {"RescanAllHba": true, "RescanHba": true, "RescanVmfs": true},
+	"GuestProcessManager":    {"StartProgramInGuest": true, "ListProcessesInGuest": true},
 	"SearchIndex":            {"FindByUuid": true, "FindAllByUuid": true},
 	"ClusterComputeResource": {"ReconfigureComputeResource_Task": true},
 	"Datacenter":             {"PowerOnMultiVM_Task": true},

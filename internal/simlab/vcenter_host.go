@@ -36,7 +36,7 @@ func (v *view) enterMaintenance(j *job, h *host, timeout time.Duration) types.Ba
 		l.read(func() {
 			fault = v.refusesHost(h, false)
 			if v.host == nil { // it is vCenter that moves them
-				l.evacuateVCLS(h)
+				l.evacuate(h)
 			}
 			empty = l.nothingRuns(h)
 		})
@@ -98,10 +98,12 @@ func (l *Lab) nothingRuns(h *host) bool {
 	return true
 }
 
-// evacuateVCLS moves the vCLS VMs of a host to another one of the cluster, if there is one.
-func (l *Lab) evacuateVCLS(h *host) {
+// evacuate moves the vCLS VMs of a host to another one of the cluster, if there is one, and all other guests, too, where DRS
+// does so.
+func (l *Lab) evacuate(h *host) {
+	automated := h.cluster != nil && h.cluster.spec.Evacuates && h.cluster.drs && h.cluster.drsLevel == string(types.DrsBehaviorFullyAutomated)
 	for _, g := range l.guestsOn(h) {
-		if g.vcls == nil || g.busy || g.power != guestOn || l.other(g) == nil {
+		if g.vcls == nil && !automated || g.busy || g.power != guestOn || l.other(g) == nil {
 			continue
 		}
 		g.busy = true

@@ -97,6 +97,8 @@ type guest struct {
 	restarts  int // by HA
 	epoch     int
 	vcls      *cluster // it is a vCLS VM of this cluster
+	password  string   // of guestUser inside; empty: nobody logs in
+	programs  []*process
 	deleted   bool
 }
 

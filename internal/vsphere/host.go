@@ -17,7 +17,7 @@ import (
 
 var hostProperties = []string{
 	"name", "parent", "datastore", "hardware.systemInfo", "summary.hardware", "summary.config.product", "config.lockdownMode", "config.network.pnic",
-	"runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode", "alarmActionsEnabled",
+	"runtime.connectionState", "runtime.powerState", "runtime.inMaintenanceMode", "runtime.bootTime", "alarmActionsEnabled",
 }
 
 // newHost makes plain data from what was read. ReadOnly is not known here.
@@ -26,6 +26,9 @@ func newHost(h *mo.HostSystem) live.Host {
 		Ref: h.Self.Value, Name: shownName(h.Name), Cluster: clusterOf(h.Parent),
 		Connection: string(h.Runtime.ConnectionState), Power: string(h.Runtime.PowerState),
 		Maintenance: h.Runtime.InMaintenanceMode, Datastores: refValues(h.Datastore), Alarms: alarmsText(h.AlarmActionsEnabled),
+	}
+	if at := h.Runtime.BootTime; at != nil {
+		out.Booted = at.UTC().Truncate(time.Second)
 	}
 	var other []types.HostSystemIdentificationInfo
 	if s := h.Summary.Hardware; s != nil {
@@ -133,6 +136,16 @@ func (c *Client) ShutdownHost(ctx context.Context, ref string, force bool) (stri
 	res, err := methods.ShutdownHost_Task(ctx, c.vim, &types.ShutdownHost_Task{This: hostRef(ref), Force: force})
 	if err != nil {
 		return "", c.explain("shut down host "+ref, err)
+	}
+	return res.Returnval.Value, nil
+}
+
+// RebootHost begins to reboot a host that is in maintenance mode and returns the task. A task that succeeded says that the
+// host began, not that it is back.
+func (c *Client) RebootHost(ctx context.Context, ref string) (string, error) {
+	res, err := methods.RebootHost_Task(ctx, c.vim, &types.RebootHost_Task{This: hostRef(ref)})
+	if err != nil {
+		return "", c.explain("reboot host "+ref, err)
 	}
 	return res.Returnval.Value, nil
 }

@@ -28,6 +28,9 @@ func FieldsOf(t reflect.Type) Keys {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
 		if f.Anonymous && name == "" {
 			for _, k := range FieldsOf(f.Type) {
 				k.Index = append([]int{i}, k.Index...)
@@ -50,6 +53,9 @@ func ruleOf(f reflect.StructField) rule {
 	r.lines = f.Tag.Get("lines") == "true"
 	return r
 }
+
+// Enum are the only values that the key may have; none: any.
+func (k Key) Enum() []string { return k.rule.enum }
 
 // Get finds a key by its name.
 func (ks Keys) Get(name string) (Key, bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -68,7 +69,9 @@ func (s *source) runs(ctx context.Context) ([]openRun, error) {
 func (s *source) query(more string) string {
 	var types []string
 	for _, rb := range runbooks.Catalog() {
-		types = append(types, rb.Workflow)
+		if !slices.Contains(types, rb.Workflow) { // step runbooks share one
+			types = append(types, rb.Workflow)
+		}
 	}
 	return fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s') AND %s", plan.TaskQueue(s.lab), strings.Join(types, "','"), more)
 }

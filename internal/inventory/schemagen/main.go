@@ -47,9 +47,9 @@ func generate() ([]byte, error) {
 	self := s.Definitions["Self"]
 	self.MinProperties, self.MaxProperties = &one, &one
 	runbooks, _ := s.Properties.Get("runbooks")
-	runbooks.PropertyNames = &jsonschema.Schema{}
+	runbooks.PropertyNames = &jsonschema.Schema{Description: "a runbook that nightshift brings along, or one of your own"}
 	for _, name := range inventory.RunbookNames() {
-		runbooks.PropertyNames.Enum = append(runbooks.PropertyNames.Enum, name)
+		runbooks.PropertyNames.Examples = append(runbooks.PropertyNames.Examples, name)
 	}
 	on, _ := s.Definitions["Channel"].Properties.Get("on")
 	for _, name := range inventory.EventNames() {

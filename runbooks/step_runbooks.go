@@ -1,0 +1,172 @@
+package runbooks
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
+	"nightshift/runbooks/steps"
+)
+
+// StepsWorkflow is the Temporal workflow type of all step runbooks.
+const StepsWorkflow = "Steps"
+
+// libraryFS holds the step runbooks that nightshift brings along.
+//
+//go:embed library/*.yaml
+var libraryFS embed.FS
+
+// shipped are their definitions. That they are right is tested.
+var shipped = sync.OnceValues(func() (defs []*steps.Definition, err error) {
+	names, err := fs.Glob(libraryFS, "library/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		data, err := libraryFS.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		d, err := steps.Parse(path.Base(name), data)
+		if err != nil {
+			return nil, err
+		}
+		defs = append(defs, d)
+	}
+	return defs, nil
+})
+
+// Sources of runbooks, beside the paths of files.
+const (
+	SourceBuiltIn = "built in"
+	SourceLibrary = "library"
+)
+
+// CatalogWith lists all runbooks by name: nightshift's own, and the step runbooks of these files. The error says what is
+// wrong with files, each of which is left out then; the list holds in any case.
+func CatalogWith(files []inventory.RunbookFile) ([]Runbook, error) {
+	list := Catalog()
+	library, err := shipped()
+	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
+	files = slices.SortedFunc(slices.Values(files), func(a, b inventory.RunbookFile) int { return strings.Compare(a.Path, b.Path) })
+	var own []*steps.Definition
+	for _, f := range files {
+		d, err := steps.Parse(f.Path, f.Data)
+		if err == nil {
+			err = notTaken(f.Path, d.Name)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		own = append(own, d)
+	}
+	all := steps.NewLibrary(append(slices.Clone(library), own...)...)
+	for _, d := range own {
+		if err := all.Check(d); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, stepRunbook(d, all, d.File()))
+	}
+	return list, errors.Join(errs...)
+}
+
+// Find finds a runbook of a list by its name.
+func Find(list []Runbook, name string) (Runbook, bool) {
+	i := slices.IndexFunc(list, func(r Runbook) bool { return r.Name == name })
+	if i < 0 {
+		return Runbook{}, false
+	}
+	return list[i], true
+}
+
+// notTaken refuses a name that a runbook of nightshift's own has.
+func notTaken(file, name string) error {
+	if _, taken := Lookup(name); taken {
+		return fmt.Errorf("%s: nightshift itself has a runbook %s: give yours another name", file, name)
+	}
+	return nil
+}
+
+// stepRunbook is a definition as a runbook.
+func stepRunbook(d *steps.Definition, l *steps.Library, source string) Runbook {
+	summary, rest, _ := strings.Cut(strings.TrimSpace(d.Description), "\n")
+	r := Runbook{Name: d.Name, Summary: strings.TrimSuffix(summary, "."), Description: strings.TrimSpace(rest), Workflow: StepsWorkflow, Source: source, definition: d}
+	if r.Description == "" {
+		r.Description = summary
+	}
+	for i := range d.Parameters {
+		p := &d.Parameters[i]
+		r.Parameters = append(r.Parameters, Parameter{Name: p.Name, Type: p.Type, Help: strings.TrimSpace(p.Description), Default: p.Text(), Allowed: p.Choices,
+			Required: p.Required, List: p.List, Pattern: p.Pattern})
+	}
+	r.Actions = []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.Join}
+	for _, uses := range l.Uses(d) {
+		for _, a := range does(uses) {
+			if !slices.Contains(r.Actions, a) {
+				r.Actions = append(r.Actions, a)
+			}
+		}
+	}
+	r.Plan = func(in Input) (plan.Plan, error) { return planSteps(in, d, l) }
+	r.Plan = checked(r)
+	return r
+}
+
+// Read reads one step runbook, which may use those of the other files and nightshift's own. An error says what is wrong
+// with it; what is wrong with the others is left out, if it does not use them.
+func Read(file inventory.RunbookFile, others []inventory.RunbookFile) (Runbook, error) {
+	d, err := steps.Parse(file.Path, file.Data)
+	if err != nil {
+		return Runbook{}, err
+	}
+	if err := notTaken(file.Path, d.Name); err != nil {
+		return Runbook{}, err
+	}
+	library, err := shipped()
+	if err != nil {
+		return Runbook{}, err
+	}
+	all := append(slices.Clone(library), d)
+	for _, f := range others {
+		if o, err := steps.Parse(f.Path, f.Data); err == nil {
+			all = append(all, o)
+		}
+	}
+	l := steps.NewLibrary(all...)
+	return stepRunbook(d, l, d.File()), l.Check(d)
+}
+
+// Machines names the machines that a step runbook runs commands on, with these parameters, as far as can be told without a
+// lab: for trying it out.
+func (r Runbook) Machines(parameters map[string]string) []string {
+	if r.definition == nil {
+		return nil
+	}
+	return r.definition.Machines(parameters)
+}
+
+// does are the actions of a plan that a step with this word may become; what it takes away is given back.
+func does(uses string) []plan.Action {
+	return map[string][]plan.Action{
+		steps.HostEnter: {plan.EnterMaintenance, plan.ExitMaintenance}, steps.GuestTracking: {plan.SetChangeTracking},
+		steps.GuestShutdown: {plan.ShutdownGuest}, steps.GuestPowerOn: {plan.PowerOnGuest}, steps.GuestCheck: {plan.CheckGuest},
+		steps.GuestRun: {plan.RunInGuest}, steps.GuestSnapshot: {plan.SnapshotGuest}, steps.GuestUnsnapshot: {plan.RemoveSnapshot},
+		steps.HostExit: {plan.ExitMaintenance}, steps.HostShutdown: {plan.ShutdownHost}, steps.HostPowerOn: {plan.PowerOnHost},
+		steps.HostAwait: {plan.AwaitHost}, steps.HostReboot: {plan.RebootHost}, steps.HostSetOption: {plan.SetHostOption},
+		steps.HostReadOption: {plan.ReadHostOption}, steps.ApplicationStop: {plan.StopApplication}, steps.ApplicationStart: {plan.StartApplication},
+		steps.VCenterAwait: {plan.AwaitVCenter}, steps.SSHRun: {plan.RunCommand}, steps.HTTPProbe: {plan.ProbeHTTP}, steps.Wait: {plan.Wait},
+		steps.Confirm: {plan.Confirm},
+	}[uses]
+}
