@@ -60,6 +60,8 @@ func TestWhatIsWrongWithPeopleAndApprovers(t *testing.T) {
 		{name: "an approver twice", text: approvers("{of: [ann, bob, ann]}", ann, bob, joe), place: "6:52", field: "runbooks.power-down.approvers.of[2]", says: []string{"ann is here twice"}},
 		{name: "more than there are", text: approvers("{need: 3, of: [ann, bob]}", ann, bob, joe), place: "6:43", field: "runbooks.power-down.approvers.need", says: []string{"3 approvals are needed, but only 2 people", "at most 2"}},
 		{name: "nobody could ask", text: approvers("{need: 2, of: [ann, bob]}", ann, bob), place: "5:25", field: "runbooks.power-down.approvers", says: []string{"nobody but a schedule could ever ask"}},
+		{name: "too few for a schedule", text: approvers("{of: [ann]}", ann, bob) + "\nschedules: [{name: nightly, runbook: power-down, cron: 0 23 * * *, zone: UTC}]", place: "6:38",
+			field: "schedules[0].runbook", says: []string{"takes 2 signed approvals", "only 1 person may approve power-down", "at least 2 people in runbooks.power-down.approvers.of"}},
 	} {
 		b.old = "lab: home"
 		b.run(t)

@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/calendar"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 )
 
 var scheduleName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
@@ -25,6 +26,7 @@ func (c *checker) schedules() {
 		}
 		c.unique(seen, s.Name, at+".name", "the schedule "+s.Name)
 		c.when(at, s)
+		c.approvable(at, s)
 		if c.has(at+".zone") && !knownZone(s.Zone) {
 			c.add(at+".zone", fmt.Sprintf("the time zone %q is not known", s.Zone), "an IANA name: Europe/Berlin, America/New_York, UTC")
 		}
@@ -53,6 +55,17 @@ func (c *checker) when(at string, s Schedule) {
 	case !c.unread[at]:
 		c.add(at, "it is not said when", `add calendar: "every day at 23:00", or cron: "0 23 * * *"`)
 	}
+}
+
+// approvable refuses a schedule whose runs nobody could ever approve.
+func (c *checker) approvable(at string, s Schedule) {
+	people := "runbooks." + s.Runbook + ".approvers.of"
+	a := c.f.Runbooks[s.Runbook].Approvers
+	if a == nil || !c.has(at+".runbook") || !c.has(people) || len(a.Of) == 0 || len(a.Of) >= runapi.LeastForSchedule {
+		return
+	}
+	c.add(at+".runbook", fmt.Sprintf("what a schedule asks for takes %d signed approvals, as nobody signs for a schedule, and only %s may approve %s",
+		runapi.LeastForSchedule, count(len(a.Of), "person", "people"), s.Runbook), fmt.Sprintf("at least %d people in %s", runapi.LeastForSchedule, people))
 }
 
 func knownZone(name string) bool {
