@@ -76,7 +76,7 @@ func New(c Config) *Activities {
 	log := cmp.Or(c.Logger, slog.New(slog.DiscardHandler)).With("lab", c.Lab.Lab)
 	return &Activities{
 		lab: c.Lab, temporal: c.Temporal, instance: c.Instance, log: log, clients: newClients(c.Lab, log), recorder: c.Temporal,
-		ledger: &ledgerClient{temporal: c.Temporal}, hub: &hub{runs: map[string]*waiting{}},
+		ledger: newLedgerClient(c.Temporal), hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
 		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
 		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File), ui: c.UI,

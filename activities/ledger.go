@@ -30,7 +30,18 @@ type ledgerSystem interface {
 }
 
 // ledgerClient is the ledger as activities need it: no call outlives their worker, and errors have their kind.
-type ledgerClient struct{ temporal client.Client }
+type ledgerClient struct {
+	temporal client.Client
+	changes  chan struct{} // a place for each change that is on its way
+}
+
+// ledgerChanges is how many changes of the ledger a worker has on their way: Temporal refuses more than ten of a workflow at a
+// time, and 64 hosts enter maintenance mode at once.
+const ledgerChanges = 8
+
+func newLedgerClient(c client.Client) *ledgerClient {
+	return &ledgerClient{temporal: c, changes: make(chan struct{}, ledgerChanges)}
+}
 
 // stopGrace is how long the ledger has for an answer when this process ends. Its workflow runs in this process, too:
 // once the worker stops, nobody answers any more, and every change may be sent again.
@@ -63,6 +74,12 @@ func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 func (l *ledgerClient) change(ctx context.Context, lab string, c ledger.Change) error {
 	ctx, cancel := untilStop(ctx)
 	defer cancel()
+	select {
+	case l.changes <- struct{}{}:
+	case <-ctx.Done():
+		return ledgerError("change", lab, ctx.Err())
+	}
+	defer func() { <-l.changes }()
 	return ledgerError("change", lab, LedgerClient{l.temporal}.Change(ctx, lab, c))
 }
 

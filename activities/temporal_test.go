@@ -63,7 +63,7 @@ func TestWhichLocksAreOrphans(t *testing.T) {
 		"cannot be read": {temporal: &temporalFake{err: errors.New("away")}, kind: fault.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ended, err := (&ledgerClient{temporal: c.temporal}).ended(t.Context(), holder)
+			ended, err := newLedgerClient(c.temporal).ended(t.Context(), holder)
 			require.ErrorIs(t, err, c.kind)
 			require.Equal(t, c.ended, ended)
 		})
