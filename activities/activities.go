@@ -62,8 +62,9 @@ type Activities struct {
 	lookout   lookout
 	lookEvery time.Duration
 
-	notes  sync.Mutex        // held while a note at a cluster is written
-	places map[string]string // the cluster of a host, by vCenter and Ref; under notes
+	notes  sync.Mutex           // held while a note at a cluster is written
+	places map[string]string    // the cluster of a host, by vCenter and Ref; under notes
+	deaf   map[string]time.Time // when a vCenter did not take a note; under notes
 }
 
 // A pace is how often a wait looks: quickly at first, as a small lab answers fast, then less and less.

@@ -110,6 +110,22 @@ func (c *clients) vcenter(ctx context.Context, name string) (vcenter, error) {
 	return c.login(ctx, name, "vCenter "+name, entry.Endpoint)
 }
 
+// opened answers the session at the vCenter where there is one. It begins none.
+func (c *clients) opened(name string) (vcenter, bool) {
+	c.mu.Lock()
+	s := c.vcs[name]
+	c.mu.Unlock()
+	if s == nil {
+		return nil, false
+	}
+	select {
+	case <-s.ready:
+		return s.vc, s.err == nil
+	default:
+		return nil, false
+	}
+}
+
 // login answers the session that is kept under the key.
 func (c *clients) login(ctx context.Context, key, whom string, e inventory.Endpoint) (vcenter, error) {
 	c.mu.Lock()

@@ -172,7 +172,7 @@ func (h hostStep) maintenance(want, evacuate bool) verb {
 		op, name, send = plan.ExitMaintenance, "exitMaintenance", h.vc.ExitMaintenance
 	}
 	var got live.Host
-	note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}
+	note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint, host: c.Target.Ref}
 	debt := plan.Debt{ID: plan.DebtID(c.Target.Endpoint, c.Target.Ref, plan.Maintenance), Target: c.Target, Setting: plan.Maintenance, Was: "false", Run: c.Run}
 	v := verb{tasks: h.vc, remark: note.remark,
 		read: func(ctx context.Context) (s seen, err error) {

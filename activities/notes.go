@@ -21,38 +21,83 @@ type noteSystem interface {
 // noteLimit is how long a custom attribute may be.
 const noteLimit = 255
 
+// A vCenter that may be down is given a moment for the note, and is not asked again for a while when it did not answer.
+const (
+	asideLimit = 5 * time.Second
+	asideRest  = time.Minute
+)
+
 // A clusterNote repeats the debts of a cluster at the cluster itself, for those who have no nightshift at hand. The ledger
 // is what counts: a vCenter that forbids the note is worth a remark.
 type clusterNote struct {
 	a             *Activities
 	lab, endpoint string
+	host          string // its Ref, in a step that may go through the host itself; "": there is none
 	warning       string
 }
 
 func (n *clusterNote) remark() string { return n.warning }
 
-// write brings the note in line with the ledger, less the debt that is about to be struck out. A host itself has no
-// clusters, nor has a host that is in none.
+// write brings the note in line with the ledger, less the debt that is about to be struck out. A host that is in no
+// cluster has none.
 func (n *clusterNote) write(ctx context.Context, s hypervisor, cluster, without string) error {
 	vc, ok := s.(vcenter)
-	if !ok || cluster == "" {
+	switch {
+	case !ok:
+		n.aside(ctx, without)
+		return nil
+	case cluster == "":
 		return nil
 	}
 	n.a.notes.Lock() // what one step writes is not to be older than what another one wrote before
 	defer n.a.notes.Unlock()
-	book, err := n.a.ledger.read(ctx, n.lab)
-	if err != nil {
-		return err
-	}
-	err = n.update(ctx, vc, cluster, slices.DeleteFunc(book.Debts, func(d plan.Debt) bool {
-		return d.ID == without || d.Target.Endpoint != n.endpoint
-	}))
+	err := n.bring(ctx, vc, cluster, without)
 	n.a.clients.failed(n.endpoint, vc, err)
 	if saidNo(err) && !isAuth(err) {
 		n.warning = fmt.Sprintf("what is to be given back could not be noted at the cluster: %v", err)
 		return nil
 	}
 	return err
+}
+
+// aside is write in a step that goes through the host itself. Its vCenter may be down by now: the note is brought in line where
+// a session is open and it answers at once, and otherwise when the vCenter is connected to the host again (see AwaitHost).
+func (n *clusterNote) aside(ctx context.Context, without string) {
+	vc, ok := n.a.clients.opened(n.endpoint)
+	if !ok {
+		return
+	}
+	n.a.notes.Lock()
+	defer n.a.notes.Unlock()
+	if at, deaf := n.a.deaf[n.endpoint]; deaf && time.Since(at) < asideRest {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, asideLimit)
+	defer cancel()
+	cluster, err := n.a.placeOf(ctx, vc, n.endpoint, n.host)
+	if err == nil && cluster != "" {
+		err = n.bring(ctx, vc, cluster, without)
+	}
+	if err == nil {
+		return
+	}
+	n.a.clients.failed(n.endpoint, vc, err)
+	if n.a.deaf == nil {
+		n.a.deaf = map[string]time.Time{}
+	}
+	n.a.deaf[n.endpoint] = time.Now()
+	n.a.log.Info("the note at the cluster was not brought in line", "target", n.endpoint, "error", err)
+}
+
+// bring writes what the ledger says. The caller holds a.notes.
+func (n *clusterNote) bring(ctx context.Context, vc noteSystem, cluster, without string) error {
+	book, err := n.a.ledger.read(ctx, n.lab)
+	if err != nil {
+		return err
+	}
+	return n.update(ctx, vc, cluster, slices.DeleteFunc(book.Debts, func(d plan.Debt) bool {
+		return d.ID == without || d.Target.Endpoint != n.endpoint
+	}))
 }
 
 func (n *clusterNote) update(ctx context.Context, vc noteSystem, cluster string, debts []plan.Debt) error {

@@ -62,6 +62,68 @@ func TestANoteThatIsForbidden(t *testing.T) {
 	require.Zero(t, w.count("SetHA"))
 }
 
+// Steps that go to the host itself write the note where there is a session at the vCenter already, and never wait for one.
+func TestTheNoteAfterDirectSteps(t *testing.T) {
+	host := hostCall(plan.HostParams{Host: "esx21"})
+	do := func(a *Activities, action plan.Action, c plan.Call) {
+		t.Helper()
+		_, err := attemptOf(t, a, action, c, nil)
+		require.NoError(t, err)
+	}
+	open := func(w *world) *Activities { // the vCenter was asked for something before
+		a := directActivities(w)
+		ready := make(chan struct{})
+		close(ready)
+		a.clients.vcs["vc1"] = &session{ready: ready, vc: w}
+		return a
+	}
+
+	w := offWorld()
+	w.host.Maintenance = false
+	a := open(w)
+	do(a, plan.EnterMaintenance, direct(host))
+	require.Contains(t, w.note, "maintenance mode by nightshift: esx21.lab; run run-1")
+	do(a, plan.ExitMaintenance, direct(host))
+	require.Empty(t, w.note)
+	require.Empty(t, w.book.Debts)
+
+	for name, activities := range map[string]func(*world) *Activities{
+		"no session": directActivities,
+		"it does not answer": func(w *world) *Activities {
+			w.react["SetClusterNote"] = func() error { return fault.As(fault.Unreachable, errors.New("no answer")) }
+			return open(w)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := offWorld()
+			w.host.Maintenance, w.note = false, "of another run"
+			a := activities(w)
+			do(a, plan.EnterMaintenance, direct(host))
+			do(a, plan.ExitMaintenance, direct(host))
+			require.Empty(t, w.book.Debts)
+			require.Equal(t, "of another run", w.note)
+			require.LessOrEqual(t, w.count("SetClusterNote"), 1, "it is left alone for a while")
+			if name == "no session" {
+				require.NotContains(t, a.clients.vcs, "vc1", "none was begun")
+			}
+
+			w.react = map[string]func() error{}
+			do(newActivities(w), plan.AwaitHost, host)
+			require.Empty(t, w.note, "when the vCenter is connected to it again")
+		})
+	}
+}
+
+// A vCenter that forbids the note does not hold up the wait for a host.
+func TestAwaitHostSaysThatTheNoteIsForbidden(t *testing.T) {
+	w := newWorld()
+	w.note = "of another run"
+	w.react["SetClusterNote"] = func() error { return fault.As(fault.Permission, errors.New("lacks Global.SetCustomField")) }
+	out, err := attemptOf(t, newActivities(w), plan.AwaitHost, hostCall(plan.HostParams{Host: "esx21"}), nil)
+	require.NoError(t, err)
+	require.Equal(t, "what is to be given back could not be noted at the cluster: lacks Global.SetCustomField", out.Note)
+}
+
 func TestRestoreNoteFits(t *testing.T) {
 	debts := []plan.Debt{{Setting: plan.HA, Was: "true", Run: "nightshift-home-power-down-20261120-2301", Since: time.Now()}}
 	for i := range 40 {
