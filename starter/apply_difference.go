@@ -87,7 +87,7 @@ func differenceOf(lab *inventory.Lab, there []runapi.Schedule, now time.Time) (d
 func declared(lab *inventory.Lab, s inventory.Schedule) runapi.Schedule {
 	return runapi.Schedule{Name: s.Name, Lab: lab.Lab, Runbook: s.Runbook, Cron: s.Cron, Calendar: strings.Join(strings.Fields(s.Calendar), " "), Zone: s.Zone, Jitter: s.Jitter, Until: s.Until,
 		Parameters: s.Parameters, OnFailure: s.OnFailure, Deadline: s.Deadline, Paused: s.Paused != nil && *s.Paused,
-		Approval: lab.Settings(s.Runbook).Approval, Declared: true}
+		Approval: lab.Settings(s.Runbook).Approval, Steps: ofOnesOwn(s.Runbook), Declared: true}
 }
 
 func fieldsThatDiffer(from, to runapi.Schedule) (list []fieldChange) {

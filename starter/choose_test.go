@@ -80,7 +80,7 @@ func TestCompletion(t *testing.T) {
 func TestUsageErrorsNameWhatIsMissing(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
 	require.Equal(t, exitUsage, c.run("run"))
-	require.Contains(t, c.stderr.String(), "RUNBOOK is missing (power-down, power-up, settle)")
+	require.Contains(t, c.stderr.String(), "RUNBOOK is missing (power-down, power-up, settle, ")
 	require.Equal(t, exitUsage, c.run("run", "power-down", "now"))
 	require.Contains(t, c.stderr.String(), `"now" is too much`)
 }

@@ -8,7 +8,6 @@ import (
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
-	"nightshift/runbooks"
 )
 
 // checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
@@ -79,7 +78,7 @@ func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.V
 			add(plan.OnGuest, x.Ref, "guest "+x.Name)
 		}
 	}
-	needed := rolePrivileges(runbooks.Catalog())
+	needed := rolePrivileges(everyday())
 	wanted := map[string][]string{}
 	for _, p := range needed {
 		for _, ref := range on[p.On] {

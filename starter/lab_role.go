@@ -20,9 +20,9 @@ func newLabRoleCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "role [RUNBOOK]…",
 		Short: "Print the vCenter role that runbooks need, and commands that make it",
-		Long: `Print the privileges that nightshift's account needs in vCenter for these runbooks (default: for all), what each is for,
-and the commands of govc and PowerCLI that make a role of them. No machine is asked; "nightshift lab check" tells which of
-them the account has.`,
+		Long: `Print the privileges that nightshift's account needs in vCenter for these runbooks (default: power-down,
+power-up, settle), what each is for, and the commands of govc and PowerCLI that make a role of them. No machine is asked;
+"nightshift lab check" tells which of them the account has.`,
 		ValidArgsFunction: a.completeRunbook,
 		RunE:              func(_ *cobra.Command, args []string) error { return runLabRole(a, *o, args) },
 	}
@@ -38,6 +38,11 @@ type rolePrivilege struct {
 	For      string   `json:"for"`
 	Optional bool     `json:"optional"`
 	Runbooks []string `json:"runbooks"`
+}
+
+// everyday are the runbooks whose rights every account is to have. Those of the library are there for single occasions.
+func everyday() []runbooks.Runbook {
+	return slices.DeleteFunc(runbooks.Catalog(), runbooks.Runbook.Steps)
 }
 
 // rolePrivileges joins what runbooks need. A privilege that one of them cannot do without is not optional.
@@ -63,7 +68,7 @@ func rolePrivileges(list []runbooks.Runbook) []rolePrivilege {
 }
 
 func runLabRole(a *app, o roleOptions, names []string) error {
-	list := runbooks.Catalog()
+	list := everyday()
 	if len(names) > 0 {
 		list = nil
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/plan"
-	"nightshift/runbooks"
 )
 
 func TestLabRole(t *testing.T) {
@@ -38,7 +37,7 @@ func TestLabRole(t *testing.T) {
 
 // lab check says which runbook cannot do what.
 func TestMissingRightsAreToldByRunbook(t *testing.T) {
-	needed := rolePrivileges(runbooks.Catalog())
+	needed := rolePrivileges(everyday())
 	on := map[string][]string{plan.OnGuest: {"vm-1", "vm-2"}, plan.OnHost: {"host-1"}, plan.OnCluster: {"domain-c1"}, plan.OnRoot: {"group-d1"}}
 	name := map[string]string{"vm-1": "guest web01", "vm-2": "guest db01", "host-1": "host esx21", "domain-c1": "cluster Lab", "group-d1": "the vCenter"}
 	c := &checks{subject: "vCenter vc1"}

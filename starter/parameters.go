@@ -107,3 +107,9 @@ func (a *app) runbook(name string) (runbooks.Runbook, error) {
 	}
 	return rb, usage("there is no runbook %q; there are: %s", name, namesOfRunbooks(list))
 }
+
+// ofOnesOwn tells whether a runbook that there is, is a file of the user's.
+func ofOnesOwn(name string) bool {
+	_, ok := runbooks.Lookup(name)
+	return !ok
+}

@@ -71,7 +71,7 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 	if err != nil {
 		return err
 	}
-	sc.Runbook, sc.Parameters = rb.Name, params
+	sc.Runbook, sc.Parameters, sc.Steps = rb.Name, params, ofOnesOwn(rb.Name)
 	if err := a.refuseDeclared(name, "change it there, and run `nightshift apply`"); err != nil {
 		return err
 	}

@@ -111,8 +111,11 @@ func temporalSchedule(s runapi.Schedule) (*client.ScheduleSpec, *client.Schedule
 		return nil, nil, err
 	}
 	rb, ok := runbooks.Lookup(s.Runbook)
-	if !ok { // one of the user's own: whoever made the schedule has looked it up
+	switch {
+	case s.Steps: // whoever made the schedule has looked it up
 		rb.Workflow = runbooks.StepsWorkflow
+	case !ok:
+		return nil, nil, usage("there is no runbook %q; there are: %s", s.Runbook, runbookNames())
 	}
 	said := s
 	said.Paused, said.Note = false, "" // these are the schedule's state

@@ -88,7 +88,7 @@ func rights() map[Action][]Right {
 		},
 		RebootHost:        maintenance,
 		SetHostOption:     {{ID: "Host.Config.AdvancedConfig", On: OnHost, For: "set advanced options of hosts"}},
-		SetChangeTracking: {{ID: "VirtualMachine.Config.ChangeTracking", On: OnGuest, For: "switch Changed Block Tracking of guests off and on"}},
+		SetChangeTracking: {{ID: "VirtualMachine.Config.ChangeTracking", On: OnGuest, Optional: true, For: "switch Changed Block Tracking of guests off and on"}},
 		SnapshotGuest:     {{ID: "VirtualMachine.State.CreateSnapshot", On: OnGuest, For: "make snapshots of guests"}},
 		RemoveSnapshot:    {{ID: "VirtualMachine.State.RemoveSnapshot", On: OnGuest, For: "remove the snapshots that it made"}},
 	}

@@ -25,6 +25,8 @@ type Schedule struct {
 	Note      string         `json:"note,omitempty"` // who paused it and why
 	// Approval: its runs wait for an approval, as the lab file demands.
 	Approval bool `json:"approval,omitempty"`
+	// Steps: its runbook is a file of the user's own.
+	Steps bool `json:"steps,omitempty"`
 	// Declared: the lab file declares it, and `nightshift apply` made it.
 	Declared bool `json:"declared,omitempty"`
 
