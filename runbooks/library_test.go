@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,4 +21,24 @@ func TestShippedRunbooksAreRight(t *testing.T) {
 		names = append(names, d.Name)
 	}
 	require.Equal(t, inventory.RunbookNames(), names, "the lab file knows those that may have settings")
+}
+
+// Each shipped runbook has its page, and the template's page is the template.
+func TestPagesOfStepRunbooks(t *testing.T) {
+	defs, err := shipped()
+	require.NoError(t, err)
+	for _, d := range defs {
+		page, err := os.ReadFile("../docs/runbooks/" + d.Name + ".md")
+		require.NoError(t, err)
+		for _, p := range d.Parameters {
+			if p.Required {
+				require.Contains(t, string(page), "-p "+p.Name+"=")
+			}
+		}
+	}
+	text, err := os.ReadFile("steps/template.yaml")
+	require.NoError(t, err)
+	page, err := os.ReadFile("../docs/runbooks/template.md")
+	require.NoError(t, err)
+	require.Contains(t, string(page), string(text))
 }

@@ -107,7 +107,7 @@ type Host struct {
 	Power       string // poweredOn | poweredOff | standBy | unknown
 	Maintenance bool
 	Booted      time.Time // when it was last booted, by its vCenter's clock, to the second; zero: not known
-	Lockdown    string // lockdownDisabled | lockdownNormal | lockdownStrict
+	Lockdown    string    // lockdownDisabled | lockdownNormal | lockdownStrict
 	Version     string
 	Build       string
 	ReadOnly    bool     // its licence allows reading only (the free ESXi)

@@ -45,7 +45,9 @@ const (
 )
 
 // Verbs lists the updates.
-func Verbs() []string { return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort, Replan, Confirm} }
+func Verbs() []string {
+	return []string{Approve, Reject, Retry, Skip, Pause, Resume, Abort, Replan, Confirm}
+}
 
 // Params start a run.
 type Params struct {

@@ -1,0 +1,138 @@
+package runbooks_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/live"
+	"nightshift/internal/plan"
+	"nightshift/runbooks"
+)
+
+// planBook plans a runbook of the user's own in the home lab.
+func (f *fixture) planBook(t *testing.T, body string) plan.Plan {
+	t.Helper()
+	r, err := runbooks.Read(inventory.RunbookFile{Path: "mine.yaml", Data: []byte("name: mine\ndescription: x\n" + body)}, nil)
+	require.NoError(t, err)
+	p, err := r.Plan(f.input())
+	require.NoError(t, err)
+	for _, s := range p.Steps {
+		require.Contains(t, r.Actions, s.Action)
+	}
+	return p
+}
+
+func bootedLab() *fixture {
+	f := homeLab()
+	for i := range f.vc().Hosts {
+		f.vc().Hosts[i].Booted = at.Add(-24 * time.Hour)
+	}
+	f.lab.Machines = []inventory.Machine{{Name: "box", SSH: inventory.SSH{Address: "192.168.4.9", User: "root"}}}
+	return f
+}
+
+const steps = "steps:\n  - "
+
+func TestWhatStepRunbooksMayNotDo(t *testing.T) {
+	for body, says := range map[string]string{
+		"{id: a, uses: guest/shutdown, with: {guest: vcsa}}":                                             "is left alone",
+		"{id: a, uses: guest/shutdown, with: {guest: mgmt}}":                                             "is left alone",
+		"{id: a, uses: guest/powerOn, with: {guest: wbe01}}":                                             `no vCenter has such a guest`,
+		"{id: a, uses: guest/run, with: {guest: web01, run: [/bin/x]}}":                                  "has no login",
+		"{id: a, uses: host/enterMaintenance, with: {host: nuc}}":                                        "is left alone",
+		"{id: a, uses: host/reboot, with: {host: esx21}}":                                                "is not in maintenance mode",
+		"{id: a, uses: host/shutdown, with: {host: esx21}}":                                              "is not in maintenance mode",
+		"{id: a, uses: ssh/run, with: {at: bx, run: [x]}}":                                               "no machine of that name",
+		"{id: a, uses: application/stop, with: {application: pg}}":                                       "none of that name",
+		"{id: a, uses: vcenter/await, with: {vcenter: vc2}}":                                             "none of that name",
+		"{id: a, uses: guest/snapshot, with: {guest: vcsa, name: x}}":                                    "is left alone",
+		"{id: a, uses: host/setOption, with: {host: nuc, option: A.B, value: 1}}":                        "is left alone",
+		"{id: a, foreach: {guests: {name: win-old}}, uses: guest/check, with: {guest: \"${item.name}\"}}": "nobody can say when it is up",
+	} {
+		p := bootedLab().planBook(t, steps+body+"\n")
+		require.NotEmpty(t, p.Blockers, body)
+		require.Contains(t, p.Blockers[0].String(), says, body)
+	}
+}
+
+func TestTheFoundationGoesDownWithPowerDownOnly(t *testing.T) {
+	f := bootedLab()
+	f.lab.Guests = append(f.lab.Guests, inventory.Guest{Name: "dc01", VCenter: "vc1", Provides: []inventory.Provision{"dns"}})
+	f.lab.ApplicationClusters = []inventory.ApplicationCluster{{Name: "pg", Members: []string{"db01"}}}
+	p := f.planBook(t, steps+"{id: a, uses: guest/shutdown, with: {guest: dc01}}\n  - {id: b, uses: guest/shutdown, with: {guest: db01}}\n")
+	require.Contains(t, p.Blockers[0].Text, "provides what the rest of the lab stands on")
+	require.Contains(t, p.Blockers[1].Text, "would fail over")
+}
+
+func TestEvacuationNeedsDRS(t *testing.T) {
+	body := steps + "{id: a, uses: host/enterMaintenance, with: {host: esx21, evacuate: true}}\n"
+	require.Empty(t, bootedLab().planBook(t, body).Blockers)
+	f := bootedLab()
+	f.vc().Clusters[1].DRSLevel = "manual"
+	require.Contains(t, f.planBook(t, body).Blockers[0].Text, "no fully automated DRS")
+	f = bootedLab()
+	for _, h := range []string{"esx22", "esx23", "esx24"} {
+		f.host(h).Connection = live.NotResponding
+	}
+	require.Contains(t, f.planBook(t, body).Blockers[0].Text, "no other host")
+}
+
+// What is taken away is given back at the end, or by the runbook's own step, after an abort too.
+func TestWhatIsTakenAwayIsGivenBack(t *testing.T) {
+	p := bootedLab().planBook(t, steps+"{id: in, uses: host/enterMaintenance, with: {host: esx21, evacuate: true}}\n  - {id: trace, uses: guest/setChangeTracking, with: {guest: web01, enabled: false}}\n")
+	require.Empty(t, p.Blockers)
+	exit, on := step(t, p, "settle/exit-maintenance:esx21"), step(t, p, "settle-change-tracking:web01")
+	require.True(t, exit.Always && on.Always)
+	require.Equal(t, "in", exit.OnlyAfter)
+	require.Equal(t, "trace", on.OnlyAfter)
+	require.Contains(t, on.Needs, exit.ID)
+	require.Equal(t, []string{on.ID}, step(t, p, "unmark-lab:vc1").Needs)
+
+	p = bootedLab().planBook(t, steps+"{id: in, uses: host/enterMaintenance, with: {host: esx21, evacuate: true}}\n  - {id: boot, uses: host/reboot, with: {host: esx21}}\n  - {id: out, uses: host/exitMaintenance, with: {host: esx21}}\n")
+	require.Empty(t, p.Blockers)
+	require.Len(t, p.Steps, 5)
+	out := step(t, p, "out")
+	require.True(t, out.Always)
+	require.Equal(t, "in", out.OnlyAfter)
+
+	f := bootedLab()
+	f.host("esx21").Maintenance = true // by a person
+	p = f.planBook(t, steps+"{id: in, uses: host/enterMaintenance, with: {host: esx21}}\n  - {id: boot, uses: host/reboot, with: {host: esx21}}\n")
+	require.Len(t, p.Steps, 4, "it stays in it")
+}
+
+// A vCenter that does not answer keeps no runbook from curing it, but stops what goes through it.
+func TestARunbookWithoutItsVCenter(t *testing.T) {
+	f := bootedLab()
+	f.state.VCenters = nil
+	p := f.planBook(t, steps+"{id: a, uses: ssh/run, with: {at: box, run: [x]}}\n  - {id: b, uses: vcenter/await}\n")
+	require.Empty(t, p.Blockers)
+	require.Len(t, p.Steps, 2)
+	p = f.planBook(t, steps+"{id: b, uses: host/readOption, with: {host: esx21, option: A.B}}\n")
+	require.NotEmpty(t, p.Blockers)
+}
+
+func TestAPlanKnowsItsDefinition(t *testing.T) {
+	f := bootedLab()
+	a := f.planBook(t, steps+"{id: a, uses: ssh/run, with: {at: box, run: [x]}}\n")
+	b := f.planBook(t, "# a remark\n"+steps+"{id: a, uses: ssh/run, with: {at: box, run: [x]}}\n")
+	require.NotEqual(t, a.Hash(), b.Hash())
+	require.Equal(t, []string{"the file of the runbook was changed, or one that it uses"}, plan.Diff(a, b))
+}
+
+func TestRunbookFiles(t *testing.T) {
+	good := inventory.RunbookFile{Path: "lib/mine.yaml", Data: []byte("name: mine\ndescription: x\nsteps: [{id: a, uses: wait, with: {for: 1s}}]\n")}
+	taken := inventory.RunbookFile{Path: "lib/settle.yaml", Data: []byte("name: settle\ndescription: x\nsteps: [{id: a, uses: wait, with: {for: 1s}}]\n")}
+	broken := inventory.RunbookFile{Path: "lib/broken.yaml", Data: []byte("name: broken\n")}
+	list, err := runbooks.CatalogWith([]inventory.RunbookFile{good, taken, broken})
+	require.ErrorContains(t, err, "nightshift itself has a runbook settle")
+	require.ErrorContains(t, err, `lib/broken.yaml:1:1: the key "description" is missing`)
+	mine, ok := runbooks.Find(list, "mine")
+	require.True(t, ok)
+	require.Equal(t, "lib/mine.yaml", mine.Source)
+	_, ok = runbooks.Find(list, "broken")
+	require.False(t, ok)
+}
