@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
 	"nightshift/internal/plan"
@@ -92,7 +93,11 @@ func faults() []fault {
 			r.order(run, runapi.Abort, runapi.Order{Reason: "enough"})
 		}, ends: []string{runapi.Aborted, runapi.Partial}},
 		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
-		{name: "call hangs", at: injected(simlab.Hang), skip: noCall},
+		{name: "call hangs", at: injected(simlab.Hang), skip: noCall, answer: func(r *rig, run string, t *trap) {
+			// Of a command there is no task that would tell whether it arrived: a person has to.
+			require.Contains(r, []plan.Action{plan.StopApplication, plan.StartApplication}, t.action.action)
+			r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "it hung"})
+		}},
 		{name: "hung", at: func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
 				select {
@@ -181,6 +186,6 @@ var calls = map[plan.Action][]string{
 	plan.ExitMaintenance:  {"ExitMaintenanceMode_Task"},
 	plan.ShutdownHost:     {"ShutdownHost_Task"},
 	plan.PowerOnHost:      {"Reset:On"},
-	plan.StopApplication:  {"exec"},
-	plan.StartApplication: {"exec"},
+	plan.StopApplication:  {"cluster stop"},
+	plan.StartApplication: {"cluster start"},
 }

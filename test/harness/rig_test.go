@@ -227,7 +227,7 @@ func (r *rig) planOf(id string) string {
 
 // destructive are the calls that must not be sent twice without a decision between.
 var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "Reset:ForceOff", "Reset:GracefulShutdown",
-	"Reset:PushPowerButton", "Reset:On", "exec:stop", "exec:start"}
+	"Reset:PushPowerButton", "Reset:On", "cluster stop", "cluster start"}
 
 // once fails when a destructive call of this run came more often than there were decisions to send it.
 func (r *rig) once(s runapi.Sheet) {
@@ -241,7 +241,7 @@ func (r *rig) once(s runapi.Sheet) {
 	for call, n := range count {
 		allowed := 1
 		for _, d := range s.Decisions {
-			if strings.HasSuffix(d.Step, ":"+strings.Fields(call)[1]) {
+			if strings.HasSuffix(d.Step, ":"+call[strings.LastIndex(call, " ")+1:]) {
 				allowed++
 			}
 		}
