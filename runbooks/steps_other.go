@@ -89,7 +89,7 @@ func (w *walk) applicationStep(s *plan.Step, c steps.Concrete, name string) {
 			w.block(g.subject(), "is a member of application cluster "+name+", and is left alone: "+g.kept, "leave it out, or correct the lab file")
 		}
 	}
-	p := plan.ApplicationParams{Application: name, Timeout: cmp.Or(c.Timeout, a.Timeout)}
+	p := plan.ApplicationParams{Application: name, Timeout: cmp.Or(c.Timeout, a.Timeout), Commands: a.Commands()}
 	w.set(s, action, plan.Target{Kind: plan.Application, Name: name}, p, title, takesApplication, time.Duration(w.settled(time.Duration(p.Timeout)+marginTask)))
 }
 
