@@ -126,18 +126,15 @@ func (r *rig) begin(s subject) string {
 func (r *rig) sheet(id string) (s runapi.Sheet) {
 	r.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
+	r.wait(func() bool {
 		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+		defer cancel()
 		v, asked := r.server.client.QueryWorkflow(ctx, id, "", runapi.SheetQuery)
-		cancel()
 		if err = asked; err == nil {
 			err = v.Get(&s)
 		}
-		if err == nil {
-			return s
-		}
-	}
-	require.NoError(r, err, "the sheet of %s", id)
+		return err == nil
+	}, func() string { return fmt.Sprintf("the sheet of %s: %v", id, err) })
 	return s
 }
 
@@ -159,25 +156,31 @@ func (r *rig) order(id, verb string, o runapi.Order) (obeyed bool) {
 	return obeyed
 }
 
-func (r *rig) eventually(what string, ok func() bool) {
+// wait asks again and again, and fails with what is missing.
+func (r *rig) wait(ok func() bool, missing func() string) {
 	r.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
 		if ok() {
 			return
 		}
 	}
-	require.FailNow(r, "not within "+patience.String()+": "+what)
+	require.FailNow(r, "not within "+patience.String()+": "+missing())
+}
+
+func (r *rig) eventually(what string, ok func() bool) {
+	r.Helper()
+	r.wait(ok, func() string { return what })
 }
 
 // settle waits until the run has ended, or nothing of it goes on without a person.
 func (r *rig) settle(id string) (s runapi.Sheet) {
 	r.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
-		if s = r.sheet(id); s.Outcome != "" && s.Phase == runapi.PhaseEnd || s.Stuck() {
-			return s
-		}
-	}
-	require.FailNow(r, "no end of "+id, "not within %s: %s, %s, %s %v\n%s", patience, s.Phase, s.Aborted, s.Steps, s.Notes, r.planOf(id))
+	r.wait(func() bool {
+		s = r.sheet(id)
+		return s.Outcome != "" && s.Phase == runapi.PhaseEnd || s.Stuck()
+	}, func() string {
+		return fmt.Sprintf("the end of %s: %s, %s, %s %v\n%s", id, s.Phase, s.Aborted, s.Steps, s.Notes, r.planOf(id))
+	})
 	return s
 }
 
