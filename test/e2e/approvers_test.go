@@ -78,7 +78,7 @@ func TestNobodyApprovesTheirOwnRun(t *testing.T) {
 	r.must("report", "verify", file, "--people", r.labFile)
 }
 
-// TestAScheduleIsApprovedByAnybodyWhoMay: the mark on the run is the server's.
+// TestAScheduleIsApprovedByAnybodyWhoMay: by two of them, as nobody signs for a schedule. The mark on the run is the server's.
 func TestAScheduleIsApprovedByAnybodyWhoMay(t *testing.T) {
 	r := newRig(t, simlab.SmallSpec(), 12)
 	r.withApprovers("ann", "bob")
@@ -105,11 +105,15 @@ func TestAScheduleIsApprovedByAnybodyWhoMay(t *testing.T) {
 	_, err := r.run("approve", id, "--yes")
 	require.Equal(t, 4, exitCode(err), "%v", err)
 	r.must("approve", id, "--sign", "--yes", "--key", r.key("ann"))
+	require.Equal(t, runapi.PhaseApprove, r.report(id).Phase, "whoever made the schedule must not be the only one")
+	require.Empty(t, destroyed(r))
+	r.must("approve", id, "--sign", "--yes", "--key", r.key("bob"))
 	_, err = r.run("watch", id)
 	require.NoError(t, err)
 	rep := r.report(id)
 	require.Equal(t, "schedule minutely", rep.Requester.Name)
 	require.Contains(t, r.must("report", "verify", id, "--people", r.labFile), "which signs nothing")
+	require.Len(t, rep.Approvals, 2)
 	r.stop()
 }
 
