@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -17,7 +18,7 @@ import (
 type server struct {
 	c       *clients
 	host    *inventory.Host
-	session bmc
+	session bmc.Session
 	account string
 }
 
@@ -32,7 +33,7 @@ func (c *clients) server(h *inventory.Host) (*server, error) {
 }
 
 // do runs a request in the session. After an error the next request begins a new one.
-func (s *server) do(ctx context.Context, request func(bmc) error) error {
+func (s *server) do(ctx context.Context, request func(bmc.Session) error) error {
 	done, err := s.c.bmcs.enter(ctx, s.host.Name)
 	if err != nil {
 		return notSent{fault.As(fault.Unreachable, fmt.Errorf("the BMC of host %s is busy: %w", s.host.Name, err))}
@@ -46,8 +47,7 @@ func (s *server) do(ctx context.Context, request func(bmc) error) error {
 	}
 	if s.session == nil {
 		s.account, err = s.c.open(ctx, s.host.Name, s.host.BMC.Endpoint, func(r endpoint.Resolved) (err error) {
-			r.Basic = s.host.BMC.BasicAuth
-			s.session, err = s.c.dialBMC(ctx, r, s.host.BMC.System)
+			s.session, err = s.c.dialBMC(ctx, r, s.host.BMC)
 			return err
 		})
 		if err != nil {
@@ -64,7 +64,7 @@ func (s *server) do(ctx context.Context, request func(bmc) error) error {
 
 // read reads the power state and makes sure that the BMC belongs to the host.
 func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.BMC, err error) {
-	err = s.do(ctx, func(b bmc) (err error) {
+	err = s.do(ctx, func(b bmc.Session) (err error) {
 		got, err = b.System(ctx)
 		return err
 	})
@@ -79,7 +79,7 @@ func (s *server) read(ctx context.Context, same func(live.BMC) error) (got live.
 
 // reset sends one Reset. fault.NotDone marks a no of the BMC, too: that is an answer.
 func (s *server) reset(ctx context.Context, kind string) error {
-	err := s.do(ctx, func(b bmc) error { return b.Reset(ctx, kind) })
+	err := s.do(ctx, func(b bmc.Session) error { return b.Reset(ctx, kind) })
 	if errors.Is(err, fault.TurnedAway) {
 		return turnedAway{err}
 	}

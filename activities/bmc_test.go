@@ -12,8 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/redfish"
@@ -67,9 +69,9 @@ func controlled(t *testing.T, w *world, s *controller) *Activities {
 	at, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	a := newActivities(w)
-	a.clients.dialBMC = func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error) {
+	a.clients.dialBMC = func(ctx context.Context, r endpoint.Resolved, b *inventory.BMC) (bmc.Session, error) {
 		r.URL = at
-		return redfish.Connect(ctx, r, system)
+		return bmc.Connect(ctx, r, b)
 	}
 	return a
 }

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
-	"nightshift/internal/redfish"
 	"nightshift/internal/vsphere"
 )
 
@@ -32,14 +32,6 @@ type vcenter interface {
 	Close(ctx context.Context) error
 }
 
-// bmc is a session at a management controller, or what there is in place of one: *redfish.Client, *ipmi.Client, *wol.Machine.
-type bmc interface {
-	System(ctx context.Context) (live.BMC, error)
-	// Reset sends one call; a fault.NotDone where it is certain that it did nothing.
-	Reset(ctx context.Context, resetType string) error
-	Close(ctx context.Context) error
-}
-
 const (
 	connectTimeout = 2 * time.Minute
 	closeTimeout   = 10 * time.Second
@@ -55,8 +47,8 @@ type clients struct {
 	log     *slog.Logger
 	resolve func(ctx context.Context, name string, e inventory.Endpoint, dir string) (endpoint.Resolved, error)
 	dialVC  func(ctx context.Context, r endpoint.Resolved) (vcenter, error)
-	dialBMC func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error)
-	wake    func(host string, w inventory.WakeOnLAN) (bmc, error)
+	dialBMC func(ctx context.Context, r endpoint.Resolved, b *inventory.BMC) (bmc.Session, error)
+	wake    func(host string, w inventory.WakeOnLAN) (bmc.Session, error)
 	now     func() time.Time
 	salt    []byte
 	bmcs    gates // by host: a controller gets its requests one by one
@@ -86,18 +78,9 @@ func newClients(lab *inventory.Lab, log *slog.Logger) *clients {
 			}
 			return c, nil
 		},
-		dialBMC: func(ctx context.Context, r endpoint.Resolved, system string) (bmc, error) {
-			if r.URL.Scheme == "ipmi" {
-				return dialIPMI(ctx, r)
-			}
-			c, err := redfish.Connect(ctx, r, system)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
-		},
-		wake: wakeOnLAN,
-		vcs:  map[string]*session{}, refused: map[string]refusal{},
+		dialBMC: bmc.Connect,
+		wake:    wakeOnLAN,
+		vcs:     map[string]*session{}, refused: map[string]refusal{},
 	}
 }
 

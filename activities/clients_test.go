@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -41,7 +42,7 @@ func (g *gatekeeper) clients() *clients {
 		}
 		return newWorld(), nil
 	}
-	c.dialBMC = func(ctx context.Context, r endpoint.Resolved, _ string) (bmc, error) {
+	c.dialBMC = func(ctx context.Context, r endpoint.Resolved, _ *inventory.BMC) (bmc.Session, error) {
 		if _, err := c.dialVC(ctx, r); err != nil {
 			return nil, err
 		}
@@ -154,7 +155,7 @@ func TestABMCGetsOneRequestAtATime(t *testing.T) {
 			s, err := c.server(&c.lab.Hosts[0])
 			require.NoError(t, err)
 			for range 10 {
-				require.NoError(t, s.do(context.Background(), func(bmc) error {
+				require.NoError(t, s.do(context.Background(), func(bmc.Session) error {
 					if n := busy.Add(1); n > most.Load() {
 						most.Store(n)
 					}

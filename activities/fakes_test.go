@@ -17,6 +17,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -340,7 +341,7 @@ func newActivities(w *world) *Activities {
 		return endpoint.Resolved{Name: name, URL: &url.URL{Scheme: "https", Host: name}}, nil
 	}
 	c.dialVC = func(context.Context, endpoint.Resolved) (vcenter, error) { return w, nil }
-	c.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) { return worldBMC{w}, nil }
+	c.dialBMC = func(context.Context, endpoint.Resolved, *inventory.BMC) (bmc.Session, error) { return worldBMC{w}, nil }
 	return &Activities{lab: lab, instance: "me", log: log, clients: c, recorder: w, ledger: worldLedger{w}, hub: &hub{runs: map[string]*waiting{}},
 		pace: pace{time.Millisecond, 4 * time.Millisecond}, settle: time.Duration(lab.Policies.SettleTime)}
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -120,7 +122,7 @@ func TestTheBMCOfAnotherServerTellsNothing(t *testing.T) {
 
 func TestABMCThatCannotBeReadSaysWhy(t *testing.T) {
 	a := newActivities(newWorld())
-	a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {
+	a.clients.dialBMC = func(context.Context, endpoint.Resolved, *inventory.BMC) (bmc.Session, error) {
 		return nil, fault.As(fault.Unreachable, errors.New("no route to esx21-oob"))
 	}
 	st, err := a.inspect(t.Context(), ledger.State{})

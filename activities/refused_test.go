@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -45,7 +46,7 @@ func (r *refuser) activities(bmcToo bool) *Activities {
 		return r, nil
 	}
 	if bmcToo {
-		a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {
+		a.clients.dialBMC = func(context.Context, endpoint.Resolved, *inventory.BMC) (bmc.Session, error) {
 			r.logins++
 			return refusingBMC{}, nil
 		}

@@ -5,24 +5,15 @@ import (
 	"errors"
 	"time"
 
-	"nightshift/internal/endpoint"
+	"nightshift/internal/bmc"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
-	"nightshift/internal/ipmi"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/wol"
 )
 
-func dialIPMI(ctx context.Context, r endpoint.Resolved) (bmc, error) {
-	c, err := ipmi.Connect(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func wakeOnLAN(host string, w inventory.WakeOnLAN) (bmc, error) {
+func wakeOnLAN(host string, w inventory.WakeOnLAN) (bmc.Session, error) {
 	m, err := wol.New(host, w)
 	if err != nil {
 		return nil, err

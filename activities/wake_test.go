@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -22,8 +23,8 @@ func silentHost(w *world) *Activities {
 	a := newActivities(w)
 	h := &a.lab.Hosts[0]
 	h.BMC, h.WakeOnLAN = nil, &inventory.WakeOnLAN{MAC: "00:11:22:33:44:55", Witness: []string{"esx21.lab:443"}}
-	a.clients.wake = func(string, inventory.WakeOnLAN) (bmc, error) { return worldBMC{w}, nil }
-	a.clients.dialBMC = func(context.Context, endpoint.Resolved, string) (bmc, error) {
+	a.clients.wake = func(string, inventory.WakeOnLAN) (bmc.Session, error) { return worldBMC{w}, nil }
+	a.clients.dialBMC = func(context.Context, endpoint.Resolved, *inventory.BMC) (bmc.Session, error) {
 		return nil, errors.New("there is no BMC")
 	}
 	return a
@@ -135,7 +136,7 @@ func TestSchemesOfBMCs(t *testing.T) {
 	c := newClients(testLab(), slog.New(slog.DiscardHandler))
 	for _, scheme := range []string{"ipmi", "http"} {
 		u := &url.URL{Scheme: scheme, Host: "127.0.0.1:1"}
-		_, err := c.dialBMC(t.Context(), endpoint.Resolved{Name: "BMC", URL: u, User: "u", Password: inventory.NewSecret("calvin-says-no")}, "")
+		_, err := c.dialBMC(t.Context(), endpoint.Resolved{Name: "BMC", URL: u, User: "u", Password: inventory.NewSecret("calvin-says-no")}, &inventory.BMC{Endpoint: inventory.Endpoint{URL: u.String()}})
 		require.ErrorIs(t, err, fault.Unreachable)
 		require.ErrorContains(t, err, "("+scheme+"://127.0.0.1:1)")
 	}

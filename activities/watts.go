@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
 )
@@ -65,7 +66,7 @@ func (a *Activities) watts(ctx context.Context, h *inventory.Host) (watts float6
 		return 0, false
 	}
 	defer s.close(ctx)
-	err = s.do(ctx, func(b bmc) (err error) {
+	err = s.do(ctx, func(b bmc.Session) (err error) {
 		if m, metered := b.(meter); metered {
 			watts, err = m.Watts(ctx)
 			ok = err == nil

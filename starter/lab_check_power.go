@@ -3,36 +3,11 @@ package main
 import (
 	"context"
 
-	"nightshift/internal/endpoint"
+	"nightshift/internal/bmc"
 	"nightshift/internal/inventory"
-	"nightshift/internal/ipmi"
 	"nightshift/internal/live"
-	"nightshift/internal/redfish"
 	"nightshift/internal/wol"
 )
-
-// A controller tells about a server: *redfish.Client, *ipmi.Client, *wol.Machine.
-type controller interface {
-	System(ctx context.Context) (live.BMC, error)
-	Close(ctx context.Context) error
-}
-
-// dialBMC logs in at a host's management controller, in one attempt.
-func dialBMC(ctx context.Context, r endpoint.Resolved, b *inventory.BMC) (controller, error) {
-	if b.IPMI() {
-		c, err := ipmi.Connect(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		return c, nil
-	}
-	r.Basic = b.BasicAuth
-	c, err := redfish.Connect(ctx, r, b.System)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
 
 // The ways in which a host's power is controlled, as people call them.
 const (
@@ -56,7 +31,7 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 	if !ok {
 		return c.rows, nil
 	}
-	client, err := dialBMC(ctx, r, h.BMC)
+	client, err := bmc.Connect(ctx, r, h.BMC)
 	if err != nil {
 		c.fail("login", err)
 		return c.rows, nil

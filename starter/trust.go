@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 
+	"nightshift/internal/bmc"
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
@@ -189,7 +190,7 @@ func readIdentity(ctx context.Context, lab *inventory.Lab, h inventory.Host) (li
 	if err != nil {
 		return live.BMC{}, err
 	}
-	c, err := dialBMC(ctx, r, h.BMC)
+	c, err := bmc.Connect(ctx, r, h.BMC)
 	if err != nil {
 		return live.BMC{}, err
 	}
