@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/endpoint"
@@ -47,12 +48,27 @@ func (a *Activities) CheckMains(ctx context.Context, c plan.Call) (plan.Outcome,
 		}
 		return nil
 	}
-	limit := 3*m.again + time.Minute
+	limit := 3*m.again + time.Minute + waited(ctx, c) // it begins anew with a process that begins anew, which has not watched yet
 	out, err := a.act(ctx, waitFor(plan.CheckMains, c, limit, open, m.read))
 	if err == nil && out.Yield == nil && !c.Force {
 		out.End = m.back
 	}
 	return out, err
+}
+
+// waited is how long ago an earlier attempt of the step began to watch; 0: there was none.
+func waited(ctx context.Context, c plan.Call) time.Duration {
+	var memo plan.Memo
+	if c.Memo != nil {
+		memo = *c.Memo
+	}
+	if activity.HasHeartbeatDetails(ctx) {
+		_ = activity.GetHeartbeatDetails(ctx, &memo) // act refuses what cannot be read
+	}
+	if memo.At.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(memo.At))
 }
 
 func (a *Activities) labUPS(name string) (*inventory.UPS, error) {

@@ -169,6 +169,23 @@ func TestCheckMainsAtAServer(t *testing.T) {
 	}
 }
 
+// TestCheckMainsAfterARestart: whoever begins anew has not watched yet, however long ago the step began.
+func TestCheckMainsAfterARestart(t *testing.T) {
+	call := plan.Call{Run: "run-1", Lab: "home", Step: "check-mains", Target: plan.Target{Kind: plan.UPS, Name: "rack"},
+		Params: plan.Encode(plan.MainsParams{UPS: []string{"rack"}, Steady: plan.Duration(20 * time.Millisecond)})}
+	r := newPowerRig(t)
+	r.nut.Set("rack", "ups.status", "OL CHRG")
+	memo := plan.Memo{At: time.Now().Add(-12 * time.Minute)}
+	out, err := attemptOf(t, r.acts, plan.CheckMains, call, &memo)
+	require.NoError(t, err)
+	require.Contains(t, out.End, "the mains are back")
+
+	call.Memo = &memo // as a hand-over passes it on
+	out, err = attemptOf(t, r.acts, plan.CheckMains, call, nil)
+	require.NoError(t, err)
+	require.Contains(t, out.End, "the mains are back")
+}
+
 func TestPointOfNoReturn(t *testing.T) {
 	const online, battery, low, forced, lost = "OL", "OB", "OB LB", "OL FSD", ""
 	at := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)

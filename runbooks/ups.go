@@ -110,8 +110,12 @@ func (d *descent) pointOfNoReturn() {
 		p.UPS, p.Steady = append(p.UPS, u.Name), max(p.Steady, u.OnBattery.Steady)
 	}
 	name := strings.Join(p.UPS, ", ")
+	// The battery does not wait until those who watch are quiet.
+	needs := slices.DeleteFunc(d.ends(), func(id string) bool {
+		return slices.ContainsFunc(d.plan.Steps, func(s plan.Step) bool { return s.ID == id && s.Minor() })
+	})
 	d.noReturn = d.add(plan.Step{ID: "check-mains", Title: "Point of no return: end here if the mains are back at UPS " + name, Group: groupReturn,
-		Action: plan.CheckMains, Target: plan.Target{Kind: plan.UPS, Name: name}, Params: plan.Encode(p), Needs: d.ends(), OnFailure: plan.Skip,
+		Action: plan.CheckMains, Target: plan.Target{Kind: plan.UPS, Name: name}, Params: plan.Encode(p), Needs: needs, OnFailure: plan.Skip,
 		Estimate: plan.Duration(takesMark), Timeout: 4*p.Steady + plan.Duration(marginTask)})
 }
 

@@ -166,3 +166,12 @@ func TestAPartOnAUPSComesUp(t *testing.T) {
 	}
 	require.Equal(t, live.Off, f.bmc("esx21").Power)
 }
+
+// TestTheBatteryDoesNotWaitForThoseWhoWatch: alarm actions that cannot be switched off hold no host up.
+func TestTheBatteryDoesNotWaitForThoseWhoWatch(t *testing.T) {
+	f := watched(homeLab().onUPS(allOfHome()...))
+	p := f.plan(t, runbooks.PowerDown)
+	require.NotEmpty(t, stepsOf(p, "silence-host:"))
+	require.NotContains(t, strings.Join(stepOf(t, p, "check-mains").Needs, " "), "silence-")
+	require.NotEmpty(t, stepOf(t, p, "check-mains").Needs)
+}

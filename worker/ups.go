@@ -86,14 +86,16 @@ func (u upsRuns) Find(ctx context.Context, id string) (*upswatch.Run, error) {
 	if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_FAILED { // no plan, no touch: nightshift or the lab file is wrong
 		r.Outcome = runapi.Failed
 	}
-	u.read(ctx, r)
+	u.read(ctx, r, info.GetStatus())
 	return r, nil
 }
 
-// read adds what the run itself tells. One that does not answer stays as Temporal knows it.
-func (u upsRuns) read(ctx context.Context, r *upswatch.Run) {
+// read adds what the run itself tells. One that does not answer stays as Temporal knows it, and is marked as such: no answer
+// does not mean that it did nothing.
+func (u upsRuns) read(ctx context.Context, r *upswatch.Run, status enums.WorkflowExecutionStatus) {
 	var s runapi.Sheet
-	if u.query(ctx, r.ID, runapi.SheetQuery, &s) != nil {
+	if u.sheet(ctx, r.ID, status, &s) != nil {
+		r.Unread = true
 		return
 	}
 	r.Why, r.Aborting = s.Why, r.Open && s.Aborted != ""
@@ -102,11 +104,16 @@ func (u upsRuns) read(ctx context.Context, r *upswatch.Run) {
 		r.Outcome = s.Outcome
 	}
 	var packed []byte
-	if u.query(ctx, r.ID, runapi.PlanQuery, &packed) != nil || packed == nil {
+	if u.query(ctx, r.ID, runapi.PlanQuery, &packed) != nil {
+		r.Unread = true
+		return
+	}
+	if packed == nil {
 		return
 	}
 	p, err := plan.Unpack(packed)
 	if err != nil {
+		r.Unread = true
 		return
 	}
 	r.Planned, r.Parameters = true, p.Parameters
@@ -116,6 +123,14 @@ func (u upsRuns) read(ctx context.Context, r *upswatch.Run) {
 		}
 		r.Touched = r.Touched || step.Changes() && step.Action != plan.OrderLoadOff
 	}
+}
+
+// sheet is the result of a run that ended in order, which needs no worker, or what one tells.
+func (u upsRuns) sheet(ctx context.Context, id string, status enums.WorkflowExecutionStatus, s *runapi.Sheet) error {
+	if status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		return u.client.GetWorkflow(ctx, id, "").Get(ctx, s)
+	}
+	return u.query(ctx, id, runapi.SheetQuery, s)
 }
 
 func (u upsRuns) query(ctx context.Context, id, name string, into any) error {
@@ -140,6 +155,9 @@ func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
 		r, err := u.Find(ctx, e.GetExecution().GetWorkflowId())
 		if err != nil {
 			return nil, err
+		}
+		if r != nil && r.Unread && !r.Open && r.Outcome != runapi.Failed { // an older run is not the latest for that
+			return nil, fmt.Errorf("run %s does not tell what it did", r.ID)
 		}
 		if r != nil && (r.Open || r.Touched) {
 			return r, nil

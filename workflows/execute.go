@@ -184,7 +184,7 @@ func (r *run) await(ctx workflow.Context, f workflow.Future) (rang bool) {
 	}
 	sel.AddReceive(r.wake, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	if r.Aborted == "" { // a closed channel is always ready
-		sel.AddReceive(r.cancelled, func(workflow.ReceiveChannel, bool) { r.abort(ctx, "the workflow was cancelled") })
+		sel.AddReceive(r.cancelled, func(workflow.ReceiveChannel, bool) { r.abort(ctx, runapi.Cancelled) })
 	}
 	for sel.Select(ctx); sel.HasPending() && r.Aborted == "" && !rang; {
 		sel.Select(ctx)

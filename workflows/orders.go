@@ -184,7 +184,7 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 	case runapi.Resume:
 		r.Paused, r.Stale = "", ""
 	case runapi.Abort:
-		r.abort(ctx, "aborted by "+why)
+		r.abort(ctx, runapi.AbortedBy+why)
 	case runapi.Retry, runapi.Skip, runapi.Confirm:
 		steps := slices.Clone(o.Steps)
 		slices.Sort(steps)

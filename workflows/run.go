@@ -114,7 +114,7 @@ func (r *run) obeyHold(ctx workflow.Context) error {
 		return err
 	}
 	if st.Held(workflow.Now(ctx)) {
-		return r.finish(runapi.Skipped, fmt.Sprintf("on hold until %s, by %s: %s", st.Hold.Until.UTC().Format(time.RFC3339), st.Hold.By, st.Hold.Reason))
+		return r.finish(runapi.Skipped, fmt.Sprintf(runapi.OnHold+" %s, by %s: %s", st.Hold.Until.UTC().Format(time.RFC3339), st.Hold.By, st.Hold.Reason))
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ var errTooLong = fmt.Errorf("it writes more than %d KiB", maxText>>10)
 
 // Execute puts the data into the words of a template in Go's text/template.
 func Execute(text string, d Data) (string, error) {
-	t, err := template.New("template").Option("missingkey=error").Parse(text)
+	var rounds int
+	t, err := template.New("template").Option("missingkey=error").Funcs(functions(&rounds)).Parse(text)
 	if err != nil {
 		return "", err
 	}
@@ -25,10 +26,15 @@ func Execute(text string, d Data) (string, error) {
 	if len(t.Templates()) > 1 || t.Tree != nil && strings.Contains(t.Root.String(), "{{template ") {
 		return "", errNested
 	}
+	if t.Tree != nil {
+		count(t.Root)
+	}
 	var b bounded
 	err = t.Execute(&b, d)
-	if errors.Is(err, errTooLong) {
-		return "", errTooLong
+	for _, known := range []error{errTooLong, errTooOften} {
+		if errors.Is(err, known) {
+			return "", known
+		}
 	}
 	return b.String(), err
 }

@@ -26,6 +26,22 @@ func TestATemplateIsTriedOnMuchAndOnLittle(t *testing.T) {
 	require.ErrorIs(t, Check(`{{if .Steps}}{{template "template" .}}{{end}}`), errNested)
 }
 
+// TestATemplateEnds: it is tried whenever a lab file is read, and used beside a run.
+func TestATemplateEnds(t *testing.T) {
+	for text, want := range map[string]error{
+		"{{range 99999999999}}{{end}}":                                                                             errTooOften,
+		"{{range $i := 100000}}{{range $j := 100000}}{{end}}{{end}}":                                               errTooOften,
+		"{{if .Lab}}{{with .Lab}}{{range 99999999999}}{{if $}}{{end}}{{end}}{{end}}{{end}}":                        errTooOften,
+		"{{if .Steps}}{{else}}{{range 0}}{{else}}{{range 99999999999}}{{end}}{{end}}{{end}}":                       errTooOften,
+		`{{$x := "aaaaaaaaaaaaaaaa"}}{{range 60}}{{$x = printf "%s%s" $x $x}}{{end}}`:                              errTooLong,
+		`{{$x := "\\\\\\\\\\\\"}}{{range 60}}{{$x = js $x}}{{end}}`:                                                errTooLong,
+		`{{$x := "aaaaaaaaaaaaaaaa"}}{{range 60}}{{$x = print $x $x}}{{end}}`:                                      errTooLong,
+		`{{range 40}}{{range $.Next}}{{end}}{{end}}{{range $i, $s := .Steps}}{{$i}} {{printf "%-30s" .ID}}{{end}}`: nil,
+	} {
+		require.ErrorIs(t, Check(text), want, text)
+	}
+}
+
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{"{{.Subject}}", "{{range .Steps}}{{.ID}}{{end}}", "{{define `x`}}{{template `x`}}{{end}}{{template `x`}}", "{{printf `%s` .At}}", "{{(index .Steps 0).Title}}"} {
 		f.Add(s)

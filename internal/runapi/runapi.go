@@ -145,6 +145,13 @@ const (
 	Failed  = "failed"  // no plan could be made: a system unreachable, a login refused, a lab file that does not fit
 )
 
+// How Sheet.Why begins: who must know whether a person ended a run reads it there.
+const (
+	AbortedBy = "aborted by " // and who it was
+	Cancelled = "the workflow was cancelled"
+	OnHold    = "on hold until"
+)
+
 // Outcomes lists them.
 func Outcomes() []string { return []string{Done, Partial, Refused, Skipped, Aborted, Failed} }
 

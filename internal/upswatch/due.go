@@ -71,7 +71,9 @@ func (d Due) Parameters() map[string]string {
 }
 
 // By is who asks for the run.
-func (d Due) By() string { return "ups " + strings.Join(d.UPS, ", ") }
+func (d Due) By() string { return byUPS + strings.Join(d.UPS, ", ") }
+
+const byUPS = "ups "
 
 // ID is the workflow id of the nth try, from 1, of a runbook: several workers, or one that was started anew, begin it once.
 // The minute is enough: workers look at their own times.

@@ -1,6 +1,7 @@
 package upswatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -53,7 +54,7 @@ func (w *Watch) serves(r Run, d Due) bool {
 }
 
 // begin starts the power-down. One that was refused, or failed before it did anything, is tried again: what stood in its way
-// may be gone, and the battery is not waiting.
+// may be gone, and the battery is not waiting. So is one that ended by itself, as the mains were back, and are away again.
 func (w *Watch) begin(ctx context.Context, d Due) error {
 	for n := 1; n <= mostTries; n++ {
 		id := d.ID(w.Lab.Lab, powerDown, n)
@@ -70,19 +71,32 @@ func (w *Watch) begin(ctx context.Context, d Due) error {
 			return nil
 		case r.Open:
 			return nil
-		case r.Outcome != runapi.Refused && r.Outcome != runapi.Failed:
+		case r.lastWord():
 			for _, name := range d.UPS {
 				w.settled[name] = w.now()
 			}
 			w.say(d.UPS, "run", true, fmt.Sprintf("run %s has ended: %s", id, strings.Trim(r.Outcome+", "+r.Why, ", ")))
 			return nil
 		}
-		w.say(d.UPS, "run", true, fmt.Sprintf("the lab is NOT powered down: run %s was %s (%s); it is tried again until there is no power", id, r.Outcome, r.Why))
+		w.say(d.UPS, "run", true, fmt.Sprintf("the lab is NOT powered down: run %s was %s (%s); it is tried again until there is no power", id, cmp.Or(r.Outcome, "ended"), r.Why))
 		if w.now().Sub(r.Ended) < tryAgain {
 			return nil
 		}
 	}
 	return nil
+}
+
+// lastWord tells of a run that has ended whether nothing is left to do after it: it did what it could, or a person stopped it.
+// What became of one that cannot be read is not known.
+func (r Run) lastWord() bool {
+	switch r.Outcome {
+	case runapi.Refused, runapi.Failed:
+		return false
+	case runapi.Aborted:
+		by, ordered := strings.CutPrefix(r.Why, runapi.AbortedBy)
+		return ordered && !strings.HasPrefix(by, byUPS) || strings.HasPrefix(r.Why, runapi.Cancelled)
+	}
+	return !r.Unread
 }
 
 func what(d Due) string {

@@ -3,6 +3,7 @@ package upswatch
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"nightshift/internal/runapi"
@@ -47,8 +48,13 @@ func (w *Watch) sayWaiting(ups, run, why string) {
 	}
 }
 
+// locked tells of a run that was skipped as another one had the lab. That one ends; a hold is a person's word.
+func (r Run) locked() bool {
+	return r.Outcome == runapi.Skipped && !strings.HasPrefix(r.Why, runapi.OnHold)
+}
+
 // beginUp starts the power-up. A hold stops it, as a person has said so. One that was refused, or could not be planned, is tried
-// again, less and less often: switches and storage take their time to come up.
+// again, less and less often: switches and storage take their time to come up. So is one that found the lab taken.
 func (w *Watch) beginUp(ctx context.Context, d Due, last *Run) error {
 	parameters := d.Parameters()
 	if hosts := last.Parameters["host"]; hosts != "" {
@@ -69,7 +75,9 @@ func (w *Watch) beginUp(ctx context.Context, d Due, last *Run) error {
 			return nil
 		case r.Open:
 			return nil
-		case r.Outcome != runapi.Refused && r.Outcome != runapi.Failed:
+		case r.Outcome == "" && r.Unread:
+			return fmt.Errorf("what became of run %s cannot be read", id)
+		case r.Outcome != runapi.Refused && r.Outcome != runapi.Failed && !r.locked():
 			w.toRaise = false
 			if r.Outcome == runapi.Skipped {
 				w.say(d.UPS, "power-up", true, "the power-up was skipped, "+r.Why+": start it yourself when the hold is over")

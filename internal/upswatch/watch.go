@@ -39,6 +39,7 @@ type Run struct {
 	Why        string
 	Ended      time.Time
 	Touched    bool // it has changed something in the lab
+	Unread     bool // what it did, or how it ended, could not be read just now
 }
 
 // An Event is something that happened to a UPS, or because of it.

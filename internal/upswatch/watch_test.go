@@ -159,8 +159,77 @@ func TestARefusedPowerDownIsTriedAgain(t *testing.T) {
 	require.Equal(t, []string{downRack, downRack + ".2"}, b.order)
 	require.Contains(t, b.told, "rack: the lab is NOT powered down: run "+downRack+" was refused (2 blockers); it is tried again until there is no power")
 	b.ends(downRack+".2", runapi.Aborted, true)
+	b.runs[downRack+".2"].Why = "aborted by ann@desk: I carry the servers out"
 	b.steps(50)
 	require.Len(t, b.order, 2, "whoever aborted it has the last word")
+}
+
+// TestARunThatEndedByItselfIsNotTheLastWord: the run saw the mains for long enough, between the looks of the watch, and they
+// are away again.
+func TestARunThatEndedByItselfIsNotTheLastWord(t *testing.T) {
+	for why, again := range map[string]bool{
+		"the mains are back, for 1m0s now, and no host has gone down yet: UPS rack on mains": true,
+		"asleep for 20m0s; onStale: stop":                         true,
+		"aborted by ups rack, shelf: UPS shelf: on battery":       true,
+		"aborted by ann@desk: I carry the servers out":            false,
+		"the workflow was cancelled":                              false,
+		"the workflow was cancelled (every step was done)":        false,
+		"aborted by upsala@desk: it is called like a UPS, nearly": false,
+	} {
+		t.Run(why, func(t *testing.T) {
+			b := newBench(t)
+			b.vars["shelf"] = nil
+			b.is("rack", "OB", "35")
+			b.steps(2)
+			b.is("rack", "OL", "35")
+			b.steps(10)
+			b.ends(downRack, runapi.Aborted, true)
+			b.runs[downRack].Why = why
+			b.is("rack", "OB", "34")
+			b.steps(20)
+			require.Equal(t, again, slices.Contains(b.order, downRack+".2"), "%v", b.told)
+		})
+	}
+}
+
+// TestARunThatDoesNotTellHowItEnded: nothing is concluded from no answer.
+func TestARunThatDoesNotTellHowItEnded(t *testing.T) {
+	b := newBench(t)
+	b.vars["shelf"] = nil
+	b.is("rack", "OB", "35")
+	b.steps(1)
+	b.ends(downRack, "", false)
+	b.runs[downRack].Unread = true
+	b.steps(20)
+	require.Contains(t, b.order, downRack+".2")
+
+	b = newBench(t)
+	b.begin(&Run{ID: downRack, Runbook: "power-down", Outcome: runapi.Done, Touched: true})
+	b.watch.toRaise = true
+	b.steps(100)
+	b.ends(upRack, "", false)
+	b.runs[upRack].Unread = true
+	b.steps(2)
+	b.ends(upRack, runapi.Refused, false)
+	b.steps(20)
+	require.Contains(t, b.order, upRack+".2")
+}
+
+// TestAPowerUpThatFindsTheLabTakenComesAgain: the docs know one thing that stops it: a hold.
+func TestAPowerUpThatFindsTheLabTakenComesAgain(t *testing.T) {
+	for why, again := range map[string]bool{
+		"lab is locked by run settle-home-1 of ann@desk":           true,
+		"on hold until 2026-11-21T08:00:00Z, by ann: the holidays": false,
+	} {
+		b := newBench(t)
+		b.begin(&Run{ID: downRack, Runbook: "power-down", Outcome: runapi.Done, Touched: true})
+		b.watch.toRaise = true
+		b.steps(100)
+		b.ends(upRack, runapi.Skipped, false)
+		b.runs[upRack].Why = why
+		b.steps(20)
+		require.Equal(t, again, slices.Contains(b.order, upRack+".2"), why)
+	}
 }
 
 func TestWhatIsUnderWayGivesWay(t *testing.T) {
@@ -268,6 +337,7 @@ func TestARefusedPowerUpIsTriedAgain(t *testing.T) {
 	b.steps(20)
 	require.Equal(t, []string{downRack, upRack, upRack + ".2"}, b.order)
 	b.ends(upRack+".2", runapi.Skipped, false)
+	b.runs[upRack+".2"].Why = "on hold until 2026-11-21T08:00:00Z, by ann: the holidays"
 	b.steps(100)
 	require.Len(t, b.order, 3, "a hold is a person's word")
 }
