@@ -18,11 +18,6 @@ func (vc *vcenter) absent() bool {
 // answers: it was read.
 func (vc *vcenter) answers() bool { return vc.live != nil && !vc.absent() }
 
-// readable tells whether the host was read through its own API.
-func (h *host) readable() bool {
-	return h.direct != nil && h.direct.Err == "" && len(h.direct.ESXi.Hosts) == 1
-}
-
 // recall fills in what a record cannot know: what the hosts' BMCs, and the hosts themselves, say now. It works on a copy.
 func (v *view) recall(vc *vcenter, listed map[string]*host) {
 	l := *vc.live

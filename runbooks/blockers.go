@@ -181,14 +181,6 @@ func (b *builder) checkBMCIdentity(h *host) {
 
 func pinOf(b *inventory.BMC) live.Pin { return live.Pin{Serial: b.Serial, UUID: b.UUID} }
 
-// uuid is that by which vCenter knows the host; empty where it doesn't.
-func (h *host) uuid() string {
-	if h.live == nil {
-		return ""
-	}
-	return h.live.UUID
-}
-
 // sameMachine goes by the serial number; by the UUID only where there is no serial number to tell them apart, as boards
 // of one make may come with one UUID.
 func sameMachine(a, b *live.BMC) bool {

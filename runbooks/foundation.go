@@ -206,13 +206,6 @@ func (g *guest) storeNames() []string {
 	return g.vc.storeNames(g.Datastores)
 }
 
-func (h *host) storeNames() []string {
-	if h.live == nil {
-		return nil
-	}
-	return h.vc.storeNames(h.live.Datastores)
-}
-
 func (vc *vcenter) storeNames(refs []string) []string {
 	var names []string
 	for _, ref := range refs {

@@ -318,24 +318,6 @@ func singular(n int) string {
 	return ""
 }
 
-// bmcSays tells whether the BMC answers, and answers this.
-func (h *host) bmcSays(power string) bool {
-	return h.bmc != nil && h.bmc.Err == "" && h.bmc.Power == power
-}
-
-// isOff: the machine is. Its BMC says so, and vCenter does not see it run, or shows what it last knew of it.
-func (h *host) isOff() bool {
-	return h.bmcSays(live.Off) && (!h.connected() || h.live.Power == "standBy" || h.live.Power == live.PoweredOff || h.unnoticed())
-}
-
-// unnoticed: the BMC says Off, and vCenter still says connected, as it does for a while after a shutdown. That is
-// believed of a host that was made ready for it: in maintenance mode, and no guest is on. Of any other host it is a
-// contradiction.
-func (h *host) unnoticed() bool {
-	return !h.wakes() && h.bmcSays(live.Off) && h.connected() && h.live.Power != "standBy" && h.live.Power != live.PoweredOff && h.live.Maintenance &&
-		!slices.ContainsFunc(h.guests, func(g *guest) bool { return !g.Template && !g.atRest() })
-}
-
 const unnoticed = "is off, says its BMC, though vCenter still says connected: it is in maintenance mode and no guest is on, so the BMC is believed"
 
 // contradicts says that the witnesses of a host differ.

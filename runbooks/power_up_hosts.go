@@ -199,7 +199,3 @@ func (h *host) misses(datastore string) bool {
 	}
 	return !slices.ContainsFunc(stores, func(d live.Datastore) bool { return d.Name == datastore && d.Accessible })
 }
-
-func (h *host) stores() []string {
-	return slices.Compact(slices.Sorted(slices.Values(h.live.Datastores)))
-}

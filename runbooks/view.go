@@ -40,19 +40,6 @@ type cluster struct {
 	hosts []*host
 }
 
-type host struct {
-	name    string // in the lab file, else in vCenter
-	id      string
-	vc      *vcenter
-	lab     *inventory.Host  // nil: not in the lab file
-	live    *live.Host       // nil: vCenter does not know it
-	bmc     *live.BMC        // nil: not read
-	direct  *live.DirectHost // nil: its own API was not read
-	cluster *cluster         // nil: standalone
-	guests  []*guest         // by its live state
-	kept    string           // why it is left alone; empty: it is not
-}
-
 type guest struct {
 	live.Guest
 	id     string
@@ -287,34 +274,12 @@ func (v *view) keep() {
 	}
 }
 
-func (h *host) ref() string {
-	if h.live == nil {
-		return ""
-	}
-	return h.live.Ref
-}
-
-// connected: the vCenter sees the host, or, where that does not answer, the host itself did.
-func (h *host) connected() bool { return h.live != nil && h.live.Connection == live.Connected }
-
-// target names the host as vCenter does, as its identity is compared there.
-func (h *host) target() plan.Target {
-	return plan.Target{Kind: plan.Host, Name: h.live.Name, Endpoint: h.vc.Name, Ref: reference(h.live.Ref), UUID: h.live.UUID}
-}
-
 // reference is what goes into a step.
 func reference(ref string) string {
 	if strings.HasPrefix(ref, refOfItsOwn) {
 		return ""
 	}
 	return ref
-}
-
-// itself is the host as its own API tells it.
-func (h *host) itself() plan.Target {
-	t := h.target()
-	t.Direct = h.lab.Name
-	return t
 }
 
 // onHost is the guest as its host's own API tells it.
