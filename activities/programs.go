@@ -24,6 +24,7 @@ type program struct {
 	w       workshop
 	p       plan.GuestCommandParams
 	login   vsphere.GuestLogin
+	account string // that of the login
 	got     live.Guest
 	pid     int64
 	tried   bool // it was, or may have been, started
@@ -50,12 +51,21 @@ func (a *Activities) RunInGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 			first: func(ctx context.Context, _ *seen) (string, error) { return start, s.mayStart(ctx) },
 			calls: map[string]call{start: {words: fmt.Sprintf("`%s` in %s", strings.Join(p.Run, " "), c.Target), limit: time.Duration(p.Timeout), harmless: p.Reads,
 				send: func(ctx context.Context, _ seen) (string, error) {
+					done, err := a.machines.logins.enter(ctx, s.account) // two steps do not send the same wrong password at the same time
+					if err != nil {
+						return "", notSent{fault.As(fault.Unreachable, err)}
+					}
+					defer done()
+					if err := a.clients.refusedBefore(s.account, "login"); err != nil {
+						return "", err
+					}
 					s.tried = true
 					pid, err := s.w.StartProgram(ctx, c.Target.Ref, s.login, p.Run[0], arguments, p.Directory)
 					if errors.Is(err, fault.NotDone) {
 						s.tried = false
 						return "", notSent{err}
 					}
+					a.clients.remember(s.account, err)
 					s.pid = pid
 					return pidRef(pid), err
 				}}},
@@ -77,7 +87,8 @@ func (a *Activities) program(ctx context.Context, c plan.Call, p plan.GuestComma
 		return nil, err
 	}
 	w, err := a.workshop(ctx, c.Target)
-	s := &program{guestStep: g, w: w, p: p, login: vsphere.GuestLogin{User: entry.Login.User, Password: secret}}
+	s := &program{guestStep: g, w: w, p: p, login: vsphere.GuestLogin{User: entry.Login.User, Password: secret},
+		account: a.clients.accountOf(where(c.Target, entry.Login.User), entry.Login.User, secret.Reveal())}
 	memo := c.Memo
 	if activity.HasHeartbeatDetails(ctx) {
 		var m plan.Memo
@@ -91,6 +102,14 @@ func (a *Activities) program(ctx context.Context, c plan.Call, p plan.GuestComma
 		s.tried, s.pid = true, pidOf(memo.Task)
 	}
 	return s, err
+}
+
+// where is what knows the account: one of a domain is the same in all guests, and is locked in all of them.
+func where(t plan.Target, user string) string {
+	if strings.ContainsAny(user, `\@`) {
+		return "domain"
+	}
+	return "guest " + t.Endpoint + "/" + t.Ref
 }
 
 func pidRef(pid int64) string { return "process " + strconv.FormatInt(pid, 10) }
@@ -117,7 +136,11 @@ func (s *program) look(ctx context.Context) (seen, error) {
 	case s.pid == 0:
 		return seen{state: "not started yet"}, nil
 	}
+	if err := s.a.clients.refusedBefore(s.account, "login"); err != nil {
+		return seen{}, err
+	}
 	s.program, err = s.w.Program(ctx, s.call.Target.Ref, s.login, s.pid)
+	s.a.clients.remember(s.account, err)
 	if errors.Is(err, fault.NotFound) {
 		return seen{}, refuse(fault.State, "how the program ended is not known: the guest does not remember process %d any more", s.pid)
 	}

@@ -31,8 +31,8 @@ func newRunbookTestCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test FILE",
 		Short: "Run a step runbook on a simulated lab",
-		Long: `Plan a step runbook and carry it out on a simulated lab, in this process: nothing outside is touched, and your lab file is
-not read. The plan and the result are printed; what asks for a yes gets one. The machines that the runbook names are there,
+		Long: `Plan a step runbook and carry it out on a simulated lab, in this process: nothing outside is touched, your own lab neither.
+The plan and the result are printed; what asks for a yes gets one. The machines that the runbook names are there,
 and take every command; in all guests programs can be started. The exit code is that of the run.
 
 --on is one of:

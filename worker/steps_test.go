@@ -220,3 +220,19 @@ func TestAWorkerDiesWhileACommandRuns(t *testing.T) {
 	require.NoError(t, s.tell(run, runapi.Abort, runapi.Order{Reason: "x"}))
 	s.result(run)
 }
+
+// A guest's login that is refused is sent once, however many steps would send it.
+func TestAGuestsLoginIsTriedOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, stepsSpec())
+	secret := filepath.Join(s.file.Dir, "secrets", "web01.login")
+	require.NoError(t, os.WriteFile(secret, []byte("wrong\n"), 0o600))
+	s.library(map[string]string{"runs": "steps:\n  - {id: a, uses: guest/run, with: {guest: web01, run: [/bin/x]}}\n  - {id: b, needs: [], uses: guest/run, with: {guest: web01, run: [/bin/y]}}\n"})
+	run := s.steps("runs", nil)
+	sheet := s.blocked(run, 2)
+	require.Contains(t, sheet.Notes["a"]+sheet.Notes["b"], "not tried again")
+	require.Equal(t, 1, s.lab.Count("StartProgramInGuest", "web01"))
+	require.NotContains(t, sheet.Notes["a"]+sheet.Notes["b"], "wrong")
+	require.NoError(t, s.tell(run, runapi.Abort, runapi.Order{Reason: "x"}))
+	s.result(run)
+}
