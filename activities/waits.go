@@ -74,7 +74,7 @@ func (a *Activities) ProbeHTTP(ctx context.Context, c plan.Call) (plan.Outcome, 
 	return a.act(ctx, waitFor(plan.ProbeHTTP, c, time.Duration(p.Timeout), open, func(ctx context.Context) (seen, error) {
 		text, err := probe(ctx, p)
 		if err != nil {
-			return seen{state: fmt.Sprintf("not as wanted: %v", err)}, nil //nolint:nilerr // it is waited for
+			return seen{state: fmt.Sprintf("not as wanted: %v", err)}, nil
 		}
 		return seen{done: true, state: text}, nil
 	}))

@@ -134,7 +134,7 @@ type powerRow struct {
 func newPage(r Report) htmlPage {
 	v := newViewer(r)
 	s := v.s
-	p := htmlPage{Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), Policy: policy(), Badge: r.badge(), Summary: r.Words(), //nolint:gosec // ours
+	p := htmlPage{Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), Policy: policy(), Badge: r.badge(), Summary: r.Words(),
 		Zone: zone(r.Started), Ticks: s.ticks(), Lanes: r.lanes(s), Rules: byRule(r), Folded: len(r.Steps) > openUpTo}
 	p.Links, p.Groups, p.Undone = v.chain(), v.groups(p.Folded), v.undone()
 	for _, o := range r.Orders {

@@ -109,9 +109,9 @@ func smbiosGUID(uuid string) (guid [16]byte, err error) {
 func dcmiReading(watts int) []byte {
 	answer := []byte{types.GroupExtensionDCMI}
 	for range 4 {
-		answer = binary.LittleEndian.AppendUint16(answer, uint16(watts)) //nolint:gosec // some hundreds
+		answer = binary.LittleEndian.AppendUint16(answer, uint16(watts))
 	}
-	answer = binary.LittleEndian.AppendUint32(answer, uint32(time.Now().Unix())) //nolint:gosec // until 2106
+	answer = binary.LittleEndian.AppendUint32(answer, uint32(time.Now().Unix()))
 	answer = binary.LittleEndian.AppendUint32(answer, 1000)
 	return append(answer, 1<<6)
 }

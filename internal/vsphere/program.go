@@ -85,7 +85,8 @@ func (c *Client) Program(ctx context.Context, ref string, l GuestLogin, pid int6
 
 // guestError tells a guest's no from a vCenter's.
 func (c *Client) guestError(op string, err error) error {
-	kind, text := error(nil), ""
+	var kind error
+	var text string
 	switch faultOf(err).(type) {
 	case *types.InvalidGuestLogin:
 		kind, text = fault.Auth, "the guest refuses the login; it is not tried again, as accounts get locked"

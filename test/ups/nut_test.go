@@ -46,7 +46,7 @@ func exists(path string) bool {
 // startNUT starts a server that knows one UPS, rack, on mains.
 func startNUT(t *testing.T) *nutServer {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "nut") // short: the driver's socket lies in it
+	dir, err := os.MkdirTemp("", "nut") //nolint:usetesting // short: the driver's socket lies in it
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	n := &nutServer{t: t, dir: dir}
