@@ -38,18 +38,18 @@ const steps = "steps:\n  - "
 
 func TestWhatStepRunbooksMayNotDo(t *testing.T) {
 	for body, says := range map[string]string{
-		"{id: a, uses: guest/shutdown, with: {guest: vcsa}}":                                             "is left alone",
-		"{id: a, uses: guest/shutdown, with: {guest: mgmt}}":                                             "is left alone",
-		"{id: a, uses: guest/powerOn, with: {guest: wbe01}}":                                             `no vCenter has such a guest`,
-		"{id: a, uses: guest/run, with: {guest: web01, run: [/bin/x]}}":                                  "has no login",
-		"{id: a, uses: host/enterMaintenance, with: {host: nuc}}":                                        "is left alone",
-		"{id: a, uses: host/reboot, with: {host: esx21}}":                                                "is not in maintenance mode",
-		"{id: a, uses: host/shutdown, with: {host: esx21}}":                                              "is not in maintenance mode",
-		"{id: a, uses: ssh/run, with: {at: bx, run: [x]}}":                                               "no machine of that name",
-		"{id: a, uses: application/stop, with: {application: pg}}":                                       "none of that name",
-		"{id: a, uses: vcenter/await, with: {vcenter: vc2}}":                                             "none of that name",
-		"{id: a, uses: guest/snapshot, with: {guest: vcsa, name: x}}":                                    "is left alone",
-		"{id: a, uses: host/setOption, with: {host: nuc, option: A.B, value: 1}}":                        "is left alone",
+		"{id: a, uses: guest/shutdown, with: {guest: vcsa}}":                                              "is left alone",
+		"{id: a, uses: guest/shutdown, with: {guest: mgmt}}":                                              "is left alone",
+		"{id: a, uses: guest/powerOn, with: {guest: wbe01}}":                                              `no vCenter has such a guest`,
+		"{id: a, uses: guest/run, with: {guest: web01, run: [/bin/x]}}":                                   "has no login",
+		"{id: a, uses: host/enterMaintenance, with: {host: nuc}}":                                         "is left alone",
+		"{id: a, uses: host/reboot, with: {host: esx21}}":                                                 "is not in maintenance mode",
+		"{id: a, uses: host/shutdown, with: {host: esx21}}":                                               "is not in maintenance mode",
+		"{id: a, uses: ssh/run, with: {at: bx, run: [x]}}":                                                "no machine of that name",
+		"{id: a, uses: application/stop, with: {application: pg}}":                                        "none of that name",
+		"{id: a, uses: vcenter/await, with: {vcenter: vc2}}":                                              "none of that name",
+		"{id: a, uses: guest/snapshot, with: {guest: vcsa, name: x}}":                                     "is left alone",
+		"{id: a, uses: host/setOption, with: {host: nuc, option: A.B, value: 1}}":                         "is left alone",
 		"{id: a, foreach: {guests: {name: win-old}}, uses: guest/check, with: {guest: \"${item.name}\"}}": "nobody can say when it is up",
 	} {
 		p := bootedLab().planBook(t, steps+body+"\n")

@@ -91,12 +91,12 @@ func (s *session) pastRun(ctx context.Context, r runInfo, withSteps bool, a *app
 	one := report.Past{Run: r.Run, Outcome: r.State, Sheet: runapi.Sheet{Runbook: r.Runbook, Started: r.Started, Ended: r.Ended}}
 	sheet, broken, err := s.sheet(ctx, r.Run)
 	switch {
-	case errors.Is(err, errNoRun):
-		return one, nil //nolint:nilerr // its retention has just ended
+	case errors.Is(err, errNoRun): // its retention has just ended
+		return one, nil
 	case err != nil:
 		return one, err
-	case broken != nil: // it left no result
-		return one, nil
+	case broken != nil:
+		return one, nil //nolint:nilerr // it left no result
 	}
 	one.Sheet = sheet
 	if _, known := runbooks.Lookup(sheet.Runbook); !withSteps || !known {
