@@ -362,7 +362,7 @@ func (t *attempt) done(v verb, s seen, note string) (plan.Outcome, error) {
 		out.Note = note + s.state
 	}
 	if n := len(t.memo.Earlier); n > 0 && out.Note == "" { // a plug that was pulled is to be read in the report
-		out.Note = t.memo.Intent + " was sent, as " + t.memo.Earlier[n-1] + " did not do"
+		out.Note = t.memo.Intent + " was sent, as " + t.memo.Earlier[n-1] + " had no effect"
 	}
 	if v.remark != nil {
 		out.Note = strings.Join(slices.DeleteFunc([]string{out.Note, v.remark()}, func(s string) bool { return s == "" }), "; ")

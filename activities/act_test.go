@@ -209,7 +209,7 @@ func TestEscalation(t *testing.T) {
 	w, p := stubborn(15 * time.Millisecond)
 	out, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, guestCall(p), nil)
 	require.NoError(t, err)
-	require.Equal(t, plan.Outcome{Note: "PowerOff to guest web01 was sent, as ShutdownGuest to guest web01 did not do", Evidence: "off", Acted: true}, out)
+	require.Equal(t, plan.Outcome{Note: "PowerOff to guest web01 was sent, as ShutdownGuest to guest web01 had no effect", Evidence: "off", Acted: true}, out)
 	last := w.memos[len(w.memos)-1]
 	require.Equal(t, powerOff, last.Phase)
 	require.Equal(t, []string{"ShutdownGuest to guest web01"}, last.Earlier)

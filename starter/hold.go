@@ -71,7 +71,7 @@ func (o holdOptions) change(now time.Time) (ledger.Change, error) {
 	case o.end:
 		return ledger.Change{Unhold: true}, nil
 	case (o.until == "") == (o.length == 0):
-		return none, usage("hold: give --until or --for, and one of them")
+		return none, usage("hold: say until when with --until TIME or --for DURATION (one of them), or end it with --end; `nightshift status` shows the one that stands")
 	case o.reason == "":
 		return none, usage("hold needs --reason")
 	case o.length < 0:

@@ -89,6 +89,10 @@ func (a *app) sendOrder(ctx context.Context, args []string, verb string, steps b
 
 // tellOrder says how the run stands after the order, what it changed, and what it leaves behind.
 func (a *app) tellOrder(ctx context.Context, s *session, run, verb string, o runapi.Order, sheet runapi.Sheet) {
+	if verb == runapi.Approve && enough(sheet, o.Hash) { // the sheet is of the moment before the run went on
+		a.printf("approve: run %s is approved and goes on; see it with `nightshift watch %s`\n", run, run)
+		return
+	}
 	v := view{Run: run, Sheet: sheet, Now: a.now()}
 	a.printf("%s: run %s, %s", verb, run, v.headline())
 	if sheet.Total > 0 {
@@ -110,4 +114,18 @@ func (a *app) tellOrder(ctx context.Context, s *session, run, verb string, o run
 	for _, w := range inTheWay(p, sheet, o.Steps) {
 		a.printf("%s\n", a.paint().on(yellow, "  "+w))
 	}
+}
+
+// enough tells whether the plan has all the approvals that it needs.
+func enough(sheet runapi.Sheet, hash string) bool {
+	if sheet.Approvers == nil {
+		return true
+	}
+	who := map[string]bool{}
+	for _, c := range sheet.Approvals {
+		if c.Hash == hash {
+			who[c.Name] = true
+		}
+	}
+	return len(who) >= sheet.Approvers.Need
 }

@@ -45,6 +45,10 @@ func runReportManual(ctx context.Context, a *app, arg string) error {
 	if !takesDown(p) {
 		return usage("run %s takes nothing down: name the power-down that did, see `nightshift runs`", run)
 	}
+	if p.LabHash != "" && p.LabHash != lab.Hash {
+		a.notef("Warning: %s is not the lab file that run %s was planned with, or was changed since: what it says below of BMCs, addresses and "+
+			"what is kept may differ. restore-%s.txt in the state directory of the machine that serves the lab is as of then.", lab.Path, run, lab.Lab)
+	}
 	book, err := s.ledger.State(ctx, s.lab)
 	if err != nil {
 		return err

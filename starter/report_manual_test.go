@@ -38,6 +38,11 @@ func TestReportManual(t *testing.T) {
 	c.run("report", runA)
 	require.Contains(t, c.stdout.String(), "nightshift report --manual "+runA)
 
+	require.NotContains(t, c.stderr.String(), "Warning")
+	lab.plan.LabHash = "another"
+	require.Equal(t, exitDone, c.run("report", "--manual"))
+	require.Contains(t, c.stderr.String(), "is not the lab file that run "+runA+" was planned with")
+
 	lab.plan.Steps = nil
 	require.Equal(t, exitUsage, c.run("report", "--manual", runA))
 	require.Contains(t, c.stderr.String(), "takes nothing down")

@@ -13,6 +13,7 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/ledger"
+	"nightshift/internal/runapi"
 	"nightshift/internal/statedir"
 	"nightshift/workflows"
 )
@@ -137,7 +138,8 @@ func awaitPaused(ctx context.Context, h client.ScheduleHandle) error {
 	}
 }
 
-// endRuns terminates everything that is open but ledgers and Temporal's own, until nothing is. It answers the ids of runs.
+// endRuns terminates everything that is open but ledgers and Temporal's own, until nothing is. It answers the ids of runs:
+// messages and their caretaker are ended as well, and hold no locks.
 // Their locks stay behind in the ledger: they belong to runs that are closed, and only a person frees them.
 func (r rest) endRuns(ctx context.Context) (ended []string, err error) {
 	for {
@@ -154,7 +156,8 @@ func (r rest) endRuns(ctx context.Context) (ended []string, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("run %s: %w", id, err)
 			}
-			if d.GetWorkflowExecutionInfo().GetType().GetName() == ledger.Workflow {
+			kind := d.GetWorkflowExecutionInfo().GetType().GetName()
+			if kind == ledger.Workflow {
 				continue
 			}
 			err = r.client.TerminateWorkflow(ctx, id, "", r.why+": what the run did after that is not known, so it does not go on")
@@ -162,7 +165,7 @@ func (r rest) endRuns(ctx context.Context) (ended []string, err error) {
 				return nil, fmt.Errorf("terminate run %s: %w", id, err)
 			}
 			n++
-			if !slices.Contains(ended, id) {
+			if holdsLocks(kind) && !slices.Contains(ended, id) {
 				ended = append(ended, id)
 			}
 		}
@@ -174,3 +177,6 @@ func (r rest) endRuns(ctx context.Context) (ended []string, err error) {
 		}
 	}
 }
+
+// holdsLocks tells whether a workflow of this type is a run, which a person has to unlock: messages and their caretaker are none.
+func holdsLocks(kind string) bool { return kind != runapi.CaretakerType && kind != runapi.NotifyType }

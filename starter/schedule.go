@@ -34,13 +34,16 @@ func scheduleState(s runapi.Schedule) string {
 	case s.Next.IsZero():
 		return "no next time"
 	}
-	return "next " + stamp(s.Next)
+	return "next " + s.Next.In(zoneOf(s)).Format("2006-01-02 15:04 MST")
 }
 
 // dayAndTime is a moment as people say it, in local time: "Sun 6 Dec 23:00 CET", with its year where that is another one.
-func dayAndTime(t, now time.Time) string {
-	t = t.Local()
-	if t.Year() != now.Local().Year() {
+func dayAndTime(t, now time.Time) string { return dayAndTimeIn(time.Local, t, now) }
+
+// dayAndTimeIn is the same in a zone.
+func dayAndTimeIn(zone *time.Location, t, now time.Time) string {
+	t = t.In(zone)
+	if t.Year() != now.In(zone).Year() {
 		return t.Format("Mon 2 Jan 2006 15:04 MST")
 	}
 	return t.Format("Mon 2 Jan 15:04 MST")

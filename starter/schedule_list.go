@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,7 +87,7 @@ func (a *app) printSchedule(s runapi.Schedule) {
 	} else {
 		var next []string
 		for _, t := range s.Times {
-			next = append(next, dayAndTime(t, a.now()))
+			next = append(next, dayAndTimeIn(zoneOf(s), t, a.now()))
 		}
 		row("next", firstOf(strings.Join(next, ", "), "no next time"))
 	}
@@ -103,7 +104,7 @@ func (a *app) lastText(s runapi.Schedule) string {
 	if s.LastRun == "" {
 		return "none yet"
 	}
-	text := dayAndTime(s.LastAt, a.now()) + ", "
+	text := dayAndTimeIn(zoneOf(s), s.LastAt, a.now()) + ", "
 	if s.Outcome != "" {
 		text += s.Outcome + ", "
 	}
@@ -112,6 +113,14 @@ func (a *app) lastText(s runapi.Schedule) string {
 		text += ": " + s.Why
 	}
 	return text
+}
+
+// zoneOf is the zone in which the schedule says its time, so that its next times are the ones that it was given.
+func zoneOf(s runapi.Schedule) *time.Location {
+	if zone, err := time.LoadLocation(s.Zone); err == nil && s.Zone != "" {
+		return zone
+	}
+	return time.Local
 }
 
 func sayParameters(params map[string]string) string {

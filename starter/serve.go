@@ -146,7 +146,15 @@ func (a *app) tellServed(st *station, o serveOptions) {
 	if st.where.UI != "" {
 		a.printf("  Temporal UI     %s\n", st.where.UI)
 	}
-	a.printf("  Temporal        %s, namespace %s\n  state           %s\n\n", st.engine.Address(), st.engine.Namespace(), st.dir.Path())
+	a.printf("  Temporal        %s, namespace %s\n", st.engine.Address(), st.engine.Namespace())
+	if at := st.telemetry.Address(); at != "" {
+		a.printf("  metrics         http://%s/metrics\n", at)
+	}
+	a.printf("  state           %s\n", st.dir.Path())
+	if o.simulate != "" {
+		a.tellSimulated(st.lab)
+	}
+	a.printf("\n")
 	self, more := firstOf(a.self, "nightshift"), ""
 	if a.global.stateDir != "" {
 		more = " --state-dir " + a.global.stateDir
@@ -159,6 +167,14 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		a.printf("  %s%s %s\n", self, more, verb)
 	}
 	a.printf("\nCtrl-C stops it.\n")
+}
+
+// tellSimulated says where the simulated lab is, for who wants to import it, or to serve a changed copy of its lab file.
+func (a *app) tellSimulated(lab *inventory.Lab) {
+	a.printf("  lab file        %s\n", lab.Path)
+	for _, v := range lab.VCenters {
+		a.printf("  vCenter         %s, user %s, password %s\n", v.URL, v.User, v.Password)
+	}
 }
 
 // tellDisk says that the disk runs full, and that it does no more.

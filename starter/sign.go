@@ -110,7 +110,7 @@ func (a *app) signingKey(ctx context.Context, o keyOptions, people []plan.Approv
 }
 
 func notOf(file string, err error, people []plan.Approver) error {
-	return &exitError{exitRefused, fmt.Errorf("%s: %w (%s)", file, err, namesOf(people))}
+	return &exitError{exitRefused, fmt.Errorf("%s: %w; who may: %s", file, err, namesOf(people))}
 }
 
 func namesOf(people []plan.Approver) string {

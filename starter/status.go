@@ -260,7 +260,7 @@ func wasText(d plan.Debt) string {
 	case "false":
 		return "was off"
 	case "":
-		return "was as it is by default"
+		return "was left at its default"
 	}
 	var b strings.Builder
 	for _, r := range d.Was { // fullyAutomated

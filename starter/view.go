@@ -194,7 +194,7 @@ func (v view) blocked() []int {
 
 // goOn are the commands to type next for a blocked step.
 func (v view) goOn(step plan.Step) (commands []string) {
-	for _, c := range report.GoOn(v.Run, step) {
+	for _, c := range report.GoOn(v.Run, step, v.Sheet.Approvers != nil) {
 		commands = append(commands, c.Type)
 	}
 	return commands

@@ -183,7 +183,7 @@ func debt(d plan.Debt) string {
 	was := d.Was
 	switch was {
 	case "":
-		was = "as it is by default"
+		was = "left at its default"
 	case "true":
 		was = "on"
 	case "false":

@@ -274,7 +274,7 @@ func nextOpen(r Report, add func(why, format string, args ...any)) {
 	}
 	for _, s := range r.Steps {
 		if s.State == StateBlocked {
-			for _, c := range GoOn(r.Run, s.plan) {
+			for _, c := range GoOn(r.Run, s.plan, r.Approvers != nil) {
 				add(c.Why, "%s", c.Type)
 			}
 		}

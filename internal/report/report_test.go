@@ -166,11 +166,17 @@ func TestForceAndAmendmentsAreTold(t *testing.T) {
 func TestGoOnNamesEveryCommand(t *testing.T) {
 	s := plan.Step{ID: "shutdown-guest:my db", Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{})}
 	var got []string
-	for _, c := range GoOn(run, s) {
+	for _, c := range GoOn(run, s, false) {
 		got = append(got, c.Type)
 	}
 	require.Equal(t, []string{"nightshift retry " + run + " 'shutdown-guest:my db'", "nightshift retry " + run + " 'shutdown-guest:my db' --force",
 		"nightshift skip " + run + " 'shutdown-guest:my db' --reason WHY"}, got)
+	signed := GoOn(run, s, true)
+	require.Len(t, signed, 2, "neither force nor skip: the run would refuse them")
+	require.Equal(t, "nightshift retry "+run+" 'shutdown-guest:my db'", signed[0].Type)
+	require.Equal(t, "nightshift abort "+run+" --reason WHY", signed[1].Type)
+	check := GoOn(run, plan.Step{ID: "check-guest:db", Action: plan.CheckGuest}, true)
+	require.Equal(t, "nightshift skip "+run+" check-guest:db --reason WHY", check[len(check)-1].Type, "a step that only waits may be skipped")
 	require.Empty(t, Harsher(plan.Step{Action: plan.EnterMaintenance}))
 	require.Empty(t, Harsher(plan.Step{Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{Method: plan.PowerOffGuest})}), "it is the harshest already")
 }

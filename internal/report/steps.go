@@ -23,15 +23,20 @@ func Reason(s plan.Step, note string) string {
 	return note
 }
 
-// GoOn are the commands that go on from a blocked step.
-func GoOn(run string, s plan.Step) []Command {
+// GoOn are the commands that go on from a blocked step. Where the run's plan is signed by approvers, those that the run
+// would refuse are left out: the harsher way, and to go on without a step that acts.
+func GoOn(run string, s plan.Step, signed bool) []Command {
 	id := Quote(s.ID)
 	if s.Action == plan.Confirm {
 		return []Command{{Type: fmt.Sprintf("nightshift confirm %s %s", run, id), Why: "says yes"},
 			{Type: fmt.Sprintf("nightshift abort %s --reason WHY", run), Why: "says no, and ends the run in order"}}
 	}
 	list := []Command{{Type: fmt.Sprintf("nightshift retry %s %s", run, id), Why: "tries again"}}
-	if harsher := Harsher(s); harsher != "" {
+	if signed && !s.Waits() && !s.Always {
+		list[0].Why = "tries again, once you did by hand what it is to do"
+		return append(list, Command{Type: fmt.Sprintf("nightshift abort %s --reason WHY", run), Why: "ends the run in order; plan and approve anew"})
+	}
+	if harsher := Harsher(s); harsher != "" && !signed {
 		list = append(list, Command{Type: fmt.Sprintf("nightshift retry %s %s --force", run, id), Why: harsher})
 	}
 	return append(list, Command{Type: fmt.Sprintf("nightshift skip %s %s --reason WHY", run, id), Why: "goes on as if it were done"})
