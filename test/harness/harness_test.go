@@ -56,22 +56,19 @@ type subject struct {
 	runbook, workflow string
 	// halfway: it begins where a power-down was aborted at its first guest, and not where the one before it ended.
 	halfway bool
-	// told is the parameter that it is given, NAME=VALUE; empty: none.
-	told string
 }
 
 // subjects are tried one after the other on the same lab: each begins where the one before it ended, and after the last
 // the lab is again as it was. Which kinds of steps they have is found out by running them once.
 var subjects = []subject{
-	{"cbt-reset", runapi.StepsType, false, "guests=web01"},
 	down,
 	up,
-	{"settle", runapi.SettleType, true, ""},
+	{"settle", runapi.SettleType, true},
 }
 
 var (
-	down = subject{"power-down", runapi.PowerDownType, false, ""}
-	up   = subject{"power-up", runapi.PowerUpType, false, ""}
+	down = subject{"power-down", runapi.PowerDownType, false}
+	up   = subject{"power-up", runapi.PowerUpType, false}
 )
 
 // labSpec is the smallest lab that has every kind of step: of two hosts one carries the storage, the name server and the

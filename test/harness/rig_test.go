@@ -116,12 +116,8 @@ func (r *rig) begin(s subject) string {
 	r.runs++
 	r.since = len(r.lab.Calls())
 	id := fmt.Sprintf("%s-%s-%d", s.runbook, r.file.Lab, r.runs)
-	var parameters map[string]string
-	if name, value, told := strings.Cut(s.told, "="); told {
-		parameters = map[string]string{name: value}
-	}
 	_, err := r.server.client.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(r.file.Lab)}, s.workflow,
-		runapi.Params{Lab: r.file.Lab, Runbook: s.runbook, Parameters: parameters, By: "harness", Approved: true})
+		runapi.Params{Lab: r.file.Lab, Runbook: s.runbook, By: "harness", Approved: true})
 	require.NoError(r, err)
 	return id
 }
