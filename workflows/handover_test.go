@@ -33,10 +33,11 @@ func TestAStepThatOnlyWaitsIsLeftBehind(t *testing.T) {
 	wait := step("check")
 	wait.Action = plan.CheckGuest
 	b := newBench(t, wait)
-	b.does["check"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
+	b.does["check"] = func(plan.Call) (plan.Outcome, error) {
+		b.hang(func() { b.SetCurrentHistoryLength(9000) }, func() { b.say(runapi.Pause, runapi.Order{By: "ann"}, "") })
+		return plan.Outcome{}, nil
+	}
 	begun := b.Now().UTC()
-	b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, 10*time.Millisecond)
-	b.order(20*time.Millisecond, runapi.Pause, runapi.Order{By: "ann"}, "")
 	b.run(runapi.Params{Approved: true})
 	var can *workflow.ContinueAsNewError
 	require.ErrorAs(t, b.GetWorkflowError(), &can)

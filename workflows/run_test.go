@@ -134,7 +134,11 @@ func (b *bench) say(verb string, o runapi.Order, refused string) {
 }
 
 // hang keeps a step in flight until the test ends.
-func (b *bench) hang() {
+// hang is a step that is under way until the test ends; then, once it is, these things happen, one after the other.
+func (b *bench) hang(then ...func()) {
+	for _, f := range then {
+		b.RegisterDelayedCallback(f, 0)
+	}
 	b.mu.Unlock()
 	defer b.mu.Lock()
 	<-b.t.Context().Done()
@@ -451,9 +455,10 @@ func TestAnInterruptedStepOfWhichNothingIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, step("g1"))
 			b.nudge = func() (map[string]*plan.Memo, error) { return c.memos, c.err }
-			b.does["g1"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
-			b.RegisterDelayedCallback(func() { b.SetCurrentHistoryLength(9000) }, 10*time.Millisecond)
-			b.order(20*time.Millisecond, runapi.Pause, runapi.Order{By: "ann"}, "")
+			b.does["g1"] = func(plan.Call) (plan.Outcome, error) {
+				b.hang(func() { b.SetCurrentHistoryLength(9000) }, func() { b.say(runapi.Pause, runapi.Order{By: "ann"}, "") })
+				return plan.Outcome{}, nil
+			}
 			b.run(runapi.Params{Approved: true})
 			var can *workflow.ContinueAsNewError
 			require.ErrorAs(t, b.GetWorkflowError(), &can)
@@ -537,8 +542,10 @@ func TestAbortOfAStepInFlight(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, step("g1"), step("g2", "g1"))
 			b.nudge = func() (map[string]*plan.Memo, error) { return c.memos, c.err }
-			b.does["g1"] = func(plan.Call) (plan.Outcome, error) { b.hang(); return plan.Outcome{}, nil }
-			b.order(20*time.Millisecond, runapi.Abort, runapi.Order{By: "ann", Reason: "storm"}, "")
+			b.does["g1"] = func(plan.Call) (plan.Outcome, error) {
+				b.hang(func() { b.say(runapi.Abort, runapi.Order{By: "ann", Reason: "storm"}, "") })
+				return plan.Outcome{}, nil
+			}
 			b.run(runapi.Params{Approved: true})
 			require.Equal(t, "hu", b.sheet().Steps)
 			require.Contains(t, b.sheet().Notes["g1"], c.note)
