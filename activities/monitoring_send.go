@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +66,10 @@ func (w *watcher) request(ctx context.Context, secrets map[string]inventory.Secr
 		return lostOrUnsent(name, err)
 	}
 	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)) // so that the connection ends in order
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, mostSaid)) // the status decides, where it cannot be read
 	switch code := answer.StatusCode; {
+	case code < 300 && rpcError(body):
+		return refuse(fault.State, "%s answers %s, with an error in its body: correct its url, headers, body or secrets in the lab file", name, answer.Status)
 	case code < 300:
 		return nil
 	case code == http.StatusTooManyRequests, code >= 500:
@@ -73,6 +77,40 @@ func (w *watcher) request(ctx context.Context, secrets map[string]inventory.Secr
 	default:
 		return refuse(fault.State, "%s answers %s: correct its url, headers or secrets in the lab file", name, answer.Status)
 	}
+}
+
+// mostSaid bounds what is read of an answer, or of what a command says, in bytes.
+const mostSaid = 1 << 20
+
+// rpcError tells of a no that JSON-RPC gives with status 200, as Zabbix does. What it says is not told: it may quote a secret.
+func rpcError(body []byte) bool {
+	var answer struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil { // no JSON, or no object
+		return false
+	}
+	return len(answer.Error) > 0 && !slices.Contains([]string{"null", "false", `""`}, string(answer.Error))
+}
+
+// said is what a command says, as long as it is not too much: half a secret at its end would not be found.
+type said struct {
+	text bytes.Buffer
+	over bool
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	if s.over = s.over || s.text.Len()+len(p) > mostSaid; !s.over {
+		s.text.Write(p)
+	}
+	return len(p), nil
+}
+
+func (s *said) String() string {
+	if s.over {
+		return "(more than can be told)"
+	}
+	return s.text.String()
 }
 
 // lostOrUnsent tells a request for which no connection came about from one whose answer is lost. Neither quotes the URL.
@@ -95,8 +133,8 @@ func (w *watcher) here(ctx context.Context, secrets map[string]inventory.Secret)
 	for name, v := range secrets {
 		cmd.Env = append(cmd.Env, name+"="+v.Reveal())
 	}
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = nil, &said
+	var words said
+	cmd.Stdout, cmd.Stderr = nil, &words
 	err := cmd.Run()
 	exit := (*exec.ExitError)(nil)
 	switch {
@@ -105,7 +143,7 @@ func (w *watcher) here(ctx context.Context, secrets map[string]inventory.Secret)
 	case ctx.Err() != nil:
 		return fault.As(fault.Unreachable, fmt.Errorf("the command of monitoring %s did not end within %s", w.of.Name, hookLimit))
 	case errors.As(err, &exit):
-		return refuse(fault.State, "the command of monitoring %s ended with %s: %s", w.of.Name, exit, clean(said.String(), secrets))
+		return refuse(fault.State, "the command of monitoring %s ended with %s: %s", w.of.Name, exit, clean(words.String(), secrets))
 	}
 	return refuse(fault.Invalid, "the command of monitoring %s cannot be run: %w", w.of.Name, err)
 }

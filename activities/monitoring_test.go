@@ -100,6 +100,43 @@ func TestMonitoringThatSaysNo(t *testing.T) {
 	require.ErrorContains(t, err, "PAGER_TOKEN is not set")
 }
 
+// TestMonitoringThatSaysNoWithAYes: JSON-RPC has status 200 for everything. Were it taken for a yes, the monitoring would be
+// silent for good, with nothing owed.
+func TestMonitoringThatSaysNoWithAYes(t *testing.T) {
+	var body atomic.Value
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body.Load().(string)) }))
+	t.Cleanup(s.Close)
+	hook := inventory.Hook{URL: s.URL, Insecure: true}
+	for text, ok := range map[string]bool{
+		`{"jsonrpc":"2.0","error":{"code":-32602,"message":"Invalid params.","data":"Not authorised: ` + pagerToken + `"},"id":1}`: false,
+		`{"jsonrpc":"2.0","result":{"maintenanceids":["3"]},"id":1}`:                                                               true,
+		`{"result":1,"error":null}`: true,
+		`{"error":false}`:           true,
+		`["error"]`:                 true,
+		`error`:                     true,
+		``:                          true,
+	} {
+		body.Store(text)
+		w := newWorld()
+		a := watched(t, w, hook, hook)
+		w.book.Debts = []plan.Debt{{ID: plan.MonitoringDebt("pager"), Setting: plan.Watch, Was: "true"}}
+		_, err := attemptOf(t, a, plan.ResumeMonitoring, watchCall(), nil)
+		require.Equal(t, ok, err == nil, text)
+		require.Equal(t, ok, len(w.book.Debts) == 0, text)
+		if !ok {
+			require.ErrorContains(t, err, "with an error in its body")
+			require.NotContains(t, err.Error(), pagerToken)
+		}
+	}
+}
+
+func TestMonitoringByACommandThatTalksTooMuch(t *testing.T) {
+	a := watched(t, newWorld(), inventory.Hook{Run: []string{"/bin/sh", "-c", `yes "$TOKEN" | head -c 3000000 >&2; exit 3`}}, inventory.Hook{})
+	_, err := attemptOf(t, a, plan.SilenceMonitoring, watchCall(), nil)
+	require.ErrorContains(t, err, "exit status 3: (more than can be told)")
+	require.NotContains(t, err.Error(), pagerToken[:5])
+}
+
 func TestMonitoringByACommand(t *testing.T) {
 	w := newWorld()
 	a := watched(t, w, inventory.Hook{Run: []string{"/bin/sh", "-c", `echo "$TOKEN $NIGHTSHIFT_RUN" > said`}}, inventory.Hook{Run: []string{"/bin/sh", "-c", `echo "no: $TOKEN" >&2; exit 3`}})
