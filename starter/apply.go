@@ -111,9 +111,9 @@ func (s *session) applyOne(ctx context.Context, a *app, c scheduleChange) error 
 	case changeRemove:
 		return s.schedules.Remove(ctx, s.lab, c.Schedule)
 	case changeChange:
-		return s.schedules.Change(ctx, by(a, to, c.from.Paused))
+		return s.schedules.Change(ctx, c.from, by(a, to, c.from.Paused))
 	}
-	return s.schedules.Add(ctx, by(a, to, false))
+	return s.schedules.Add(ctx, by(a, to, c.from.Paused))
 }
 
 // by says who pauses a schedule, or lets it go on.

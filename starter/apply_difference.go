@@ -59,7 +59,11 @@ func differenceOf(lab *inventory.Lab, there []runapi.Schedule, now time.Time) (d
 		case !there[i].Declared:
 			return d, &exitError{exitRefused, fmt.Errorf("schedule %s was made by hand, and the lab file declares one of that name: remove it with `nightshift schedule remove %s`, or give the other another name", s.Name, s.Name)}
 		case there[i].Runbook != s.Runbook: // its id and its runs are others
-			d.Changes = append(d.Changes, scheduleChange{Schedule: s.Name, Change: changeRemove, from: there[i]}, scheduleChange{Schedule: s.Name, Change: changeAdd, to: to})
+			if s.Paused == nil {
+				to.Paused, to.Note = there[i].Paused, there[i].Note
+			}
+			d.Changes = append(d.Changes, scheduleChange{Schedule: s.Name, Change: changeRemove, from: there[i]},
+				scheduleChange{Schedule: s.Name, Change: changeAdd, from: there[i], to: to})
 			continue
 		}
 		if s.Paused == nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,16 @@ Done: 2 to add, 0 to change, 0 to remove.
 		{"calendar", "every day at 23:00", "weekdays at 22:30"}, {"jitter", "", "5m0s"}, {"paused", "true", "false"}}}}}, d)
 	require.False(t, lab.scheds[1].Paused)
 	require.Equal(t, "resumed by ann@desk, as the lab file says", lab.scheds[1].Note)
+
+	declare(t, strings.Replace(nightlyAndWeekly, "runbook: power-down", "runbook: settle", 1))
+	require.Equal(t, exitDone, c.run("schedule", "pause", "nightly", "--reason", "holidays"))
+	require.Equal(t, exitDone, c.run("apply", "--yes"), c.stderr)
+	at := slices.IndexFunc(lab.scheds, func(s runapi.Schedule) bool { return s.Name == "nightly" })
+	require.Equal(t, "settle", lab.scheds[at].Runbook)
+	require.True(t, lab.scheds[at].Paused, "with another runbook, too")
+	require.Contains(t, lab.scheds[at].Note, "holidays")
+	declare(t, strings.Replace(nightlyAndWeekly, "every day at 23:00", "weekdays at 22:30\n    paused: false\n    jitter: 5m", 1))
+	require.Equal(t, exitDone, c.run("apply", "--yes"), c.stderr)
 
 	declare(t, strings.Replace(nightlyAndWeekly, "runbook: power-down", "runbook: settle", 1)+"    until: \"2027-01-01\"\n")
 	require.Equal(t, exitDone, c.run("apply", "--yes"), c.stderr)

@@ -163,7 +163,7 @@ func (f fakeSchedules) Remove(_ context.Context, _, name string) error {
 	f.scheds = slices.DeleteFunc(f.scheds, func(s runapi.Schedule) bool { return s.Name == name })
 	return nil
 }
-func (f fakeSchedules) Change(_ context.Context, s runapi.Schedule) error {
+func (f fakeSchedules) Change(_ context.Context, _, s runapi.Schedule) error {
 	i := slices.IndexFunc(f.scheds, func(o runapi.Schedule) bool { return o.ID() == s.ID() })
 	f.scheds[i] = s
 	return nil

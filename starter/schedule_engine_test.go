@@ -45,12 +45,25 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 	require.ErrorContains(t, err, "no second run beside "+run)
 	require.Equal(t, run, look().LastRun)
 
+	was := weekly
 	weekly.Calendar, weekly.Cron, weekly.Jitter, weekly.Until, weekly.Paused, weekly.Note = "", "30 5 * * *", plan.Duration(time.Minute), "2090-01-31", true, "paused by ann"
-	require.NoError(t, s.Change(ctx, weekly))
+	require.NoError(t, s.Change(ctx, was, weekly))
 	require.Eventually(t, func() bool { got = look(); return got.Cron != "" }, time.Minute, 100*time.Millisecond)
 	require.Equal(t, run, got.LastRun, "what it has counted stays")
 	got.LastRun, got.LastAt = "", time.Time{}
 	require.Equal(t, weekly, got)
+	require.NoError(t, s.Pause(ctx, "home", "weekly", false, "resumed by bob"))
+	require.Eventually(t, func() bool { got = look(); return !got.Paused }, time.Minute, 100*time.Millisecond)
+
+	// Somebody pauses it while another one looks at the difference: the pause stands.
+	seen := weekly
+	seen.Paused, seen.Note = false, ""
+	require.NoError(t, s.Pause(ctx, "home", "weekly", true, "not tonight"))
+	require.NoError(t, s.Change(ctx, seen, seen))
+	described, err := c.ScheduleClient().GetHandle(ctx, weekly.ID()).Describe(ctx)
+	require.NoError(t, err)
+	require.True(t, described.Schedule.State.Paused)
+	require.Equal(t, "not tonight", described.Schedule.State.Note)
 	require.NoError(t, s.Pause(ctx, "home", "weekly", false, "resumed by bob"))
 	require.Eventually(t, func() bool { got = look(); return !got.Paused }, time.Minute, 100*time.Millisecond)
 	require.NotEmpty(t, got.Times)

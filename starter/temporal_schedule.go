@@ -21,8 +21,9 @@ import (
 // schedules starts runs by the clock.
 type schedules interface {
 	Add(ctx context.Context, s runapi.Schedule) error
-	// Change makes the schedule of that runbook and name as s says. What it has counted stays.
-	Change(ctx context.Context, s runapi.Schedule) error
+	// Change makes a schedule, which was seen as it was, as s says. What it has counted stays. So does a pause where both say the
+	// same of it: somebody may have said "not tonight" since it was seen.
+	Change(ctx context.Context, was, s runapi.Schedule) error
 	List(ctx context.Context, lab string) ([]runapi.Schedule, error)
 	// Pause stops a schedule from starting runs, or lets it again.
 	Pause(ctx context.Context, lab, name string, pause bool, note string) error
@@ -75,7 +76,7 @@ func (t *temporalSchedules) Add(ctx context.Context, s runapi.Schedule) error {
 	return refuseNever(ctx, h, s)
 }
 
-func (t *temporalSchedules) Change(ctx context.Context, s runapi.Schedule) error {
+func (t *temporalSchedules) Change(ctx context.Context, was, s runapi.Schedule) error {
 	spec, action, err := temporalSchedule(s)
 	if err != nil {
 		return err
@@ -85,7 +86,9 @@ func (t *temporalSchedules) Change(ctx context.Context, s runapi.Schedule) error
 			now := in.Description.Schedule
 			now.Spec, now.Action = spec, action
 			now.Policy = &client.SchedulePolicies{Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp}
-			now.State.Paused, now.State.Note = s.Paused, s.Note
+			if was.Paused != s.Paused {
+				now.State.Paused, now.State.Note = s.Paused, s.Note
+			}
 			return &client.ScheduleUpdate{Schedule: &now}, nil
 		},
 	})
