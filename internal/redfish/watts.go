@@ -48,7 +48,7 @@ func (c *Client) powerControl(ctx context.Context, path string) (*float64, error
 	var power struct {
 		PowerControl []struct{ PowerConsumedWatts *float64 }
 	}
-	if err := c.optional(ctx, path, &power); err != nil || len(power.PowerControl) == 0 {
+	if found, err := c.optional(ctx, path, &power); !found || len(power.PowerControl) == 0 {
 		return nil, err
 	}
 	return power.PowerControl[0].PowerConsumedWatts, nil
@@ -56,24 +56,27 @@ func (c *Client) powerControl(ctx context.Context, path string) (*float64, error
 
 func (c *Client) environment(ctx context.Context, chassis string) (*float64, error) {
 	var links struct{ EnvironmentMetrics link }
-	if err := c.optional(ctx, chassis, &links); err != nil || links.EnvironmentMetrics.ID == "" {
+	if found, err := c.optional(ctx, chassis, &links); !found || links.EnvironmentMetrics.ID == "" {
 		return nil, err
 	}
 	var metrics struct {
 		PowerWatts struct{ Reading *float64 }
 	}
-	err := c.optional(ctx, links.EnvironmentMetrics.path(), &metrics)
-	return metrics.PowerWatts.Reading, err
+	if found, err := c.optional(ctx, links.EnvironmentMetrics.path(), &metrics); !found {
+		return nil, err
+	}
+	return metrics.PowerWatts.Reading, nil
 }
 
-// optional reads what not every service has, or has in the standard's form: then nothing is read, and that is no error.
-func (c *Client) optional(ctx context.Context, path string, into any) error {
-	err := c.get(ctx, path, into)
+// optional reads what not every service has, or has in the standard's form: then it is not found, which is no error, and what
+// was read of it means nothing: a number that is a text is left as zero.
+func (c *Client) optional(ctx context.Context, path string, into any) (found bool, err error) {
+	err = c.get(ctx, path, into)
 	if status, _ := answer(err); status == http.StatusNotFound || status == http.StatusForbidden || broken(err) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return c.fail("reading "+path, err)
+		return false, c.fail("reading "+path, err)
 	}
-	return nil
+	return true, nil
 }
