@@ -17,14 +17,21 @@ import (
 const (
 	// notices is the change under workflow.GetVersion: before it, runs told nobody.
 	notices = "notices"
-	// gather is how long a run waits for more steps to block before it tells of them: two hundred are one message.
+	// gather is how long a run waits for more steps to block before it tells of them, as two hundred are one message, and for a
+	// person who is there to answer before it calls one.
 	gather = 20 * time.Second
 )
 
 // tell tells of an event, unless it is over (still says no) when the message is made.
 func (r *run) tell(e runapi.Event, still func() bool) {
 	r.beside(func(ctx workflow.Context) {
-		if r.wants(ctx, e) && still() {
+		if !r.wants(ctx, e) {
+			return
+		}
+		if e == runapi.EventApproval { // whoever started the run at a terminal is asked there, at the same moment
+			_, _ = workflow.AwaitWithTimeout(ctx, gather, func() bool { return r.closing || !still() }) // the context is never cancelled
+		}
+		if still() {
 			r.send(ctx, e, nil)
 		}
 	})

@@ -140,6 +140,16 @@ func TestAnApprovalThatIsWaitedForIsTold(t *testing.T) {
 	require.Equal(t, b.now().Started.Add(time.Hour), n.Sheet.Deadline)
 }
 
+// Whoever starts a run at a terminal is asked there: an answer within seconds calls nobody.
+func TestAnApprovalThatIsGivenAtOnceIsNotTold(t *testing.T) {
+	b := newBench(t, step("g1"))
+	list, _ := b.told(runapi.EventApproval)
+	b.RegisterDelayedCallback(func() { b.say(runapi.Approve, runapi.Order{By: "ann", Hash: b.now().Hash}, "") }, gather/2)
+	b.run(runapi.Params{})
+	require.Equal(t, runapi.Done, b.sheet().Outcome)
+	require.Empty(t, *list)
+}
+
 // A mail server that is dead, and a worker that cannot say who is to be told: the run ends as if nothing were.
 func TestARunEndsInTimeWhateverBecomesOfItsMessages(t *testing.T) {
 	for name, set := range map[string]func(*bench){
