@@ -29,7 +29,7 @@ func (r ScheduleReader) List(ctx context.Context, lab string) ([]runapi.Schedule
 		if err != nil {
 			return nil, fmt.Errorf("list the schedules: %w", err)
 		}
-		s, ours := scheduleOf(e.Memo.GetFields()[runapi.ScheduleMemo])
+		s, ours := ScheduleOf(e.Memo.GetFields()[runapi.ScheduleMemo])
 		if !ours || s.Lab != lab {
 			continue
 		}
@@ -47,7 +47,8 @@ func (r ScheduleReader) List(ctx context.Context, lab string) ([]runapi.Schedule
 	return list, nil
 }
 
-func scheduleOf(memo *common.Payload) (s runapi.Schedule, ok bool) {
+// ScheduleOf reads what a person said of a schedule from the memo that is kept under runapi.ScheduleMemo; not ok: it is none of ours.
+func ScheduleOf(memo *common.Payload) (s runapi.Schedule, ok bool) {
 	return s, memo != nil && converter.GetDefaultDataConverter().FromPayload(memo, &s) == nil
 }
 
@@ -56,7 +57,7 @@ func scheduleOf(memo *common.Payload) (s runapi.Schedule, ok bool) {
 func described(s runapi.Schedule, d *client.ScheduleDescription) runapi.Schedule {
 	if act, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); ok {
 		if memo, ok := act.Memo[runapi.ScheduleMemo].(*common.Payload); ok {
-			if now, ok := scheduleOf(memo); ok {
+			if now, ok := ScheduleOf(memo); ok {
 				s = now
 			}
 		}

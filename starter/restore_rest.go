@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"nightshift/activities"
 	"nightshift/internal/engine"
 	"nightshift/internal/ledger"
 	"nightshift/internal/runapi"
@@ -68,7 +69,7 @@ func (r rest) open(ctx context.Context) (ids []string, err error) {
 	return ids, err
 }
 
-// pauseSchedules pauses those that are not yet, and answers their ids.
+// pauseSchedules pauses those that are not yet, and answers their names as people know them.
 func (r rest) pauseSchedules(ctx context.Context) (paused []string, err error) {
 	ids, err := r.schedules(ctx)
 	if err != nil {
@@ -92,7 +93,11 @@ func (r rest) pauseSchedules(ctx context.Context) (paused []string, err error) {
 		if err := awaitPaused(ctx, h); err != nil {
 			return nil, fmt.Errorf("pause schedule %s: %w", id, err)
 		}
-		paused = append(paused, id)
+		name := id
+		if s, ours := activities.ScheduleOf(d.Memo.GetFields()[runapi.ScheduleMemo]); ours {
+			name = s.Name
+		}
+		paused = append(paused, name)
 	}
 	return paused, nil
 }

@@ -63,6 +63,7 @@ func TestRestoreOfARunUnderWay(t *testing.T) {
 	r.dir = t.TempDir() // a machine of its own
 	out := r.must("restore", file)
 	require.Contains(t, out, "nightshift unlock "+started.Run)
+	require.Contains(t, out, "Schedules are paused: nightly.", "by the name that resume takes")
 	r.drain()
 	since := len(r.lab.Calls())
 	r.start()
