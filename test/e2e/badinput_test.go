@@ -215,7 +215,7 @@ func TestBadOrders(t *testing.T) {
 		{[]string{"skip", "nope", "x"}, 2, "needs --reason"},
 		{[]string{"unlock", "nope", "--reason", "x"}, 1, "holds no lock"},
 		{[]string{"schedule", "add", "n", "power-down", "--cron", "nonsense"}, 2, "five fields"},
-		{[]string{"schedule", "add", "n", "power-down", "--cron", "99 1 * * *"}, 2, "not valid"},
+		{[]string{"schedule", "add", "n", "power-down", "--cron", "99 1 * * *"}, 2, `the minute "99" is not one of 0 to 59`},
 		{[]string{"schedule", "add", "n", "power-down", "--cron", "0 1 31 2 *"}, 2, "never start"},
 		{[]string{"schedule", "add", "n", "power-down", "--cron", "0 1 * * *", "--zone", "Mars/Olympus"}, 2, "time zone"},
 		{[]string{"hold", "--for", "-1h", "--reason", "x"}, 2, "in the future"},
