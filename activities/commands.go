@@ -109,7 +109,7 @@ func (k *command) query(ctx context.Context) (seen, error) {
 
 // read looks at the command that this process has sent. Of one that another process sent, or whose connection broke,
 // nobody knows how it ended.
-func (k *command) read(context.Context) (seen, error) {
+func (k *command) read(ctx context.Context) (seen, error) {
 	cmd := k.a.machines.command(k.key())
 	if cmd == nil {
 		switch {
@@ -125,7 +125,7 @@ func (k *command) read(context.Context) (seen, error) {
 	default:
 		return seen{state: "running"}, nil
 	}
-	res, err := cmd.Wait(context.Background()) //nolint:forbidigo // it has ended
+	res, err := cmd.Wait(context.WithoutCancel(ctx)) // it has ended: a step that is called back still takes its result
 	if err != nil {
 		return seen{}, k.unknown(err)
 	}
@@ -138,12 +138,12 @@ func (k *command) unknown(why error) error {
 }
 
 // Task tells how the command ended: with an exit status that is no success, it was refused.
-func (k *command) Task(_ context.Context, ref string) (vsphere.TaskInfo, error) {
+func (k *command) Task(ctx context.Context, ref string) (vsphere.TaskInfo, error) {
 	cmd := k.a.machines.command(ref)
 	if cmd == nil {
 		return vsphere.TaskInfo{}, refuse(fault.NotFound, "the command was sent by another process")
 	}
-	s, err := k.read(context.Background()) //nolint:forbidigo // it waits for nothing
+	s, err := k.read(ctx)
 	if err != nil || s.done || s.state == "running" {
 		return vsphere.TaskInfo{}, err
 	}
