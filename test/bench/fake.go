@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/test/bench/ideal"
 )
 
@@ -55,7 +56,8 @@ func (f *fake) register(r interface {
 	for _, action := range plan.Actions() {
 		r.RegisterActivityWithOptions(f.step, activity.RegisterOptions{Name: string(action)})
 	}
-	for name, fn := range map[string]any{plan.MakePlan: f.makePlan, plan.TakeLocks: f.lock, plan.ReleaseLocks: f.lock, plan.ReadLedger: f.ledger, plan.Nudge: f.nudge} {
+	for name, fn := range map[string]any{plan.MakePlan: f.makePlan, plan.TakeLocks: f.lock, plan.ReleaseLocks: f.lock, plan.ReadLedger: f.ledger, plan.Nudge: f.nudge,
+		plan.WantedNotices: f.wanted} {
 		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
 }
@@ -64,6 +66,7 @@ func (f *fake) lock(context.Context, plan.LockRequest) error { return nil }
 func (f *fake) ledger(context.Context, string) (ledger.State, error) {
 	return ledger.State{}, nil
 }
+func (f *fake) wanted(context.Context, string) ([]runapi.Event, error) { return nil, nil }
 
 // makePlan answers the plan at first, and none when the end state is verified.
 func (f *fake) makePlan(context.Context, plan.Request) (plan.Reply, error) {
