@@ -249,26 +249,3 @@ func (r *run) approvers(hash string) string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// planned writes into the run sheet what became of the plan, and what is to be said to a new one.
-func (r *run) planned(b *strings.Builder, id string) {
-	if r.Replan != "" {
-		fmt.Fprintf(b, "Planning anew what is left: %s\n\n", escape(r.Replan))
-	}
-	if r.Stale != "" {
-		fmt.Fprintf(b, "%s. To go on: %s\n\n", escape(r.Stale), code("nightshift resume "+id))
-	}
-	if a := r.Proposal; a != nil {
-		fmt.Fprintf(b, "**A new plan of what is left waits for an approval**, %s: %s\n\n", plan.ShortHash(a.To), escape(a.Why))
-		for _, line := range a.Beyond {
-			fmt.Fprintf(b, "- %s\n", escape(line))
-		}
-		fmt.Fprintf(b, "- yes: %s\n- no: %s\n\n", code("nightshift approve "+id), code("nightshift reject "+id+" --reason WHY"))
-	}
-	for _, a := range r.Amendments[max(0, len(r.Amendments)-3):] {
-		fmt.Fprintf(b, "- %s\n", escape(a.String()))
-	}
-	if len(r.Amendments) > 0 {
-		b.WriteString("\n")
-	}
-}

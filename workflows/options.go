@@ -39,6 +39,14 @@ func planOptions() workflow.ActivityOptions {
 	return o
 }
 
+// replanOptions are for planning in the middle of a run: the machine, or the network, may have come back just now.
+func replanOptions() workflow.ActivityOptions {
+	o := planOptions()
+	o.Summary = "Inspect the lab and plan anew what is left"
+	o.RetryPolicy.MaximumAttempts = 10 // about three minutes of pauses
+	return o
+}
+
 func lockOptions(p runapi.Params) workflow.ActivityOptions {
 	// WaitForCancellation: a lock that is granted while the run gives up would never be released.
 	o := workflow.ActivityOptions{Summary: "Take the lock on lab " + p.Lab, StartToCloseTimeout: 5 * time.Minute,
@@ -51,31 +59,4 @@ func lockOptions(p runapi.Params) workflow.ActivityOptions {
 
 func ledgerOptions(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{Summary: summary, StartToCloseTimeout: time.Minute, ScheduleToCloseTimeout: time.Hour, RetryPolicy: retries()}
-}
-
-// An alarm is one timer that is set again when the time changes.
-type alarm struct {
-	at     time.Time
-	timer  workflow.Future
-	cancel workflow.CancelFunc
-}
-
-func (a *alarm) set(ctx workflow.Context, at time.Time, summary string) {
-	if a.at.Equal(at) {
-		return
-	}
-	a.stop()
-	if at.IsZero() {
-		return
-	}
-	ctx, a.cancel = workflow.WithCancel(ctx)
-	a.at = at
-	a.timer = workflow.NewTimerWithOptions(ctx, max(0, at.Sub(workflow.Now(ctx))), workflow.TimerOptions{Summary: summary})
-}
-
-func (a *alarm) stop() {
-	if a.cancel != nil {
-		a.cancel()
-	}
-	*a = alarm{}
 }

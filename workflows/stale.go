@@ -113,11 +113,3 @@ func (r *run) expect(ctx workflow.Context) {
 		r.due = r.woke
 	}
 }
-
-// replanOptions are for planning in the middle of a run: the machine, or the network, may have come back just now.
-func replanOptions() workflow.ActivityOptions {
-	o := planOptions()
-	o.Summary = "Inspect the lab and plan anew what is left"
-	o.RetryPolicy.MaximumAttempts = 10 // about three minutes of pauses
-	return o
-}

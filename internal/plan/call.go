@@ -31,7 +31,7 @@ type Memo struct {
 	Phase  string    `json:"phase"`          // which of the step's calls it was: an action's own word
 	At     time.Time `json:"at"`             // when
 	Task   string    `json:"task,omitempty"` // reference to ask about: a vCenter task's managed object id
-	// Earlier are the phases before this one, oldest first: a step that escalates has sent more than one call.
+	// Earlier are the intents before this one, oldest first: a step that escalates has sent more than one call.
 	Earlier []string `json:"earlier,omitempty"`
 	// Answered says that the call was answered with yes: it arrived. Without it nobody knows.
 	Answered bool `json:"answered,omitempty"`

@@ -133,6 +133,10 @@ func (g *Graph) Limit(key string) int {
 	return 1
 }
 
+// First puts step i before all others that wait for the same slots: it is under way already, and was only interrupted.
+// Say it before Offer.
+func (g *Graph) First(i int) { g.rank[i] += 100 * 365 * 24 * time.Hour }
+
 // Offer says that step i may start as far as its needs go.
 func (g *Graph) Offer(i int) { heap.Push(g.ready, i) }
 
@@ -213,34 +217,6 @@ func (g *Graph) CriticalPath() (ids []string, total time.Duration) {
 	return ids, total
 }
 
-// Makespan is how long the plan takes by its estimates and under its limits, with no overhead.
-func (p Plan) Makespan() time.Duration {
-	g, err := NewGraph(p)
-	if err != nil {
-		return 0
-	}
-	for i, l := range g.left {
-		if l == 0 {
-			g.Offer(i)
-		}
-	}
-	now, running := time.Duration(0), &endQueue{}
-	for {
-		for i := g.Take(); i >= 0; i = g.Take() {
-			heap.Push(running, ending{now + time.Duration(g.Steps[i].Estimate), i})
-		}
-		if running.Len() == 0 {
-			return now
-		}
-		e := heap.Pop(running).(ending)
-		now = e.at
-		g.Release(e.step)
-		for _, j := range g.Satisfied(e.step) {
-			g.Offer(j)
-		}
-	}
-}
-
 // A rankQueue holds steps, the highest rank first; equal ranks in the plan's order.
 type rankQueue struct {
 	g *Graph
@@ -257,25 +233,5 @@ func (q *rankQueue) Push(x any)    { q.s = append(q.s, x.(int)) }
 func (q *rankQueue) Pop() any {
 	x := q.s[len(q.s)-1]
 	q.s = q.s[:len(q.s)-1]
-	return x
-}
-
-// An ending is when a running step of Makespan ends.
-type ending struct {
-	at   time.Duration
-	step int
-}
-
-type endQueue []ending
-
-func (q endQueue) Len() int { return len(q) }
-func (q endQueue) Less(a, b int) bool {
-	return cmp.Or(cmp.Compare(q[a].at, q[b].at), cmp.Compare(q[a].step, q[b].step)) < 0
-}
-func (q endQueue) Swap(a, b int) { q[a], q[b] = q[b], q[a] }
-func (q *endQueue) Push(x any)   { *q = append(*q, x.(ending)) }
-func (q *endQueue) Pop() any {
-	x := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
 	return x
 }

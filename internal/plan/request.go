@@ -37,7 +37,7 @@ type Request struct {
 	Scheduled bool `json:"scheduled,omitempty"`
 }
 
-// A Reply holds a plan, packed so that it may have 4,500 steps, with what one wants to read in the Temporal UI beside it.
+// A Reply holds a plan, packed (see MaxPacked), with what one wants to read in the Temporal UI beside it.
 type Reply struct {
 	Title    string    `json:"title"`
 	Hash     string    `json:"hash"`

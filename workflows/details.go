@@ -1,0 +1,164 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
+)
+
+// show puts the run sheet where the Temporal UI shows it. It is made at every workflow task, so it stays short.
+func (r *run) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.markdown(workflow.GetInfo(ctx).WorkflowExecution.ID))
+}
+
+// shown is how many lines of a kind the run sheet has.
+const shown = 20
+
+func (r *run) markdown(id string) string {
+	var b strings.Builder
+	title := cmp.Or(r.Title, "Run "+r.p.Runbook+" on lab "+r.p.Lab)
+	fmt.Fprintf(&b, "### %s\n\n", escape(title))
+	switch {
+	case r.Outcome != "":
+		fmt.Fprintf(&b, "**%s** %s\n\n", strings.ToUpper(r.Outcome), escape(r.Why))
+	case r.Aborted != "":
+		fmt.Fprintf(&b, "**Ending in order:** %s\n\n", escape(r.Aborted))
+	case r.Paused != "":
+		fmt.Fprintf(&b, "**Paused** by %s\n\n", escape(r.Paused))
+	case r.Waiting != "":
+		fmt.Fprintf(&b, "Waiting for %s\n\n", escape(r.Waiting))
+		if r.Phase == runapi.PhaseApprove {
+			approve := "nightshift approve " + id
+			if r.needsSignatures() {
+				approve += " --sign"
+			}
+			fmt.Fprintf(&b, "- yes: %s\n- no: %s\n\n", code(approve), code("nightshift reject "+id+" --reason WHY"))
+		}
+	}
+	r.planned(&b, id)
+	if len(r.steps) > 0 {
+		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
+			r.count[runapi.StepDone], len(r.steps), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],
+			escape(r.p.By), plan.ShortHash(r.Hash))
+	}
+	r.list(&b, id, "Blocked: waits for you", runapi.Blocked)
+	r.list(&b, id, "Running", runapi.Running)
+	r.list(&b, id, "Skipped", runapi.StepSkip)
+	r.list(&b, id, "Half done", runapi.HalfDone)
+	r.groups(&b)
+	for _, f := range r.Left[:min(shown, len(r.Left))] {
+		fmt.Fprintf(&b, "- still to do: %s\n", escape(f.Text))
+	}
+	for _, f := range r.Blockers[:min(shown, len(r.Blockers))] {
+		fmt.Fprintf(&b, "- blocker: %s\n", escape(f.String()))
+	}
+	return b.String()
+}
+
+// planned writes what became of the plan, and what is to be said to a new one.
+func (r *run) planned(b *strings.Builder, id string) {
+	if r.Replan != "" {
+		fmt.Fprintf(b, "Planning anew what is left: %s\n\n", escape(r.Replan))
+	}
+	if r.Stale != "" {
+		fmt.Fprintf(b, "%s. To go on: %s\n\n", escape(r.Stale), code("nightshift resume "+id))
+	}
+	if a := r.Proposal; a != nil {
+		fmt.Fprintf(b, "**A new plan of what is left waits for an approval**, %s: %s\n\n", plan.ShortHash(a.To), escape(a.Why))
+		for _, line := range a.Beyond {
+			fmt.Fprintf(b, "- %s\n", escape(line))
+		}
+		fmt.Fprintf(b, "- yes: %s\n- no: %s\n\n", code("nightshift approve "+id), code("nightshift reject "+id+" --reason WHY"))
+	}
+	for _, a := range r.Amendments[max(0, len(r.Amendments)-3):] {
+		fmt.Fprintf(b, "- %s\n", escape(a.String()))
+	}
+	if len(r.Amendments) > 0 {
+		b.WriteString("\n")
+	}
+}
+
+// list writes the steps with the letter, and what there is to say of them.
+func (r *run) list(b *strings.Builder, id, title string, letter byte) {
+	n := r.count[letter]
+	if n == 0 {
+		return
+	}
+	fmt.Fprintf(b, "**%s**\n\n", title)
+	left := shown
+	for i, c := range r.steps {
+		if c != letter {
+			continue
+		}
+		if left--; left < 0 {
+			fmt.Fprintf(b, "- … and %d more\n", n-shown)
+			break
+		}
+		s := r.graph.Steps[i]
+		fmt.Fprintf(b, "- %s", escape(s.Title))
+		if note := r.Notes[s.ID]; note != "" && letter != runapi.Running {
+			fmt.Fprintf(b, ": %s", escape(note))
+		}
+		if letter == runapi.Blocked && s.Action == plan.Confirm {
+			fmt.Fprintf(b, "\n  - yes: %s\n  - no: %s", code("nightshift confirm "+id+" "+quote(s.ID)), code("nightshift abort "+id+" --reason WHY"))
+		} else if letter == runapi.Blocked {
+			step := id + " " + quote(s.ID)
+			fmt.Fprintf(b, "\n  - %s\n  - %s", code("nightshift retry "+step), code("nightshift skip "+step+" --reason WHY"))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+}
+
+// groups writes how far each group of steps is.
+func (r *run) groups(b *strings.Builder) {
+	if len(r.grouped) == 0 {
+		return
+	}
+	b.WriteString("| | done |\n|---|---|\n")
+	for _, g := range r.grouped[:min(2*shown, len(r.grouped))] {
+		fmt.Fprintf(b, "| %s | %d of %d", escape(g.name), g.done, g.total)
+		if g.skipped > 0 {
+			fmt.Fprintf(b, ", %d skipped", g.skipped)
+		}
+		b.WriteString(" |\n")
+	}
+	b.WriteString("\n")
+}
+
+// A group of steps, counted as they end: the run sheet is made at every workflow task.
+type group struct {
+	name                 string
+	total, done, skipped int
+}
+
+// countGroups makes the counters for the steps as they are.
+func (r *run) countGroups() {
+	index := map[string]int{}
+	for i, s := range r.graph.Steps {
+		g, ok := index[s.Group]
+		if !ok {
+			g = len(r.grouped)
+			index[s.Group] = g
+			r.grouped = append(r.grouped, group{name: s.Group})
+		}
+		r.groupOf = append(r.groupOf, g)
+		r.grouped[g].total++
+		r.grouped[g].count(r.steps[i])
+	}
+}
+
+// count takes in the letter with which a step ended.
+func (g *group) count(letter byte) {
+	switch letter {
+	case runapi.StepDone:
+		g.done++
+	case runapi.StepSkip:
+		g.skipped++
+	}
+}
