@@ -132,3 +132,14 @@ func params[T any](c plan.Call) (T, error) {
 	}
 	return p, nil
 }
+
+// from makes the verb of a step out of its parameters, when act prepares it.
+func from[P any](c plan.Call, whole func(context.Context, P) (verb, error)) func(context.Context) (verb, error) {
+	return func(ctx context.Context) (verb, error) {
+		p, err := params[P](c)
+		if err != nil {
+			return verb{}, err
+		}
+		return whole(ctx, p)
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 // An application is one step on an application cluster. The machines are known by their host keys.
 type application struct {
+	noTasks
 	a       *Activities
 	call    plan.Call
 	cluster *inventory.ApplicationCluster
@@ -55,7 +56,7 @@ func (a *Activities) application(ctx context.Context, op plan.Action, c plan.Cal
 			notYet: func(error) bool { return op == plan.StartApplication },
 			send: func(ctx context.Context, _ seen) (string, error) {
 				// A tenth less: then its answer counts as lost, and the status alone decides.
-				return s.key(), s.told.send(ctx, s.key(), s.argv, s.limit-s.limit/10)
+				return commandKey(s.call), s.told.send(ctx, commandKey(s.call), s.argv, s.limit-s.limit/10)
 			}}},
 	}
 	return a.act(ctx, verb{op: op, call: c, prepare: func(context.Context) (verb, error) { return whole, s.approved() }})
@@ -97,11 +98,6 @@ func (s *application) close() {
 	for _, m := range s.at {
 		m.close()
 	}
-}
-
-// key is that of the command: one for each decision.
-func (s *application) key() string {
-	return fmt.Sprintf("%s/%s/%d", s.call.Run, s.call.Step, s.call.Decision)
 }
 
 // guard refuses clusters with a member that a run must not touch, whatever the plan says.
@@ -220,7 +216,7 @@ func (s *application) isMember(vcenter string, g live.Guest) bool {
 
 // running tells whether the command that this step sent is known not to have ended.
 func (s *application) running() bool {
-	cmd := s.a.machines.command(s.key())
+	cmd := s.a.machines.command(commandKey(s.call))
 	if cmd == nil {
 		return false
 	}
@@ -250,9 +246,4 @@ func (s *application) Task(ctx context.Context, ref string) (vsphere.TaskInfo, e
 		return vsphere.TaskInfo{Err: refuse(fault.State, "%s", res.Summary())}, nil
 	}
 	return vsphere.TaskInfo{}, nil
-}
-
-// TasksSince has nothing to tell: no vCenter knows of the command.
-func (s *application) TasksSince(context.Context, string, time.Time) ([]vsphere.TaskInfo, error) {
-	return nil, nil
 }

@@ -19,6 +19,7 @@ import (
 // A command is one RunCommand that changes something: nobody can read from the machine whether it was carried out, so that
 // after a lost answer a person has to look.
 type command struct {
+	noTasks
 	a       *Activities
 	call    plan.Call
 	p       plan.CommandParams
@@ -43,9 +44,9 @@ func (a *Activities) RunCommand(ctx context.Context, c plan.Call) (plan.Outcome,
 		first: func(context.Context, *seen) (string, error) { return send, nil },
 		calls: map[string]call{send: {words: fmt.Sprintf("the command `%s` to %s", strings.Join(k.p.Run, " "), c.Target), limit: time.Duration(k.p.Timeout),
 			send: func(ctx context.Context, _ seen) (string, error) {
-				err := k.machine.send(ctx, k.key(), k.p.Run, time.Duration(k.p.Timeout))
+				err := k.machine.send(ctx, commandKey(k.call), k.p.Run, time.Duration(k.p.Timeout))
 				k.sent = !errors.As(err, new(notSent))
-				return k.key(), err
+				return commandKey(k.call), err
 			}}},
 	})
 }
@@ -72,11 +73,6 @@ func (a *Activities) command(ctx context.Context, c plan.Call) (*command, error)
 func earlierIntent(ctx context.Context) bool {
 	var m plan.Memo
 	return activity.GetHeartbeatDetails(ctx, &m) != nil || m.Sent() // what cannot be read may be an intent
-}
-
-// key is that of the command: one for each decision.
-func (k *command) key() string {
-	return fmt.Sprintf("%s/%s/%d", k.call.Run, k.call.Step, k.call.Decision)
 }
 
 func (k *command) success(status int) bool {
@@ -110,7 +106,7 @@ func (k *command) query(ctx context.Context) (seen, error) {
 // read looks at the command that this process has sent. Of one that another process sent, or whose connection broke,
 // nobody knows how it ended.
 func (k *command) read(ctx context.Context) (seen, error) {
-	cmd := k.a.machines.command(k.key())
+	cmd := k.a.machines.command(commandKey(k.call))
 	if cmd == nil {
 		switch {
 		case k.sent:
@@ -148,9 +144,4 @@ func (k *command) Task(ctx context.Context, ref string) (vsphere.TaskInfo, error
 		return vsphere.TaskInfo{}, err
 	}
 	return vsphere.TaskInfo{Err: refuse(fault.State, "%s", s.state)}, nil
-}
-
-// TasksSince has nothing to tell: no vCenter knows of the command.
-func (k *command) TasksSince(context.Context, string, time.Time) ([]vsphere.TaskInfo, error) {
-	return nil, nil
 }

@@ -114,15 +114,11 @@ func guestState(g live.Guest) string {
 
 // ShutdownGuest shuts a guest down in the way that its policy allows.
 func (a *Activities) ShutdownGuest(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.ShutdownGuestParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.ShutdownGuest, c.Target, err)
-	}
-	return a.act(ctx, verb{op: plan.ShutdownGuest, call: c, prepare: func(ctx context.Context) (verb, error) {
+	return a.act(ctx, verb{op: plan.ShutdownGuest, call: c, prepare: from(c, func(ctx context.Context, p plan.ShutdownGuestParams) (verb, error) {
 		step, err := a.guestStep(ctx, c)
 		d := &guestDown{guestStep: step, p: p}
 		return verb{tasks: step.vc, read: d.look, first: d.first, calls: d.calls()}, err
-	}})
+	})})
 }
 
 // guestDown is one ShutdownGuest.

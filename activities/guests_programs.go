@@ -21,6 +21,7 @@ import (
 // A program is one RunInGuest: it is started through the guest's Tools, and known by its process id from then on.
 type program struct {
 	guestStep
+	noTasks
 	w       workshop
 	p       plan.GuestCommandParams
 	login   vsphere.GuestLogin
@@ -33,16 +34,12 @@ type program struct {
 
 // RunInGuest starts a program in a guest and waits for its end.
 func (a *Activities) RunInGuest(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.GuestCommandParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.RunInGuest, c.Target, err)
-	}
-	arguments, err := argumentLine(p.Run, p.Windows)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.RunInGuest, c.Target, err)
-	}
 	const start = "start"
-	return a.act(ctx, verb{op: plan.RunInGuest, call: c, prepare: func(ctx context.Context) (verb, error) {
+	return a.act(ctx, verb{op: plan.RunInGuest, call: c, prepare: from(c, func(ctx context.Context, p plan.GuestCommandParams) (verb, error) {
+		arguments, err := argumentLine(p.Run, p.Windows)
+		if err != nil {
+			return verb{}, err
+		}
 		s, err := a.program(ctx, c, p)
 		if err != nil {
 			return verb{}, err
@@ -70,7 +67,7 @@ func (a *Activities) RunInGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 					return pidRef(pid), err
 				}}},
 		}, nil
-	}})
+	})})
 }
 
 func (a *Activities) program(ctx context.Context, c plan.Call, p plan.GuestCommandParams) (*program, error) {
@@ -181,11 +178,6 @@ func (s *program) Task(ctx context.Context, _ string) (vsphere.TaskInfo, error) 
 		return vsphere.TaskInfo{}, ctx.Err()
 	}
 	return vsphere.TaskInfo{Err: refuse(fault.State, "it ended with exit status %d", s.program.Status)}, nil
-}
-
-// TasksSince has nothing to tell: a vCenter makes no task of it.
-func (s *program) TasksSince(context.Context, string, time.Time) ([]vsphere.TaskInfo, error) {
-	return nil, nil
 }
 
 // argumentLine is what follows the program on its command line, so that the program gets the words that were given, and

@@ -17,8 +17,6 @@ import (
 const (
 	reconfigureLimit = 4 * time.Minute
 	snapshotLimit    = 8 * time.Minute
-	// removeLimit: what was written since a snapshot was made is put together again when it is removed.
-	removeLimit = 4 * time.Hour
 	// ours begins the description of a snapshot that nightshift made: no other is ever removed.
 	ours = "nightshift: "
 )
@@ -58,13 +56,9 @@ func (s *snapshotStep) mayChange(ctx context.Context) error {
 
 // SetChangeTracking switches Changed Block Tracking on or off. Off is a debt until it is on again.
 func (a *Activities) SetChangeTracking(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.TrackingParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.SetChangeTracking, c.Target, err)
-	}
 	const set = "reconfigure"
 	debt := plan.Debt{ID: plan.DebtID(c.Target.Endpoint, c.Target.Ref, plan.ChangeTracking), Target: c.Target, Setting: plan.ChangeTracking, Was: "true", Run: c.Run}
-	return a.act(ctx, verb{op: plan.SetChangeTracking, call: c, prepare: func(ctx context.Context) (verb, error) {
+	return a.act(ctx, verb{op: plan.SetChangeTracking, call: c, prepare: from(c, func(ctx context.Context, p plan.TrackingParams) (verb, error) {
 		s, err := a.snapshotStep(ctx, c)
 		if err != nil {
 			return verb{}, err
@@ -95,7 +89,7 @@ func (a *Activities) SetChangeTracking(ctx context.Context, c plan.Call) (plan.O
 			}
 		}
 		return v, nil
-	}})
+	})})
 }
 
 func trackingState(on bool) string {
@@ -129,11 +123,7 @@ func (a *Activities) RemoveSnapshot(ctx context.Context, c plan.Call) (plan.Outc
 }
 
 func (a *Activities) snapshots(ctx context.Context, op plan.Action, c plan.Call, want bool) (plan.Outcome, error) {
-	p, err := params[plan.SnapshotParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
-	}
-	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
+	return a.act(ctx, verb{op: op, call: c, prepare: from(c, func(ctx context.Context, p plan.SnapshotParams) (verb, error) {
 		s, err := a.snapshotStep(ctx, c)
 		if err != nil {
 			return verb{}, err
@@ -144,7 +134,7 @@ func (a *Activities) snapshots(ctx context.Context, op plan.Action, c plan.Call,
 				return s.w.CreateSnapshot(ctx, c.Target.Ref, p.Name, ours+"step "+c.Step+" of run "+c.Run)
 			}}
 		if !want {
-			send = call{words: fmt.Sprintf("RemoveSnapshot %q of %s", p.Name, c.Target), limit: removeLimit, harmless: true, task: "snapshot",
+			send = call{words: fmt.Sprintf("RemoveSnapshot %q of %s", p.Name, c.Target), limit: plan.RemoveSnapshotLimit, harmless: true, task: "snapshot",
 				send: func(ctx context.Context, _ seen) (string, error) { return s.w.RemoveSnapshot(ctx, found.Ref) }}
 		}
 		return verb{tasks: s.vc,
@@ -160,7 +150,7 @@ func (a *Activities) snapshots(ctx context.Context, op plan.Action, c plan.Call,
 			first: func(ctx context.Context, _ *seen) (string, error) { return string(op), s.mayChange(ctx) },
 			calls: map[string]call{string(op): send},
 		}, nil
-	}})
+	})})
 }
 
 func snapshotState(name string, is bool) string {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"nightshift/internal/fault"
@@ -13,12 +11,8 @@ import (
 	"nightshift/internal/plan"
 )
 
-const (
-	// healthLimit is how long a guest may take to become healthy, where the lab file does not say.
-	healthLimit = 10 * time.Minute
-	// probeTimeout is for one connection or request.
-	probeTimeout = 5 * time.Second
-)
+// probeTimeout is for one connection or request.
+const probeTimeout = 5 * time.Second
 
 // CheckGuest waits until a guest's health checks pass.
 func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome, error) {
@@ -26,7 +20,7 @@ func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 	if err != nil {
 		return plan.Outcome{}, classify(plan.CheckGuest, c.Target, err)
 	}
-	limit := healthLimit
+	limit := plan.HealthLimit
 	if entry, ok := a.lab.Guest(c.Target.Endpoint, c.Target.Name, c.Target.UUID); ok && entry.Health != nil {
 		limit = cmp.Or(time.Duration(entry.Health.Timeout), limit)
 	}
@@ -53,14 +47,6 @@ func (a *Activities) CheckGuest(ctx context.Context, c plan.Call) (plan.Outcome,
 	}))
 }
 
-// waitFor is a verb that sends nothing. open logs in.
-func waitFor(op plan.Action, c plan.Call, limit time.Duration, open func(context.Context) error, read func(context.Context) (seen, error)) verb {
-	return verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
-		return verb{bare: true, read: read, calls: map[string]call{"": {limit: limit}},
-			first: func(context.Context, *seen) (string, error) { return "", nil }}, open(ctx)
-	}}
-}
-
 // health checks one thing after the other and stops at the first that fails.
 func health(ctx context.Context, g live.Guest, p plan.CheckGuestParams) seen {
 	switch {
@@ -77,38 +63,9 @@ func health(ctx context.Context, g live.Guest, p plan.CheckGuestParams) seen {
 		}
 	}
 	for _, url := range p.HTTP {
-		if err := probeHTTP(ctx, url); err != nil {
+		if _, err := probeHTTP(ctx, plan.ProbeParams{URL: url}, probeTimeout); err != nil {
 			return seen{state: fmt.Sprintf("not well at %s (%v)", url, err)}
 		}
 	}
 	return seen{done: true, state: fmt.Sprintf("healthy: Tools %v, %d TCP, %d HTTP", p.Tools, len(p.TCP), len(p.HTTP))}
-}
-
-func probeTCP(ctx context.Context, address string) error {
-	d := net.Dialer{Timeout: probeTimeout}
-	conn, err := d.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
-func probeHTTP(ctx context.Context, url string) error {
-	// A transport of its own, as the answer of a proxy says nothing about the guest.
-	transport := &http.Transport{DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	c := http.Client{Transport: transport, Timeout: probeTimeout}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := c.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("status %s", res.Status)
-	}
-	return nil
 }

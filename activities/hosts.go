@@ -151,17 +151,13 @@ func (a *Activities) ExitMaintenance(ctx context.Context, c plan.Call) (plan.Out
 }
 
 func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Call, want bool) (plan.Outcome, error) {
-	p, err := params[plan.HostParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(op, c.Target, err)
-	}
-	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
+	return a.act(ctx, verb{op: op, call: c, prepare: from(c, func(ctx context.Context, p plan.HostParams) (verb, error) {
 		h, err := a.hostStep(ctx, c, p.Host)
 		if err != nil {
 			return verb{}, err
 		}
 		return h.maintenance(want, p.Evacuate), nil
-	}})
+	})})
 }
 
 func (h hostStep) maintenance(want, evacuate bool) verb {

@@ -36,10 +36,6 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 	}
 	var h hostStep
 	var got live.Host
-	open := func(ctx context.Context) (err error) {
-		h, err = a.hostStep(ctx, c, p.Host)
-		return err
-	}
 	look := func(ctx context.Context) (_ seen, err error) {
 		if got, err = h.read(ctx); err != nil {
 			return seen{}, err
@@ -54,22 +50,22 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 		return seen{done: got.Connection == live.Connected, state: got.Connection}, nil
 	}
 	off := &relapse{a: a, host: entry, target: c.Target}
-	v := waitFor(plan.AwaitHost, c, limit, open, func(ctx context.Context) (seen, error) {
+	watched := func(ctx context.Context) (seen, error) {
 		s, err := look(ctx)
 		if !s.done && (err == nil || errors.Is(err, fault.Unreachable)) {
 			err = cmp.Or(off.again(ctx), err)
 		}
 		return s, err
-	})
-	if c.Target.Direct == "" { // the host may have left maintenance mode while its vCenter was away
-		prepare, note := v.prepare, &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}
-		v.prepare = func(ctx context.Context) (verb, error) {
-			whole, err := prepare(ctx)
-			whole.remark, whole.finish = note.remark, func(ctx context.Context, _ seen) error { return note.write(ctx, h.vc, got.Cluster, "") }
-			return whole, err
-		}
 	}
-	return a.act(ctx, v)
+	return a.act(ctx, verb{op: plan.AwaitHost, call: c, prepare: func(ctx context.Context) (_ verb, err error) {
+		h, err = a.hostStep(ctx, c, p.Host)
+		v := onlyWaits(limit, watched)
+		if c.Target.Direct == "" { // the host may have left maintenance mode while its vCenter was away
+			note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}
+			v.remark, v.finish = note.remark, func(ctx context.Context, _ seen) error { return note.write(ctx, h.vc, got.Cluster, "") }
+		}
+		return v, err
+	}})
 }
 
 // A relapse watches whether a host that was switched on goes off again while it is waited for.

@@ -2,25 +2,21 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
 )
 
+// optionLimit is how long an option may take to be set, or read.
+const optionLimit = time.Minute
+
 // SetHostOption sets an advanced option of a host. To set it twice does no more than to set it once.
 func (a *Activities) SetHostOption(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.OptionParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.SetHostOption, c.Target, err)
-	}
 	const set = "set"
-	return a.act(ctx, verb{op: plan.SetHostOption, call: c, prepare: func(ctx context.Context) (verb, error) {
-		h, err := a.hostStep(ctx, c, p.Host)
-		if err != nil {
-			return verb{}, err
-		}
-		w, err := a.workshop(ctx, c.Target)
+	return a.act(ctx, verb{op: plan.SetHostOption, call: c, prepare: from(c, func(ctx context.Context, p plan.OptionParams) (verb, error) {
+		h, w, err := a.hostWork(ctx, c, p.Host)
 		var got live.Host
 		return verb{tasks: h.vc,
 			read: func(ctx context.Context) (s seen, err error) {
@@ -36,37 +32,23 @@ func (a *Activities) SetHostOption(ctx context.Context, c plan.Call) (plan.Outco
 					return "", w.SetHostOption(ctx, c.Target.Ref, p.Option, p.Value)
 				}}},
 		}, err
-	}})
+	})})
 }
 
 // ReadHostOption reads an advanced option of a host, for the report.
 func (a *Activities) ReadHostOption(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.OptionParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.ReadHostOption, c.Target, err)
-	}
-	var h hostStep
-	var w workshop
-	told := ""
-	v := waitFor(plan.ReadHostOption, c, optionLimit, func(ctx context.Context) (err error) {
-		if h, err = a.hostStep(ctx, c, p.Host); err != nil {
-			return err
-		}
-		w, err = a.workshop(ctx, c.Target)
-		return err
-	}, func(ctx context.Context) (seen, error) {
-		if _, err := h.read(ctx); err != nil {
-			return seen{}, err
-		}
-		is, err := w.HostOption(ctx, c.Target.Ref, p.Option)
-		told = p.Option + " = " + is
-		return seen{done: err == nil, state: told}, err
-	})
-	prepare := v.prepare
-	v.prepare = func(ctx context.Context) (verb, error) {
-		whole, err := prepare(ctx)
-		whole.remark = func() string { return told }
-		return whole, err
-	}
-	return a.act(ctx, v)
+	return a.act(ctx, verb{op: plan.ReadHostOption, call: c, prepare: from(c, func(ctx context.Context, p plan.OptionParams) (verb, error) {
+		h, w, err := a.hostWork(ctx, c, p.Host)
+		told := ""
+		v := onlyWaits(optionLimit, func(ctx context.Context) (seen, error) {
+			if _, err := h.read(ctx); err != nil {
+				return seen{}, err
+			}
+			is, err := w.HostOption(ctx, c.Target.Ref, p.Option)
+			told = p.Option + " = " + is
+			return seen{done: err == nil, state: told}, err
+		})
+		v.remark = func() string { return told }
+		return v, err
+	})})
 }

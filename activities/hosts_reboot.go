@@ -10,27 +10,16 @@ import (
 	"nightshift/internal/plan"
 )
 
-const (
-	optionLimit = time.Minute
-	// bootJitter is how much the time at which a host was booted may be told otherwise from one look to the next: vCenter makes
-	// it of the uptime.
-	bootJitter = time.Minute
-)
+// bootJitter is how much the time at which a host was booted may be told otherwise from one look to the next: vCenter makes
+// it of the uptime.
+const bootJitter = time.Minute
 
 // RebootHost reboots a host that is in maintenance mode, and is done when vCenter is connected to it again and says that
 // it was booted since the plan was made.
 func (a *Activities) RebootHost(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.RebootParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.RebootHost, c.Target, err)
-	}
 	const reboot = "reboot"
-	return a.act(ctx, verb{op: plan.RebootHost, call: c, prepare: func(ctx context.Context) (verb, error) {
-		h, err := a.hostStep(ctx, c, p.Host)
-		if err != nil {
-			return verb{}, err
-		}
-		w, err := a.workshop(ctx, c.Target)
+	return a.act(ctx, verb{op: plan.RebootHost, call: c, prepare: from(c, func(ctx context.Context, p plan.RebootParams) (verb, error) {
+		h, w, err := a.hostWork(ctx, c, p.Host)
 		var got live.Host
 		return verb{tasks: h.vc,
 			read: func(ctx context.Context) (s seen, err error) {
@@ -56,7 +45,7 @@ func (a *Activities) RebootHost(ctx context.Context, c plan.Call) (plan.Outcome,
 			calls: map[string]call{reboot: {words: "RebootHost to " + c.Target.String(), limit: time.Duration(p.Timeout), task: reboot,
 				send: func(ctx context.Context, _ seen) (string, error) { return w.RebootHost(ctx, c.Target.Ref) }}},
 		}, err
-	}})
+	})})
 }
 
 func rebooted(h live.Host, before time.Time) seen {

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
 	"nightshift/internal/sshexec"
 )
 
@@ -108,6 +109,9 @@ func (m *machine) close() {
 	}
 	m.conn, m.left = nil, nil
 }
+
+// commandKey is the key of a step's command: one for each decision.
+func commandKey(c plan.Call) string { return fmt.Sprintf("%s/%s/%d", c.Run, c.Step, c.Decision) }
 
 // keep remembers a command for as long as a step may ask for it.
 func (s *machines) keep(key string, cmd *sshexec.Command, limit time.Duration) {

@@ -11,16 +11,12 @@ import (
 	"nightshift/internal/plan"
 )
 
-// vcenterLimit is how long a vCenter may take from the start of its guest until it works, where the lab file does not
-// say (health: of its guest): small ones on old servers need more than a quarter of an hour.
-const vcenterLimit = 45 * time.Minute
-
 // AwaitVCenter waits until a vCenter that was started lets us log in and shows its inventory. While it starts it may
 // refuse a right password, so that no login is sent before its sign-on service is ready (vsphere.Connect), and one that is
 // refused nevertheless is the last: a person looks then.
 func (a *Activities) AwaitVCenter(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	name := cmp.Or(c.Target.Endpoint, c.Target.Name)
-	limit := vcenterLimit
+	limit := plan.VCenterLimit
 	if g, ok := a.lab.VCenterGuest(name); ok && g.Health != nil {
 		limit = cmp.Or(time.Duration(g.Health.Timeout), limit)
 	}

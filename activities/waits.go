@@ -1,23 +1,25 @@
 package activities
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"nightshift/internal/fault"
-	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
 )
+
+// onlyWaits is what is left of a verb that sends nothing: it reads until what it reads is as it should be.
+func onlyWaits(limit time.Duration, read func(context.Context) (seen, error)) verb {
+	return verb{bare: true, read: read, calls: map[string]call{"": {limit: limit}},
+		first: func(context.Context, *seen) (string, error) { return "", nil }}
+}
+
+// waitFor is such a verb; open logs in.
+func waitFor(op plan.Action, c plan.Call, limit time.Duration, open func(context.Context) error, read func(context.Context) (seen, error)) verb {
+	return verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) { return onlyWaits(limit, read), open(ctx) }}
+}
 
 // Wait waits for a while, or until a time of day. Its time goes on while no worker runs.
 func (a *Activities) Wait(ctx context.Context, c plan.Call) (plan.Outcome, error) {
@@ -59,66 +61,4 @@ func endOf(p plan.WaitParams, since time.Time) (time.Time, error) {
 		end = time.Date(y, m, d+1, at.Hour(), at.Minute(), 0, 0, zone)
 	}
 	return end, nil
-}
-
-// probeBody is how much of an answer is looked at.
-const probeBody = 64 << 10
-
-// ProbeHTTP waits until a URL answers as wanted.
-func (a *Activities) ProbeHTTP(ctx context.Context, c plan.Call) (plan.Outcome, error) {
-	p, err := params[plan.ProbeParams](c)
-	if err != nil {
-		return plan.Outcome{}, classify(plan.ProbeHTTP, c.Target, err)
-	}
-	open := func(context.Context) error { return nil }
-	return a.act(ctx, waitFor(plan.ProbeHTTP, c, time.Duration(p.Timeout), open, func(ctx context.Context) (seen, error) {
-		text, err := probe(ctx, p)
-		if err != nil {
-			return seen{state: fmt.Sprintf("not as wanted: %v", err)}, nil
-		}
-		return seen{done: true, state: text}, nil
-	}))
-}
-
-// probe makes one request. No proxy is asked: its answer says nothing about the machine.
-func probe(ctx context.Context, p plan.ProbeParams) (string, error) {
-	transport := &http.Transport{DisableKeepAlives: true}
-	if p.Fingerprint != "" {
-		pin, err := inventory.ParseFingerprint(p.Fingerprint)
-		if err != nil {
-			return "", err
-		}
-		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, //nolint:gosec // the fingerprint is compared
-			VerifyConnection: func(s tls.ConnectionState) error {
-				if len(s.PeerCertificates) == 0 || sha256.Sum256(s.PeerCertificates[0].Raw) != pin {
-					return errors.New("it shows another certificate than the one with the fingerprint")
-				}
-				return nil
-			}}
-	}
-	defer transport.CloseIdleConnections()
-	client := http.Client{Transport: transport, Timeout: 4 * probeTimeout}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
-	if err != nil {
-		return "", err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	good := len(p.Status) == 0 && res.StatusCode < http.StatusBadRequest || slices.Contains(p.Status, res.StatusCode)
-	if !good {
-		return "", fmt.Errorf("status %s", res.Status)
-	}
-	if p.Contains != "" {
-		body, err := io.ReadAll(io.LimitReader(res.Body, probeBody))
-		if err != nil {
-			return "", err
-		}
-		if !bytes.Contains(body, []byte(p.Contains)) {
-			return "", fmt.Errorf("status %s, without %q in the answer", res.Status, p.Contains)
-		}
-	}
-	return "status " + res.Status, nil
 }

@@ -21,6 +21,14 @@ type taskSystem interface {
 	TasksSince(ctx context.Context, entity string, since time.Time) ([]vsphere.TaskInfo, error)
 }
 
+// noTasks is for calls of which no vCenter makes a task.
+type noTasks struct{}
+
+// TasksSince has nothing to tell.
+func (noTasks) TasksSince(context.Context, string, time.Time) ([]vsphere.TaskInfo, error) {
+	return nil, nil
+}
+
 // taskWindow is how far back from the intent the tasks of an object are read: what the list has after the call and had
 // not before it, came after it, whatever the clocks say.
 const taskWindow = 10 * time.Minute

@@ -34,3 +34,13 @@ func (a *Activities) workshop(ctx context.Context, t plan.Target) (workshop, err
 	}
 	return w, nil
 }
+
+// hostWork begins a step on a host that needs both: the host, and what only its vCenter does with it.
+func (a *Activities) hostWork(ctx context.Context, c plan.Call, name string) (hostStep, workshop, error) {
+	h, err := a.hostStep(ctx, c, name)
+	if err != nil {
+		return h, nil, err
+	}
+	w, err := a.workshop(ctx, c.Target)
+	return h, w, err
+}
