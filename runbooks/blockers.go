@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -269,10 +270,10 @@ func (b *builder) checkGuestDown(g *guest, keysOutside bool) {
 		b.block(g.subject(), "runs no VMware Tools, and its policy is to leave it on then",
 			"install the Tools, or set shutdown: {noTools: powerOff} (or suspend) for it, or keep it")
 	}
-	if way == plan.PowerOffGuest && g.policy.Method == methodShutdown {
+	if way == plan.PowerOffGuest && g.policy.Method == plan.ShutdownByTools {
 		b.warn(g.subject(), "runs no VMware Tools: it will be powered off, without a shutdown", "")
 	}
-	if g.NoSuspend != "" && (way == plan.SuspendGuest || way == methodShutdown && g.policy.OnTimeout == plan.SuspendGuest) {
+	if g.NoSuspend != "" && (way == plan.SuspendGuest || way == plan.ShutdownByTools && g.policy.OnTimeout == plan.SuspendGuest) {
 		b.block(g.subject(), "its policy is to suspend it, which it cannot be: "+g.NoSuspend, "set its shutdown: policy to shutdown or powerOff")
 	}
 }
@@ -283,21 +284,12 @@ func (b *builder) checkKeys(g *guest, keysOutside bool) {
 	switch {
 	case !g.Encrypted || b.keysCovered(g): // those go down after it, and come up before it
 	case keysOutside:
-		b.warn(g.subject(), "is encrypted (key provider "+orUnknown(g.KeyProvider)+"): it was said that its keys do not come from this lab", "")
+		b.warn(g.subject(), "is encrypted (key provider "+cmp.Or(g.KeyProvider, "unknown")+"): it was said that its keys do not come from this lab", "")
 	default:
-		b.block(g.subject(), "is encrypted (key provider "+orUnknown(g.KeyProvider)+"), and would not start again if its key server runs on a host that goes down",
+		b.block(g.subject(), "is encrypted (key provider "+cmp.Or(g.KeyProvider, "unknown")+"), and would not start again if its key server runs on a host that goes down",
 			"if the keys come from elsewhere, or from the vCenter's native key provider, say so with the parameter "+paramKeysOutside+"=true; otherwise keep the guest's host")
 	}
 }
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
-}
-
-const methodShutdown = "shutdown"
 
 // way is how the guest will go down: shutdown, powerOff or suspend; leave: not at all.
 func (g *guest) way() string {
@@ -308,7 +300,7 @@ func (g *guest) way() string {
 	if !g.Tools {
 		return g.policy.NoTools
 	}
-	return methodShutdown
+	return plan.ShutdownByTools
 }
 
 // policyParams is a policy as a step takes it.

@@ -8,6 +8,8 @@ package runbooks
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
@@ -21,6 +23,12 @@ const (
 	PowerDown = "power-down"
 	PowerUp   = "power-up"
 	Settle    = "settle"
+)
+
+// Sources of runbooks, beside the paths of files.
+const (
+	SourceBuiltIn = "built in"
+	SourceLibrary = "library"
 )
 
 // Input is all that a planner may look at. It is not changed.
@@ -41,7 +49,7 @@ type Runbook struct {
 	Name        string // "power-down"
 	Summary     string // one line, for lists
 	Description string // a paragraph or two, for `runbook show`
-	Workflow    string // the Temporal workflow type: workflows.PowerDownType and its like
+	Workflow    string // the Temporal workflow type, one of those in package runapi
 	Parameters  []Parameter
 	// Actions are those that its plans may have: what its account needs follows from them.
 	Actions []plan.Action
@@ -76,6 +84,48 @@ func Catalog() []Runbook {
 
 // Lookup finds one of them by its name.
 func Lookup(name string) (Runbook, bool) { return Find(Catalog(), name) }
+
+// Find finds a runbook of a list by its name.
+func Find(list []Runbook, name string) (Runbook, bool) {
+	i := slices.IndexFunc(list, func(r Runbook) bool { return r.Name == name })
+	if i < 0 {
+		return Runbook{}, false
+	}
+	return list[i], true
+}
+
+// CatalogWith lists all runbooks by name: nightshift's own, and the step runbooks of these files. The error says what is
+// wrong with files, each of which is left out then; the list holds in any case.
+func CatalogWith(files []inventory.RunbookFile) ([]Runbook, error) {
+	list := Catalog()
+	library, err := shipped()
+	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
+	files = slices.SortedFunc(slices.Values(files), func(a, b inventory.RunbookFile) int { return strings.Compare(a.Path, b.Path) })
+	var own []*steps.Definition
+	for _, f := range files {
+		d, err := steps.Parse(f.Path, f.Data)
+		if err == nil {
+			err = notTaken(f.Path, d.Name)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		own = append(own, d)
+	}
+	all := steps.NewLibrary(append(slices.Clone(library), own...)...)
+	for _, d := range own {
+		if err := all.Check(d); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, stepRunbook(d, all, d.File()))
+	}
+	return list, errors.Join(errs...)
+}
 
 // checked wraps a planner: parameters before it, validation after it.
 func checked(r Runbook) func(Input) (plan.Plan, error) {

@@ -39,8 +39,6 @@ const (
 	marginRead   = 2 * time.Minute  // to look again and say what was seen
 	marginTask   = 5 * time.Minute  // a vCenter task that usually takes seconds
 	marginHarder = 10 * time.Minute // power off, suspend or force off after a time-out
-	healthWait   = 10 * time.Minute // until a guest is healthy, where the lab file does not say
-	vcenterWait  = 45 * time.Minute // until a vCenter answers whose guest is up
 )
 
 // checksAtATime bounds how many guests of one vCenter are waited for at a time: each polls it.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nightshift/internal/inventory"
-	"nightshift/internal/plan"
 )
 
 // An order says what must be up before what: `after` of guests and groups, and what the lab stands on (foundation.go).
@@ -341,9 +340,4 @@ func (o *order) sorted() []*node {
 		visit(n)
 	}
 	return list
-}
-
-// remembered is the ledger's key of the guest, with what a person wants to see of it.
-func (g *guest) remembered() plan.RememberedGuest {
-	return plan.RememberedGuest{Endpoint: g.vc.Name, UUID: g.UUID, Name: g.Name}
 }

@@ -349,7 +349,7 @@ func (a *ascent) checkGuest(g *guest, t plan.Target, started string) string {
 	holds := []string{"check:" + g.vc.Name}
 	return a.add(plan.Step{ID: "check-guest:" + g.id, Title: "See that guest " + g.Name + " is up (" + healthText(checks) + ")", Group: groupGuests,
 		Action: plan.CheckGuest, Target: t, Params: plan.Encode(checks), Needs: []string{started}, Holds: holds,
-		Estimate: plan.Duration(takesCheck), Timeout: plan.Duration(cmp.Or(wait, healthWait) + marginRead)})
+		Estimate: plan.Duration(takesCheck), Timeout: plan.Duration(cmp.Or(wait, plan.HealthLimit) + marginRead)})
 }
 
 // awaitVCenters waits for the vCenters that were not there when the plan was made, and marks them.
@@ -361,7 +361,7 @@ func (a *ascent) awaitVCenters(vcs []*vcenter) {
 		}
 		id := a.add(plan.Step{ID: "await-vcenter:" + vc.Name, Title: "Wait until vCenter " + vc.Name + " answers", Group: "vCenter " + vc.Name, Action: plan.AwaitVCenter,
 			Target: plan.Target{Kind: plan.VCenter, Name: vc.Name, Endpoint: vc.Name}, Needs: []string{a.last[g]},
-			Estimate: plan.Duration(takesVCenter), Timeout: plan.Duration(vcenterWait)})
+			Estimate: plan.Duration(takesVCenter), Timeout: plan.Duration(plan.VCenterLimit)})
 		if slices.Contains(vcs, vc) {
 			mark := a.markStep(vc, id)
 			mark.Group = "vCenter " + vc.Name

@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -222,7 +223,7 @@ func (a *ascent) start(g *guest) bool {
 		a.leave(g.subject(), g.kept)
 		return false
 	case g.host == nil || g.Connection == "orphaned" || g.Connection == "invalid":
-		a.warn(g.subject(), "is not started: vCenter calls it "+orUnknown(g.Connection)+" and may not know its host", "repair it in vCenter")
+		a.warn(g.subject(), "is not started: vCenter calls it "+cmp.Or(g.Connection, "unknown")+" and may not know its host", "repair it in vCenter")
 		return false
 	case !a.up[g.host] || g.host.lab == nil:
 		a.warn(g.subject(), "is not started: its host "+g.host.id+" is not up, and will not be", "")

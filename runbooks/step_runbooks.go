@@ -2,7 +2,6 @@ package runbooks
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -42,54 +41,6 @@ var shipped = sync.OnceValues(func() (defs []*steps.Definition, err error) {
 	}
 	return defs, nil
 })
-
-// Sources of runbooks, beside the paths of files.
-const (
-	SourceBuiltIn = "built in"
-	SourceLibrary = "library"
-)
-
-// CatalogWith lists all runbooks by name: nightshift's own, and the step runbooks of these files. The error says what is
-// wrong with files, each of which is left out then; the list holds in any case.
-func CatalogWith(files []inventory.RunbookFile) ([]Runbook, error) {
-	list := Catalog()
-	library, err := shipped()
-	var errs []error
-	if err != nil {
-		errs = append(errs, err)
-	}
-	files = slices.SortedFunc(slices.Values(files), func(a, b inventory.RunbookFile) int { return strings.Compare(a.Path, b.Path) })
-	var own []*steps.Definition
-	for _, f := range files {
-		d, err := steps.Parse(f.Path, f.Data)
-		if err == nil {
-			err = notTaken(f.Path, d.Name)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		own = append(own, d)
-	}
-	all := steps.NewLibrary(append(slices.Clone(library), own...)...)
-	for _, d := range own {
-		if err := all.Check(d); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		list = append(list, stepRunbook(d, all, d.File()))
-	}
-	return list, errors.Join(errs...)
-}
-
-// Find finds a runbook of a list by its name.
-func Find(list []Runbook, name string) (Runbook, bool) {
-	i := slices.IndexFunc(list, func(r Runbook) bool { return r.Name == name })
-	if i < 0 {
-		return Runbook{}, false
-	}
-	return list[i], true
-}
 
 // notTaken refuses a name that a runbook of nightshift's own has.
 func notTaken(file, name string) error {

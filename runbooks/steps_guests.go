@@ -88,7 +88,7 @@ func (w *walk) guestStep(s *plan.Step, c steps.Concrete, name string) {
 		}
 		w.plan.Limits["check"] = checksAtATime
 		w.set(s, plan.CheckGuest, g.target(), checks, "See that guest "+g.Name+" is up ("+healthText(checks)+")", takesCheck,
-			cmp.Or(wait, healthWait)+marginRead, "check:"+g.vc.Name)
+			cmp.Or(wait, plan.HealthLimit)+marginRead, "check:"+g.vc.Name)
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *walk) snapshot(s *plan.Step, c steps.Concrete, with *steps.SnapshotWith
 		return
 	}
 	w.set(s, plan.RemoveSnapshot, g.target(), p, fmt.Sprintf("Remove the snapshot %q of guest %s", with.Name, g.Name), takesSnapshot,
-		time.Duration(w.settled(removeLimit+marginTask)), g.holds()...)
+		time.Duration(w.settled(plan.RemoveSnapshotLimit+marginTask)), g.holds()...)
 	made := w.last(func(o plan.Step) bool {
 		return o.Action == plan.SnapshotGuest && o.Target == s.Target && string(o.Params) == string(s.Params)
 	})
@@ -170,9 +170,6 @@ func (w *walk) snapshot(s *plan.Step, c steps.Concrete, with *steps.SnapshotWith
 		s.Always, s.OnlyAfter = true, made.ID
 	}
 }
-
-// removeLimit: the disks of a snapshot are put together again when it is removed.
-const removeLimit = 4 * time.Hour
 
 // shortCommand names a command in a title.
 func shortCommand(run []string) string {

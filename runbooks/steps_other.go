@@ -106,5 +106,5 @@ func (w *walk) awaitVCenter(s *plan.Step, name string) {
 		w.unknown("vCenter", name, "the lab file has none of that name", known)
 		return
 	}
-	w.set(s, plan.AwaitVCenter, plan.Target{Kind: plan.VCenter, Name: name, Endpoint: name}, nil, "Wait until vCenter "+name+" answers", takesVCenter, vcenterWait)
+	w.set(s, plan.AwaitVCenter, plan.Target{Kind: plan.VCenter, Name: name, Endpoint: name}, nil, "Wait until vCenter "+name+" answers", takesVCenter, plan.VCenterLimit)
 }

@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +115,7 @@ func (w *walk) step(c steps.Concrete) {
 	before := len(w.plan.Blockers)
 	w.fill(&s, c)
 	if len(w.plan.Blockers) > before || s.Action == "" {
-		s = plan.Step{ID: c.ID, Title: firstText(c.Title, c.Uses), Group: c.Group, Needs: c.Needs, Action: plan.Join, Target: w.labTarget(nil),
+		s = plan.Step{ID: c.ID, Title: cmp.Or(c.Title, c.Uses), Group: c.Group, Needs: c.Needs, Action: plan.Join, Target: w.labTarget(nil),
 			Timeout: plan.Duration(marginTask)}
 	}
 	w.add(s)
@@ -163,14 +164,7 @@ func (w *walk) set(s *plan.Step, a plan.Action, t plan.Target, params any, title
 	if params != nil {
 		s.Params = plan.Encode(params)
 	}
-	s.Title = firstText(s.Title, title)
-}
-
-func firstText(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+	s.Title = cmp.Or(s.Title, title)
 }
 
 // through makes the step wait until this nightshift is announced at the vCenter through which it goes. Nothing is done

@@ -307,3 +307,8 @@ func (g *guest) atRest() bool { return g.Power == live.PoweredOff || g.Power == 
 
 // ordinary guests are neither templates nor vSphere's own.
 func (g *guest) ordinary() bool { return !g.Template && !g.VCLS }
+
+// remembered is the ledger's key of the guest, with what a person wants to see of it.
+func (g *guest) remembered() plan.RememberedGuest {
+	return plan.RememberedGuest{Endpoint: g.vc.Name, UUID: g.UUID, Name: g.Name}
+}

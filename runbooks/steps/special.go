@@ -8,8 +8,7 @@ import (
 )
 
 // special is what is wrong with the values of one action, beyond their types. Values with templates in them are empty here
-// when the definition is read: with says what was written.
-
+// when the definition is read: s.With says what was written.
 func special(s *Step, bound any) (out []problem) {
 	bad := func(field, text, remedy string) {
 		out = append(out, problem{strings.TrimSuffix("with."+field, "."), text, remedy})

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -248,7 +249,7 @@ func (u *unfolder) item(s *Step, lv level, field, id string, needs []string) ([]
 		return nil, lv.fail(field+".title", err.Error(), "")
 	}
 	inner := lv
-	inner.prefix, inner.group = lv.prefix+id+"/", firstOf(title, lv.prefix+id)
+	inner.prefix, inner.group = lv.prefix+id+"/", cmp.Or(title, lv.prefix+id)
 	switch name, isRunbook := strings.CutPrefix(s.Uses, runbookPrefix); {
 	case len(s.Steps) > 0:
 		inner.field = field + ".steps"
@@ -306,13 +307,4 @@ func union(a, b []string) []string {
 		}
 	}
 	return a
-}
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
