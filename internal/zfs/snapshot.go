@@ -1,0 +1,71 @@
+package zfs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nightshift/internal/fault"
+)
+
+// Snapshot takes snapshots of datasets of one pool in one command: all at the same moment, all or none.
+func (c *Client) Snapshot(ctx context.Context, snapshots ...string) error {
+	if err := all(snapshots, checkSnapshot); err != nil {
+		return err
+	}
+	pool, _, _ := strings.Cut(dataset(snapshots[0]), "/")
+	for _, s := range snapshots {
+		if p, _, _ := strings.Cut(dataset(s), "/"); p != pool {
+			return fault.As(fault.NotDone, fault.As(fault.Invalid,
+				fmt.Errorf("%s and %s are in two pools: snapshots are of one moment only within one", snapshots[0], s)))
+		}
+	}
+	if len(snapshots) > perCommand {
+		return fault.As(fault.NotDone, fault.As(fault.Invalid, fmt.Errorf("%d snapshots are too many for one command", len(snapshots))))
+	}
+	return c.act(ctx, slices.Concat([]string{"zfs", "snapshot"}, snapshots)...)
+}
+
+// Bookmark makes bookmark "dataset#name" of snapshot "dataset@name".
+func (c *Client) Bookmark(ctx context.Context, snapshot, bookmark string) error {
+	if err := checkSnapshot(snapshot); err != nil {
+		return err
+	}
+	if err := checkBookmark(bookmark); err != nil {
+		return err
+	}
+	return c.act(ctx, "zfs", "bookmark", snapshot, bookmark)
+}
+
+// DestroyBookmark destroys one bookmark.
+func (c *Client) DestroyBookmark(ctx context.Context, bookmark string) error {
+	if err := checkBookmark(bookmark); err != nil {
+		return err
+	}
+	return c.act(ctx, "zfs", "destroy", bookmark)
+}
+
+// A Decision is what a person decided, of what cannot be undone.
+type Decision struct{ By, Reason string }
+
+// Rollback takes a dataset back to its newest snapshot, and destroys what was written since. It never destroys a snapshot:
+// where there are newer ones it is refused (ErrDiverged). Whoever calls it has seen that no initiator has the volume open: ZFS
+// does not look. Without a decision of a person nothing is done.
+func (c *Client) Rollback(ctx context.Context, snapshot string, d Decision) error {
+	if err := checkSnapshot(snapshot); err != nil {
+		return err
+	}
+	if d.By == "" || d.Reason == "" {
+		return fault.As(fault.NotDone, fault.As(fault.Invalid, fmt.Errorf("%s: a rollback to %s is decided by a person, with a reason", c.name, snapshot)))
+	}
+	return c.act(ctx, "zfs", "rollback", snapshot)
+}
+
+// dataset is what stands in front of @ or #.
+func dataset(name string) string {
+	if i := strings.IndexAny(name, "@#"); i >= 0 {
+		return name[:i]
+	}
+	return name
+}

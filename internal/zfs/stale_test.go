@@ -1,0 +1,116 @@
+package zfs
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+)
+
+// TestMain makes this test stand in for a process that runs until it is ended.
+func TestMain(m *testing.M) {
+	if os.Getenv("ZFS_TEST_STAY") != "" {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// stay is a process that ps shows as these words, until it is ended.
+func stay(t *testing.T, words ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Args, cmd.Env = words, append(os.Environ(), "ZFS_TEST_STAY=1")
+	_, err = cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+func TestOnlyOurReceiversOfThisDatasetAreEnded(t *testing.T) {
+	for _, shell := range []string{"sh", "bash", "ksh"} {
+		t.Run(shell, func(t *testing.T) {
+			if _, err := exec.LookPath(shell); err != nil {
+				t.Skip("there is no " + shell)
+			}
+			b := newBench(t)
+			b.shell = shell
+			mine := stay(t, "zfs", "receive", "-s", "-u", "-o", "readonly=on", "backup/zfs-test/mail")
+			plain := stay(t, "zfs", "receive", "-s", "-u", "backup/zfs-test/mail")
+			var others []*exec.Cmd
+			for _, words := range [][]string{
+				{"zfs", "receive", "-s", "-u", "-o", "readonly=on", "backup/zfs-test/mail-log"},
+				{"zfs", "receive", "-s", "-u", "-o", "readonly=on", "other/backup/zfs-test/mail"},
+				{"zfs", "receive", "backup/zfs-test/mail"},
+				{"zfs", "send", "-s", "-u", "backup/zfs-test/mail"},
+			} {
+				others = append(others, stay(t, words...))
+			}
+			c := b.client("ss2")
+			type answer struct {
+				pids []int
+				err  error
+			}
+			done := make(chan answer, 1)
+			go func() {
+				pids, err := c.EndReceivers(t.Context(), "backup/zfs-test/mail")
+				done <- answer{pids, err}
+			}()
+			require.Error(t, mine.Wait(), "killed") // a process that nobody waits for stays as a zombie
+			require.Error(t, plain.Wait())
+			a := <-done
+			require.NoError(t, a.err)
+			require.ElementsMatch(t, []int{mine.Process.Pid, plain.Process.Pid}, a.pids)
+			for _, o := range others {
+				require.NoError(t, o.Process.Signal(syscall.Signal(0)), "%v", o.Args)
+			}
+			pids, err := c.EndReceivers(t.Context(), "backup/zfs-test/mail")
+			require.NoError(t, err)
+			require.Empty(t, pids)
+		})
+	}
+}
+
+func TestAReceiverThatDoesNotEndIsTold(t *testing.T) {
+	c := New("ss2", scripted(func([]string) (string, string, Exit) { return "12 13\n", "still there: 13\n", Exit{Status: 3} }))
+	pids, err := c.EndReceivers(t.Context(), "backup/mail")
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, "ss2: ending the receivers into backup/mail ended with status 3: still there: 13")
+	require.Equal(t, []int{12, 13}, pids)
+	_, err = c.EndReceivers(t.Context(), "backup/$(x)")
+	require.ErrorIs(t, err, fault.Invalid)
+}
+
+func TestVersionOfThisMachine(t *testing.T) {
+	b := newBench(t)
+	b.program("zfs", "echo zfs-2.3.2-2; echo zfs-kmod-2.3.2-1")
+	system, tools, module, err := b.client("here").Version(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, system, "Linux ")
+	require.Equal(t, "2.3.2-2", tools)
+	require.Equal(t, "2.3.2-1", module)
+
+	b.program("zfs", "echo \"unrecognized command 'version'\" >&2; exit 2") // illumos
+	_, tools, _, err = b.client("here").Version(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, tools)
+
+	require.NoError(t, os.Remove(filepath.Join(b.dir, "zfs")))
+	if _, err := exec.LookPath("zfs"); err != nil {
+		_, _, _, err = b.client("here").Version(t.Context())
+		require.ErrorIs(t, err, fault.Unsupported)
+		require.ErrorContains(t, err, "not found")
+	}
+}
