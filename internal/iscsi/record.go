@@ -1,0 +1,98 @@
+package iscsi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"nightshift/internal/fault"
+)
+
+// RecordVersion is that of the form in which records are written. Fields are added to it; a change of what one means is a new
+// version.
+const RecordVersion = 1
+
+// A Record is what it takes to show a logical unit again, on another host, to the same initiators. It holds no secrets.
+type Record struct {
+	Version  int          `json:"version"`
+	Kind     Kind         `json:"kind"`             // of the target that it was read from
+	Name     string       `json:"name"`             // of the backstore
+	Device   string       `json:"device,omitempty"` // on the host that it was read from
+	Identity Identity     `json:"identity"`
+	ReadOnly bool         `json:"readOnly,omitempty"`
+	Paths    []RecordPath `json:"paths,omitempty"`
+}
+
+// A RecordPath is a portal group by which the logical unit was reached.
+type RecordPath struct {
+	Target  string      `json:"target"` // IQN
+	Group   uint16      `json:"group,omitempty"`
+	LUN     uint16      `json:"lun"`
+	Portals []string    `json:"portals,omitempty"`
+	Open    bool        `json:"open,omitempty"`
+	ACLs    []RecordACL `json:"acls,omitempty"`
+}
+
+// A RecordACL is an initiator that used it.
+type RecordACL struct {
+	Initiator string `json:"initiator"`
+	LUN       uint16 `json:"lun"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
+	CHAP      bool   `json:"chap,omitempty"` // it proved itself; where the secret is kept is in the lab file
+	Mutual    bool   `json:"mutual,omitempty"`
+}
+
+// NewRecord is the record of a logical unit. Its LUN number is that of the first initiator, or of the first path.
+func NewRecord(kind Kind, lu LU) Record {
+	r := Record{Version: RecordVersion, Kind: kind, Name: lu.Name, Device: lu.Device, Identity: lu.Seen(), ReadOnly: lu.ReadOnly}
+	for _, p := range lu.Paths {
+		path := RecordPath{Target: p.Target, Group: p.Group, LUN: p.LUN, Portals: p.Portals, Open: p.Open}
+		for _, a := range p.ACLs {
+			path.ACLs = append(path.ACLs, RecordACL{Initiator: a.Initiator, LUN: a.LUN, ReadOnly: a.ReadOnly, CHAP: a.CHAP, Mutual: a.Mutual})
+		}
+		r.Paths = append(r.Paths, path)
+	}
+	return r
+}
+
+// Seen is the identity with the LUN number under which the first initiator sees it.
+func (lu LU) Seen() Identity {
+	id := lu.Identity
+	for _, p := range lu.Paths {
+		if len(p.ACLs) > 0 {
+			id.LUN = p.ACLs[0].LUN
+			return id
+		}
+	}
+	if len(lu.Paths) > 0 {
+		id.LUN = lu.Paths[0].LUN
+	}
+	return id
+}
+
+// Marshal writes the record as JSON in one line.
+func (r Record) Marshal() ([]byte, error) { return json.Marshal(r) }
+
+// ParseRecord reads what Marshal wrote. A record of a later version is refused: what it means is not known. Unknown fields are
+// of a later nightshift and do no harm. Errors are fault.Unsupported.
+func ParseRecord(b []byte) (Record, error) {
+	var r Record
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if err := dec.Decode(&r); err != nil {
+		return Record{}, fault.As(fault.Unsupported, fmt.Errorf("the record of the logical unit cannot be read: %w", err))
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Record{}, unreadable("the record of the logical unit cannot be read: there is something behind it")
+	}
+	if r.Version < 1 || r.Version > RecordVersion {
+		return Record{}, unreadable("the record of the logical unit has version %d, this nightshift knows 1 to %d", r.Version, RecordVersion)
+	}
+	if naa := r.Identity.NAA; naa != "" {
+		if canonical, err := CanonicalNAA(naa); err != nil || canonical != naa {
+			return Record{}, unreadable("the record of the logical unit has the NAA %q, which is none", naa)
+		}
+	}
+	return r, nil
+}
