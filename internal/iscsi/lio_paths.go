@@ -10,7 +10,7 @@ import (
 // that leads to …/core/HBA/NAME; and iscsi/IQN/tpgt_N/acls/INITIATOR/lun_N, with one that leads to …/tpgt_N/lun/lun_N.
 func (t *tree) paths(store string) ([]Path, error) {
 	var list []Path
-	for _, dir := range sorted(t.links) {
+	for _, dir := range keys(t.links) {
 		parts := strings.Split(dir, "/")
 		if len(parts) != 5 || parts[3] != "lun" || !leads(t.links[dir], "/"+store) {
 			continue
@@ -42,7 +42,7 @@ func (t *tree) paths(store string) ([]Path, error) {
 // acls are the initiators that are given a LUN.
 func (t *tree) acls(tpg, lun string) ([]ACL, error) {
 	var list []ACL
-	for _, dir := range sorted(t.links) {
+	for _, dir := range keys(t.links) {
 		rest, found := strings.CutPrefix(dir, tpg+"/acls/")
 		initiator, number, has := strings.Cut(rest, "/")
 		if !found || !has || strings.Contains(number, "/") || !leads(t.links[dir], lun) {
@@ -94,13 +94,4 @@ func tag(name, prefix string) (uint16, error) {
 		return 0, unreadable("LIO has %q where %sN is expected", clip(name), prefix)
 	}
 	return uint16(n), nil
-}
-
-func sorted(links map[string][]string) []string {
-	list := make([]string, 0, len(links))
-	for dir := range links {
-		list = append(list, dir)
-	}
-	slices.Sort(list)
-	return list
 }

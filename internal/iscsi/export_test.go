@@ -1,0 +1,7 @@
+package iscsi
+
+// ParseIscsitadm and ParseLIO are for tests with captured output.
+var (
+	ParseIscsitadm = parseIscsitadm
+	ParseLIO       = parseLIO
+)

@@ -1,0 +1,303 @@
+package iscsi_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/iscsi"
+	"nightshift/internal/sshexec"
+)
+
+// A scripted host answers commands by the longest beginning that it knows, and keeps those that act.
+type scripted struct {
+	testing.TB
+	answers map[string]string
+	acted   []string
+	inputs  []string
+}
+
+func (s *scripted) Query(_ context.Context, argv []string) (sshexec.Result, error) {
+	line := strings.Join(argv, " ")
+	if argv[0] == "sh" {
+		line = strings.Join(argv[4:], " ")
+	}
+	for beginning, out := range s.answers {
+		if strings.HasPrefix(line, beginning) {
+			return sshexec.Result{Stdout: []byte(out)}, nil
+		}
+	}
+	return sshexec.Result{Status: 1, Stderr: []byte("stmfadm: STMF service not found\n")}, nil
+}
+
+func (s *scripted) Act(_ context.Context, argv []string, stdin io.Reader) (sshexec.Result, error) {
+	s.acted = append(s.acted, strings.Join(argv, " "))
+	in, err := io.ReadAll(stdin)
+	require.NoError(s, err)
+	s.inputs = append(s.inputs, string(in))
+	return sshexec.Result{}, nil
+}
+
+func pfexec(argv []string) []string { return append([]string{"pfexec"}, argv...) }
+
+func comstarHost(t testing.TB, change map[string]string) *scripted {
+	h := &scripted{TB: t, answers: map[string]string{}}
+	for command, file := range map[string]string{
+		"stmfadm list-lu -v": "list-lu", "stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": "list-view", "stmfadm list-hg -v": "list-hg",
+		"stmfadm list-tg -v": "list-tg", "stmfadm list-target -v": "list-target", "itadm list-target -v": "itadm-list-target",
+		"itadm list-tpg -v": "itadm-list-tpg", "itadm list-initiator -v": "itadm-list-initiator",
+	} {
+		h.answers["pfexec "+command] = string(fixture(t, "comstar/"+file+".txt"))
+	}
+	for command, out := range change {
+		h.answers["pfexec "+command] = out
+	}
+	return h
+}
+
+const (
+	vm109     = "600144f721dca2888ba402e411ee3af1"
+	pool1     = "iqn.2010-08.org.illumos:stmf-ha:pool1"
+	esx40     = "iqn.1998-01.com.vmware:esx40u1-5da6606e"
+	oldTarget = "iqn.1986-03.com.sun:02:0f4dd5c6-1dd2-11b2-a7c6-001b21000000.ss1-zstore0"
+)
+
+func no() *bool { b := false; return &b }
+
+func TestCOMSTARIsRead(t *testing.T) {
+	l, err := iscsi.NewCOMSTAR(comstarHost(t, nil), pfexec, false).List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []iscsi.LU{{Name: vm109, Device: "/dev/zvol/rdsk/pool1/vm-109-disk-1", State: iscsi.Online, Saved: true,
+		Identity: iscsi.Identity{NAA: vm109, Vendor: "SUN", Product: "COMSTAR", LogicalBlock: 512, Size: 6442450944, WriteCache: no()},
+		Paths: []iscsi.Path{{Target: pool1, Group: 1, Enabled: true, LUN: 3,
+			ACLs: []iscsi.ACL{{Initiator: esx40, LUN: 3, Session: &iscsi.Session{LoggedIn: true}}}}},
+	}}, l.LUs)
+	require.Equal(t, "pool1/vm-109-disk-1", iscsi.Volume(l.LUs[0].Device))
+	require.Empty(t, l.Remarks)
+
+	l, err = iscsi.NewCOMSTAR(comstarHost(t, map[string]string{"stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": string(fixture(t, "comstar/list-view-all.txt"))}), pfexec, false).List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []iscsi.Path{{Target: pool1, Group: 1, Enabled: true, Open: true}}, l.LUs[0].Paths, "a Fibre Channel target is none of ours")
+	require.Equal(t, []string{pool1 + " shows " + vm109 + " to every initiator"}, l.Remarks)
+}
+
+func TestCOMSTARPortalGroupsAndCHAP(t *testing.T) {
+	out := strings.NewReplacer("none (defaults)", "chap ", "default\n", "2 = 2,lan = 5\n").Replace(string(fixture(t, "comstar/itadm-list-target.txt")))
+	l, err := iscsi.NewCOMSTAR(comstarHost(t, map[string]string{"itadm list-target -v": out}), pfexec, false).List(t.Context())
+	require.NoError(t, err)
+	paths := l.LUs[0].Paths
+	require.Len(t, paths, 2)
+	require.Equal(t, []any{uint16(2), []string{"10.0.0.1:3260", "10.0.0.2:3260"}, uint16(5)}, []any{paths[0].Group, paths[0].Portals, paths[1].Group})
+	require.True(t, paths[0].ACLs[0].CHAP)
+}
+
+// Output of a newer tool, or of one that failed half way, is one clear error.
+func TestWhatIsNotUnderstood(t *testing.T) {
+	for command, out := range map[string]string{
+		"stmfadm list-lu -v": "LU: 600144F721DCA2888BA402E411EE3AF1\n",
+		"stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": "View Entry: 0\n    LUN          : Auto\n",
+		"stmfadm list-hg -v":      "Member: x\n",
+		"itadm list-target -v":    "\tauth: none\n",
+		"itadm list-tpg -v":       "a b c d\n",
+		"itadm list-initiator -v": "iqn.x perhaps\n",
+	} {
+		_, err := iscsi.NewCOMSTAR(comstarHost(t, map[string]string{command: out}), pfexec, false).List(t.Context())
+		require.ErrorIs(t, err, fault.Unsupported, command)
+		require.ErrorContains(t, err, strings.Join(strings.Fields(command)[:2], " "))
+	}
+	_, err := iscsi.NewCOMSTAR(&scripted{TB: t}, pfexec, false).List(t.Context())
+	require.ErrorIs(t, err, fault.NotFound)
+}
+
+func TestCOMSTARIsPlannedToTheLastCommand(t *testing.T) {
+	p := publication("/dev/zvol/pool1/mail")
+	p.Group, p.Portals = 3, []string{"10.0.0.1:3260"}
+	h := comstarHost(t, nil)
+	target := iscsi.NewCOMSTAR(h, pfexec, false)
+	commands, err := target.Plan(t.Context(), p)
+	require.NoError(t, err)
+	var lines []string
+	for _, c := range commands {
+		lines = append(lines, c.String())
+	}
+	require.Equal(t, []string{
+		"pfexec stmfadm create-lu -p guid=" + sunGUID + " -p alias=vol1 -p vid=SUN -p pid=COMSTAR -p blk=512 /dev/zvol/rdsk/pool1/mail",
+		`sh -c 'umask 077; f=$(mktemp) || exit 1; trap 'rm -f "$f"' EXIT; cat >"$f" && "$@" -S "$f" "$0"' ` + esx1 +
+			" pfexec itadm create-initiator -u labuser <<< the CHAP secret of " + esx1,
+		"pfexec itadm create-tpg 3 10.0.0.1:3260",
+		"pfexec itadm create-target -n " + iqn + " -a chap -t 3",
+		"pfexec stmfadm create-hg nightshift-vol1",
+		"pfexec stmfadm add-hg-member -g nightshift-vol1 " + esx1,
+		"pfexec stmfadm create-tg nightshift-vol1",
+		"pfexec stmfadm offline-target " + iqn,
+		"pfexec stmfadm add-tg-member -g nightshift-vol1 " + iqn,
+		"pfexec stmfadm online-target " + iqn,
+		"pfexec stmfadm add-view -h nightshift-vol1 -t nightshift-vol1 -n 3 600144F07ED404000000496FF8CD0003",
+	}, lines)
+
+	_, err = target.Publish(t.Context(), p)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.ErrorContains(t, err, "unproven: accept")
+	require.ErrorContains(t, err, lines[0])
+	require.NotContains(t, err.Error(), secret)
+	require.Empty(t, h.acted)
+
+	_, err = iscsi.NewCOMSTAR(h, pfexec, true).Publish(t.Context(), p)
+	require.NoError(t, err)
+	require.Len(t, h.acted, len(lines))
+	require.Equal(t, secret, h.inputs[1], "over standard input, and nowhere else")
+	require.NotContains(t, strings.Join(h.acted, "\n"), secret)
+}
+
+// The file that holds the secret is gone when the command has ended, and was nobody else's.
+func TestTheSecretsFile(t *testing.T) {
+	p := publication("/dev/zvol/pool1/mail")
+	commands, err := iscsi.NewCOMSTAR(comstarHost(t, nil), func(argv []string) []string {
+		if argv[0] == "itadm" && argv[1] == "create-initiator" {
+			return []string{"sh", "-c", `for f; do case $f in /tmp/*) stat -c %a "$f"; cat "$f"; echo; echo "$f";; esac; done; echo "$@"`, "sh"}
+		}
+		return pfexec(argv)
+	}, true).Plan(t.Context(), p)
+	require.NoError(t, err)
+	t.Setenv("TMPDIR", "/tmp")
+	res := run(t, commands[1].Argv, secret)
+	lines := strings.Split(strings.TrimSpace(res), "\n")
+	require.Equal(t, "600", lines[0])
+	require.Equal(t, secret, lines[1])
+	require.NoFileExists(t, lines[2])
+	require.Equal(t, "-S "+lines[2]+" "+esx1, lines[3])
+}
+
+func TestWhatIsInTheWayOfCOMSTAR(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(p *iscsi.Publication)
+		says   string
+	}{
+		"another on that zvol": {func(p *iscsi.Publication) { p.Device = "/dev/zvol/pool1/vm-109-disk-1" }, "delete it first"},
+		"with another identity": {func(p *iscsi.Publication) {
+			p.Device, p.Identity.NAA = "/dev/zvol/pool1/vm-109-disk-1", vm109
+			p.Identity.Product = "OTHER"
+		},
+			`product: "OTHER" is wanted, it is "COMSTAR"`},
+		"another authentication": {func(p *iscsi.Publication) { p.Target = pool1 }, "with authentication none, not chap"},
+		"sessions":               {func(p *iscsi.Publication) { p.Target, p.Grants[0].CHAP = pool1, nil; p.Grants[0].Initiator = esx40 }, ""},
+		"a group with others": {func(p *iscsi.Publication) {
+			p.Grants = append(p.Grants, iscsi.Grant{Initiator: esx40, CHAP: p.Grants[0].CHAP})
+		}, "an initiator can be in one group only"},
+		"mutual CHAP": {func(p *iscsi.Publication) {
+			p.Grants[0].CHAP.MutualUser, p.Grants[0].CHAP.MutualSecret = "t", inventory.NewSecret("the targets own 3")
+		}, "one secret per target"},
+	} {
+		p := publication("/dev/zvol/pool1/mail")
+		c.change(&p)
+		_, err := iscsi.NewCOMSTAR(comstarHost(t, nil), pfexec, true).Plan(t.Context(), p)
+		if c.says == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, c.says, name)
+		require.ErrorIs(t, err, fault.NotDone, name)
+	}
+}
+
+func TestCOMSTARUnpublish(t *testing.T) {
+	target := iscsi.NewCOMSTAR(comstarHost(t, nil), pfexec, true)
+	_, err := target.PlanUnpublish(t.Context(), vm109, false)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, esx40)
+	commands, err := target.PlanUnpublish(t.Context(), vm109, true)
+	require.NoError(t, err)
+	require.Equal(t, "pfexec stmfadm remove-view -l 600144F721DCA2888BA402E411EE3AF1 -a", commands[0].String())
+	require.Equal(t, "pfexec stmfadm delete-lu 600144F721DCA2888BA402E411EE3AF1", commands[1].String())
+	commands, err = target.PlanUnpublish(t.Context(), sunGUID, false)
+	require.NoError(t, err)
+	require.Empty(t, commands)
+}
+
+func iscsitgtHost(t testing.TB) *scripted {
+	return &scripted{TB: t, answers: map[string]string{
+		"pfexec svccfg export iscsitgt":   string(fixture(t, "iscsitgt/export.xml")),
+		"pfexec iscsitadm list target -v": string(fixture(t, "iscsitgt/list-target.txt")),
+	}}
+}
+
+func TestTheDocumentsTargetIsRead(t *testing.T) {
+	l, err := iscsi.NewIscsitgt(iscsitgtHost(t), pfexec, false).List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, l.LUs, 2)
+	lu := l.LUs[0]
+	require.Equal(t, iscsi.LU{Name: "dr-zstore0/0", Device: "/dev/zvol/rdsk/sp2/iscsi/lun0", State: iscsi.Online, Saved: true,
+		Identity: iscsi.Identity{NAA: sunGUID, Vendor: "SUN", Product: "SOLARIS", LogicalBlock: 512, Size: 10 << 30},
+		Paths: []iscsi.Path{{Target: oldTarget, Group: 1, Enabled: true, Portals: []string{"10.10.0.1", "10.10.0.2"}, ACLs: []iscsi.ACL{
+			{Initiator: "iqn.1998-01.com.vmware:vh0.0", Session: &iscsi.Session{LoggedIn: true}},
+			{Initiator: "iqn.1998-01.com.vmware:vh1.0", CHAP: true, Session: &iscsi.Session{}}}}}}, lu)
+	require.Empty(t, l.LUs[1].Identity.NAA, "it is made up when first used")
+	require.Equal(t, []iscsi.LU{lu}, l.OpenLUNs("sp2"))
+
+	_, err = iscsi.NewIscsitgt(&scripted{TB: t, answers: map[string]string{"pfexec svccfg": "<service_bundle>"}}, pfexec, false).List(t.Context())
+	require.ErrorIs(t, err, fault.Unsupported)
+}
+
+// CHAP secrets are cut out on the host.
+func TestPasswordsDoNotLeaveTheHost(t *testing.T) {
+	var argv []string
+	probe := probeRunner(func(a []string) { argv = a })
+	_, err := iscsi.NewIscsitgt(probe, func([]string) []string { return []string{"cat", "testdata/iscsitgt/export.xml"} }, false).List(t.Context())
+	require.Error(t, err)
+	out := run(t, argv, "")
+	require.Contains(t, out, "param_dr-zstore0_1")
+	require.Contains(t, out, "</service_bundle>")
+	require.NotContains(t, out, "bm90IGZvciBhbnlib2R5")
+}
+
+func TestTheDocumentsTargetIsPlanned(t *testing.T) {
+	p := publication("/dev/zvol/sp1/iscsi/clones/lun0")
+	p.Name, p.Grants, p.Portals = "dr-zstore9", []iscsi.Grant{{Initiator: "iqn.1998-01.com.vmware:vh0.0"}, {Initiator: esx1}}, []string{"10.20.0.1:3260"}
+	p.Group, p.Identity.LUN, p.Identity.NAA, p.Identity.Product = 2, 0, vm109, "SOLARIS"
+	target := iscsi.NewIscsitgt(iscsitgtHost(t), pfexec, false)
+	commands, err := target.Plan(t.Context(), p)
+	require.NoError(t, err)
+	var lines []string
+	for _, c := range commands {
+		lines = append(lines, strings.TrimPrefix(c.String(), "pfexec "))
+	}
+	require.Equal(t, []string{
+		"iscsitadm create tpgt 2",
+		"iscsitadm modify tpgt -i 10.20.0.1 2",
+		"iscsitadm create initiator --iqn " + esx1 + " " + esx1,
+		"iscsitadm create target -n " + iqn + " -u 0 -t raw -b /dev/zvol/rdsk/sp1/iscsi/clones/lun0 dr-zstore9",
+		"iscsitadm modify target --acl vh0.0 dr-zstore9",
+		"iscsitadm modify target --acl " + esx1 + " dr-zstore9",
+		"iscsitadm modify target -p 2 dr-zstore9",
+		"svcadm disable -s iscsitgt",
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/guid = astring: "` + vm109 + `"`,
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/vid = astring: "SUN"`,
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/pid = astring: "SOLARIS"`,
+		"svcadm refresh iscsitgt",
+		"svcadm enable -s iscsitgt",
+	}, lines)
+
+	p.Identity.LUN = 3
+	_, err = target.Plan(t.Context(), p)
+	require.ErrorContains(t, err, "begins with LUN 0")
+	p.Grants[0].CHAP, p.Grants[1].CHAP = publication("").Grants[0].CHAP, publication("").Grants[0].CHAP
+	_, err = target.Plan(t.Context(), p)
+	require.ErrorContains(t, err, "on a terminal only")
+
+	_, err = target.PlanUnpublish(t.Context(), "dr-zstore0/0", true)
+	require.ErrorContains(t, err, "LUN 0 goes last")
+	commands, err = target.PlanUnpublish(t.Context(), "dr-zstore0/1", true)
+	require.NoError(t, err)
+	require.Equal(t, "pfexec iscsitadm delete target -u 1 dr-zstore0", commands[0].String())
+}
+
+func TestACaptureWithoutIndentation(t *testing.T) {
+	sessions, err := iscsi.ParseIscsitadm(fixture(t, "iscsitgt/list-target-forum.txt"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]map[string]bool{"idisk1": {"iqn.1993-08.org.debian:01:e38f5e7da7d": true}}, sessions)
+}
