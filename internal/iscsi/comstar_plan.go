@@ -15,7 +15,7 @@ const (
 	ours            = "nightshift-" // groups of ours begin with it
 	defaultGroup    = 1
 	illumosZvols    = "/dev/zvol/rdsk/"
-	secretScript    = `umask 077; f=$(mktemp) || exit 1; trap 'rm -f "$f"' EXIT; cat >"$f" && "$@" -S "$f" "$0"`
+	secretScript    = `umask 077; f=$(mktemp) || exit 1; trap 'rm -f "$f"' EXIT; cat >"$f" && "$@" -S "$f" "$0"` //nolint:gosec // it holds none
 	itadmSecretWhat = "the CHAP secret of "
 )
 
@@ -207,8 +207,9 @@ func (b *comstarPlan) ports() error {
 
 // show adds the view.
 func (b *comstarPlan) show() error {
-	for _, v := range b.now.views[b.as.NAA] {
-		if v == (view{b.hostGroup, b.targetGroup, b.as.LUN}) {
+	if views := b.now.views[b.as.NAA]; len(views) > 0 {
+		v := views[0]
+		if len(views) == 1 && v == (view{b.hostGroup, b.targetGroup, b.as.LUN}) {
 			return nil
 		}
 		return inTheWay("it is shown already: host group %s, target group %s, LUN %d", v.hostGroup, v.targetGroup, v.lun)
