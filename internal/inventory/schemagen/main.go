@@ -1,48 +1,32 @@
 // Command schemagen writes lab.schema.json, the JSON Schema of the lab file, from the types of package inventory and
-// their comments. It is a program of its own so that nightshift does not carry the generator.
+// their comments.
 //
 //go:generate go run .
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"os"
 	"reflect"
-	"strings"
 
 	"github.com/invopop/jsonschema"
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/yamlfile/schemagen"
 )
 
-const output = "../lab.schema.json"
+func main() { schemagen.Main("../lab.schema.json", generate) }
 
-func main() {
-	b, err := generate()
-	if err == nil {
-		err = os.WriteFile(output, b, 0o644) //nolint:gosec // a source file
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "schemagen:", err)
-		os.Exit(1) //nolint:forbidigo // this is a main
-	}
+func generate() ([]byte, error) {
+	return schemagen.File{
+		Title:       "nightshift lab file",
+		Description: "lab.yaml: what nightshift is told about a lab. No secret stands in it, only references to secrets.",
+		Program:     "nightshift/internal/inventory/schemagen",
+		Special:     special,
+		Refine:      refine,
+	}.Generate(inventory.File{})
 }
 
-// generate makes the schema. The comments are read from the sources beside this directory.
-func generate() ([]byte, error) {
-	r := jsonschema.Reflector{Anonymous: true, ExpandedStruct: true, Mapper: special}
-	if err := r.AddGoComments("nightshift/internal/inventory/schemagen", "..", jsonschema.WithFullComment()); err != nil {
-		return nil, fmt.Errorf("read the comments of package inventory: %w", err)
-	}
-	for k, text := range r.CommentMap {
-		r.CommentMap[k] = strings.Join(strings.Fields(text), " ")
-	}
-	s := r.Reflect(inventory.File{})
-	s.Title = "nightshift lab file"
-	s.Description = "lab.yaml: what nightshift is told about a lab. No secret stands in it, only references to secrets."
+func refine(_ *jsonschema.Reflector, s *jsonschema.Schema) {
 	one := uint64(1)
 	self := s.Definitions["Self"]
 	self.MinProperties, self.MaxProperties = &one, &one
@@ -55,15 +39,6 @@ func generate() ([]byte, error) {
 	for _, name := range inventory.EventNames() {
 		on.Items.Enum = append(on.Items.Enum, name)
 	}
-
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(s); err != nil {
-		return nil, fmt.Errorf("write the schema: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 // special are the types whose YAML form is not that of their Go type.

@@ -1,59 +1,40 @@
 // Command schemagen writes runbook.schema.json, the JSON Schema of step runbooks, from the types of package steps and their
-// comments. It is a program of its own so that nightshift does not carry the generator.
+// comments.
 //
 //go:generate go run .
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"os"
+	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/invopop/jsonschema"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/yamlfile/schemagen"
 	"nightshift/runbooks/steps"
 )
 
-const output = "../runbook.schema.json"
+func main() { schemagen.Main("../runbook.schema.json", generate) }
 
-func main() {
-	b, err := generate()
-	if err == nil {
-		err = os.WriteFile(output, b, 0o644) //nolint:gosec // a source file
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "schemagen:", err)
-		os.Exit(1) //nolint:forbidigo // this is a main
-	}
+func generate() ([]byte, error) {
+	return schemagen.File{
+		Title:       "nightshift step runbook",
+		Description: "What nightshift does in a lab, written by its owner.",
+		Program:     "nightshift/runbooks/steps/schemagen",
+		Special:     special,
+		Refine:      refine,
+	}.Generate(steps.Definition{})
 }
 
-// generate makes the schema. The comments are read from the sources beside this directory.
-func generate() ([]byte, error) {
-	r := jsonschema.Reflector{Anonymous: true, ExpandedStruct: true, Mapper: special}
-	if err := r.AddGoComments("nightshift/runbooks/steps/schemagen", "..", jsonschema.WithFullComment()); err != nil {
-		return nil, fmt.Errorf("read the comments of package steps: %w", err)
-	}
-	for k, text := range r.CommentMap {
-		r.CommentMap[k] = strings.Join(strings.Fields(text), " ")
-	}
-	s := r.Reflect(steps.Definition{})
-	s.Title = "nightshift step runbook"
-	s.Description = "What nightshift does in a lab, written by its owner."
+// refine says which values each action takes.
+func refine(r *jsonschema.Reflector, s *jsonschema.Schema) {
 	step := s.Definitions["Step"]
 	uses, _ := step.Properties.Get("uses")
 	types := steps.WithTypes()
-	var names []string
-	for name := range types {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	var some []*jsonschema.Schema
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(types)) {
 		some = append(some, &jsonschema.Schema{Const: name})
 		with := r.ReflectFromType(types[name])
 		with.Version, with.ID = "", ""
@@ -65,15 +46,6 @@ func generate() ([]byte, error) {
 		step.AllOf = append(step.AllOf, &jsonschema.Schema{If: &jsonschema.Schema{Properties: uses, Required: []string{"uses"}}, Then: &jsonschema.Schema{Properties: then}})
 	}
 	uses.AnyOf = append(some, &jsonschema.Schema{Pattern: "^runbook/[a-z][a-z0-9-]*$"})
-
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(s); err != nil {
-		return nil, fmt.Errorf("write the schema: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 // loosen lets a template stand for every value.
