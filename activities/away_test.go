@@ -9,7 +9,6 @@ import (
 	"nightshift/internal/fault"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
-	"nightshift/internal/redfish"
 )
 
 // A reset that a BMC turned away was on the wire: it did nothing, and to send it again is a decision on record.
@@ -17,7 +16,7 @@ func TestATurnedAwayResetIsSentAgainByDecisionOnly(t *testing.T) {
 	w := newWorld()
 	w.bmc.Power = live.Off
 	w.react["Reset On"] = func() error {
-		return fault.As(redfish.ErrTurnedAway, fault.As(redfish.ErrNotDone, fault.As(fault.Unreachable, errors.New("503"))))
+		return fault.As(fault.TurnedAway, fault.As(fault.NotDone, fault.As(fault.Unreachable, errors.New("503"))))
 	}
 	out, err := attemptOf(t, newActivities(w), plan.PowerOnHost, hostCall(plan.PowerOnHostParams{Host: "esx21"}), nil)
 	require.NoError(t, err)

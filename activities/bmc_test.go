@@ -18,7 +18,6 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
-	"nightshift/internal/redfish"
 )
 
 // A controller is a Redfish service that answers every Reset with a status of the test's choice.
@@ -207,5 +206,5 @@ func TestANotSentThatNobodyHeardOfIsUnclear(t *testing.T) {
 
 // unsent is what the client answers where it found no connection.
 func unsent() error {
-	return fault.As(redfish.ErrNotDone, fault.As(fault.Unreachable, errors.New("dial: no route")))
+	return fault.As(fault.NotDone, fault.As(fault.Unreachable, errors.New("dial: no route")))
 }

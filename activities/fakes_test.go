@@ -24,7 +24,6 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
-	"nightshift/internal/redfish"
 	"nightshift/internal/vsphere"
 )
 
@@ -279,7 +278,7 @@ func (b worldBMC) Reset(_ context.Context, kind string) error {
 		}
 	})
 	if saidNo(err) { // as redfish.Client marks it
-		err = fault.As(redfish.ErrNotDone, err)
+		err = fault.As(fault.NotDone, err)
 	}
 	return err
 }

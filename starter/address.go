@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -67,7 +68,7 @@ func (a *app) external() (where, bool, error) {
 	if err != nil {
 		return where{}, false, fmt.Errorf("the TEMPORAL_* environment cannot be used: %w", err)
 	}
-	w := where{UI: strings.TrimSuffix(firstOf(o.ui, a.getenv("NIGHTSHIFT_UI")), "/"), Source: "the environment (TEMPORAL_ADDRESS)"}
+	w := where{UI: strings.TrimSuffix(cmp.Or(o.ui, a.getenv("NIGHTSHIFT_UI")), "/"), Source: "the environment (TEMPORAL_ADDRESS)"}
 	if o.address != "" {
 		profile.Address, w.Source = o.address, "--temporal-address"
 	}
@@ -80,7 +81,7 @@ func (a *app) external() (where, bool, error) {
 	if _, _, err := net.SplitHostPort(profile.Address); err != nil {
 		return where{}, false, usage("%s: %q is not HOST:PORT", w.Source, profile.Address)
 	}
-	profile.Namespace = firstOf(o.namespace, profile.Namespace, client.DefaultNamespace)
+	profile.Namespace = cmp.Or(o.namespace, profile.Namespace, client.DefaultNamespace)
 	o.overTLS(&profile)
 	w.Options, err = profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
@@ -139,19 +140,10 @@ func (a *app) embedded() (where, error) {
 	}
 	o := a.global.temporal
 	return where{
-		Options:   client.Options{HostPort: addr.Temporal, Namespace: firstOf(o.namespace, addr.Namespace)},
-		UI:        strings.TrimSuffix(firstOf(o.ui, addr.UI), "/"),
+		Options:   client.Options{HostPort: addr.Temporal, Namespace: cmp.Or(o.namespace, addr.Namespace)},
+		UI:        strings.TrimSuffix(cmp.Or(o.ui, addr.UI), "/"),
 		Lab:       addr.Lab,
 		Source:    dir,
 		Simulated: simulated, LabFile: addr.LabFile,
 	}, nil
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

@@ -136,7 +136,7 @@ func (a *app) printDifference(lab string, d difference) {
 		default:
 			a.printf("%s schedule %s\n", p.on(yellow, "~"), c.Schedule)
 			for _, f := range c.Fields {
-				a.printf("    %s: %s -> %s\n", f.Field, firstOf(f.From, "(none)"), firstOf(f.To, "(none)"))
+				a.printf("    %s: %s -> %s\n", f.Field, cmp.Or(f.From, "(none)"), cmp.Or(f.To, "(none)"))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func indent(text string) string {
 
 func readSignature(o signedOptions) (*runapi.Signature, error) {
 	var out [2]string
-	for i, file := range []string{firstOf(o.text, strings.TrimSuffix(o.file, ".sig")), o.file} {
+	for i, file := range []string{cmp.Or(o.text, strings.TrimSuffix(o.file, ".sig")), o.file} {
 		b, err := readInput(file, mostSigned)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, usage("there is no file %s: it is made by `nightshift approve RUN --print`, and signed by `ssh-keygen -Y sign`", file)
@@ -143,7 +144,7 @@ func (a *app) printApproval(ctx context.Context, args []string, o signedOptions)
 		return err
 	}
 	defer s.Close()
-	run, err := s.runID(ctx, firstOf(args...))
+	run, err := s.runID(ctx, cmp.Or(args...))
 	if err != nil {
 		return err
 	}

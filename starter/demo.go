@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +146,7 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 	a.tell("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
 		count(len(st.lab.Hosts), "host"), count(len(st.lab.VCenters), "vCenter"), o.speed)))
 	a.tell("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
-	a.tell("Watch the same in the Temporal UI: %s", p.on(cyan, firstOf(st.where.UI, "(none)")))
+	a.tell("Watch the same in the Temporal UI: %s", p.on(cyan, cmp.Or(st.where.UI, "(none)")))
 }
 
 // demoRun carries out one runbook with its progress. The plan is shown in short.
@@ -255,6 +256,6 @@ func (a *app) demoStay(st *station) {
 	dir := st.dir.Path()
 	a.tell("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
 	for _, verb := range []string{"runs", "report latest", "run power-down", "status"} {
-		a.tell("  %s --state-dir %s %s", firstOf(a.self, "nightshift"), dir, verb)
+		a.tell("  %s --state-dir %s %s", cmp.Or(a.self, "nightshift"), dir, verb)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"nightshift/internal/bmc"
@@ -50,7 +51,7 @@ func checkBMC(ctx context.Context, lab *inventory.Lab, h inventory.Host) ([]chec
 		return c.rows, nil
 	}
 	s.Host = h.Name
-	c.ok("system", "%s, serial %s, firmware %s, power %s", firstOf(s.Model, "model unknown"), firstOf(s.Serial, "unknown"), firstOf(s.Firmware, "unknown"), s.Power)
+	c.ok("system", "%s, serial %s, firmware %s, power %s", cmp.Or(s.Model, "model unknown"), cmp.Or(s.Serial, "unknown"), cmp.Or(s.Firmware, "unknown"), s.Power)
 	pin := live.Pin{Serial: h.BMC.Serial, UUID: h.BMC.UUID}
 	switch id, why := s.Identify(pin, ""); {
 	case id == live.Contradicted:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func checkUPSState(c *checks, client *nut.Client, u inventory.UPS) (nut.Vars, bo
 	names, err := client.UPSes()
 	if err == nil {
 		if _, known := names[u.Name]; !known {
-			err = fault.As(fault.NotFound, errors.New("the server has no such UPS; it has "+strings.Join(sorted(names), ", ")))
+			err = fault.As(fault.NotFound, errors.New("the server has no such UPS; it has "+strings.Join(slices.Sorted(maps.Keys(names)), ", ")))
 		}
 	}
 	var vars nut.Vars
@@ -154,13 +155,4 @@ func checkUPSOrders(c *checks, client *nut.Client, r endpoint.Resolved, u invent
 	default:
 		c.add(checkFail, "delays", "shorten loadOff.delay, if everything halts by then", "ups.delay.shutdown cannot be set, and is %q: less than %s", vars["ups.delay.shutdown"], want)
 	}
-}
-
-func sorted[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ or read from where --password says; it never gets into the file.`,
 }
 
 func runLabImport(ctx context.Context, a *app, o importOptions) error {
-	path := firstOf(o.out, a.global.lab, a.getenv("NIGHTSHIFT_LAB"), "lab.yaml")
+	path := cmp.Or(o.out, a.global.lab, a.getenv("NIGHTSHIFT_LAB"), "lab.yaml")
 	e, err := o.entry(path)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,13 +153,13 @@ type trustFact struct {
 func (f trustFact) text(w io.Writer, p paint) {
 	code := map[string]string{trustNew: yellow, trustSame: green, trustCA: green, trustNone: yellow, trustChanged: red, trustFailed: red}[f.State]
 	say := map[string]string{trustNew: "not recorded yet", trustSame: "as recorded", trustChanged: "CHANGED since it was recorded"}
-	fmt.Fprintf(w, "%s, %s (%s): %s\n", f.Machine, f.What, f.Address, p.on(code, firstOf(say[f.State], f.State)))
+	fmt.Fprintf(w, "%s, %s (%s): %s\n", f.Machine, f.What, f.Address, p.on(code, cmp.Or(say[f.State], f.State)))
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "    %-9s %s\n", name, value)
 		}
 	}
-	line("shows", firstOf(f.Known, f.Shows))
+	line("shows", cmp.Or(f.Known, f.Shows))
 	if f.State == trustChanged {
 		line("recorded", f.Recorded)
 	}

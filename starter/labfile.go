@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,7 @@ type labPath struct {
 // findLab looks for the lab file: --lab, $NIGHTSHIFT_LAB, ./lab.yaml, then nightshift/lab.yaml in the XDG configuration
 // directory. No path: there is none.
 func (a *app) findLab() labPath {
-	if p := firstOf(a.global.lab, a.getenv("NIGHTSHIFT_LAB")); p != "" {
+	if p := cmp.Or(a.global.lab, a.getenv("NIGHTSHIFT_LAB")); p != "" {
 		return labPath{p, true}
 	}
 	for _, p := range []string{"lab.yaml", filepath.Join(a.configHome(), "nightshift", "lab.yaml")} {
@@ -35,7 +36,7 @@ func (a *app) findLab() labPath {
 	return labPath{}
 }
 
-func (a *app) configHome() string { return firstOf(a.getenv("XDG_CONFIG_HOME"), xdg.ConfigHome) }
+func (a *app) configHome() string { return cmp.Or(a.getenv("XDG_CONFIG_HOME"), xdg.ConfigHome) }
 
 // loadLab reads the lab file, or where none is found that of the nightshift that runs here; there must be one.
 func (a *app) loadLab() (*inventory.Lab, error) {
@@ -80,7 +81,7 @@ func (a *app) labName(w where) (string, error) {
 
 // stateDir is where serve keeps its data and its address.
 func (a *app) stateDir() (string, error) {
-	return statedir.Path(firstOf(a.global.stateDir, a.getenv(statedir.Env)))
+	return statedir.Path(cmp.Or(a.global.stateDir, a.getenv(statedir.Env)))
 }
 
 // simulatedDir is where `serve --simulate` keeps its data: never beside those of a real lab.

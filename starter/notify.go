@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,7 @@ func runNotifyList(a *app) error {
 	}
 	var rows [][]string
 	for _, c := range list {
-		rows = append(rows, []string{c.Name, c.From, strings.Join(c.On, " "), firstOf(join(c.Runbooks), "all")})
+		rows = append(rows, []string{c.Name, c.From, strings.Join(c.On, " "), cmp.Or(join(c.Runbooks), "all")})
 	}
 	table(a.out, a.paint(), []string{"CHANNEL", "URL FROM", "TOLD OF", "RUNBOOKS"}, rows)
 	return nil

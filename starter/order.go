@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -66,7 +67,7 @@ func (a *app) sendOrder(ctx context.Context, args []string, verb string, steps b
 	if steps {
 		run, rest, err = s.runAndSteps(ctx, args)
 	} else {
-		run, err = s.runID(ctx, firstOf(args...))
+		run, err = s.runID(ctx, cmp.Or(args...))
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -251,7 +252,7 @@ func (s style) sections(v view) []stepGroup {
 		if !ok {
 			n = len(list)
 			index[step.Group] = n
-			list = append(list, stepGroup{name: firstOf(step.Group, "Steps")})
+			list = append(list, stepGroup{name: cmp.Or(step.Group, "Steps")})
 			count = append(count, map[byte]int{})
 		}
 		count[n][v.letter(i)]++
@@ -298,7 +299,7 @@ func (g *stepGroup) sum(c map[byte]int) {
 func (s style) runningRow(v view, i int) row {
 	step := v.Plan.Steps[i]
 	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), span(v.elapsed(i)))
-	return row{text + noteSuffix(firstOf(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
+	return row{text + noteSuffix(cmp.Or(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
 }
 
 // blockedRows has all that somebody needs who is to decide: nothing of it is cut off.
@@ -330,7 +331,7 @@ func (s style) blockedRows(v view, i int) (rows []row) {
 
 // utf8 tells whether the terminal's locale can show more than ASCII.
 func (a *app) utf8() bool {
-	l := strings.ToUpper(firstOf(a.getenv("LC_ALL"), a.getenv("LC_CTYPE"), a.getenv("LANG"), "C.UTF-8"))
+	l := strings.ToUpper(cmp.Or(a.getenv("LC_ALL"), a.getenv("LC_CTYPE"), a.getenv("LANG"), "C.UTF-8"))
 	return strings.Contains(l, "UTF-8") || strings.Contains(l, "UTF8")
 }
 

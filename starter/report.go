@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -56,7 +57,7 @@ vCenter, and is of the last power-down where RUN is left out.`,
 			if o.out != "" || o.all || a.global.output == formatHTML || a.global.output == formatMarkdown {
 				return usage("--manual prints text for paper: it has no --out, no --all, and no other format")
 			}
-			return runReportManual(c.Context(), a, firstOf(args...))
+			return runReportManual(c.Context(), a, cmp.Or(args...))
 		},
 	}
 	c.Flags().BoolVar(&o.manual, "manual", false, "the page of what a person would do by hand, for paper")

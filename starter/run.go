@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,7 +194,7 @@ func (w *waiting) Show(v view) {
 	text := ""
 	switch {
 	case v.Sheet.Phase == runapi.PhaseLock && w.app.now().Sub(v.Sheet.Started) > lockShown:
-		text = "Waiting for " + firstOf(v.Sheet.Waiting, "the lock on lab "+v.Sheet.Lab) + " …"
+		text = "Waiting for " + cmp.Or(v.Sheet.Waiting, "the lock on lab "+v.Sheet.Lab) + " …"
 	case v.Sheet.Phase == runapi.PhasePlan:
 		text = "Inspecting lab " + v.Sheet.Lab + " …"
 	}

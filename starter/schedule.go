@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -30,7 +31,7 @@ func scheduleText(s runapi.Schedule) string {
 func scheduleState(s runapi.Schedule) string {
 	switch {
 	case s.Paused:
-		return firstOf(s.Note, "paused") // the note begins with "paused by"
+		return cmp.Or(s.Note, "paused") // the note begins with "paused by"
 	case s.Next.IsZero():
 		return "no next time"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"time"
@@ -146,7 +147,7 @@ const mostJitter = 12 * time.Hour
 // zone is the time zone that was asked for, or this machine's.
 func (a *app) zone(name string) (string, error) {
 	if name == "" {
-		name = firstOf(a.getenv("TZ"), localZone())
+		name = cmp.Or(a.getenv("TZ"), localZone())
 	}
 	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
 		return "", usage("time zone %q is not known: give one such as Europe/Berlin with --zone", name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -83,13 +84,13 @@ func (a *app) printSchedule(s runapi.Schedule) {
 	}
 	row("when", s.When()+sayRest(s))
 	if s.Paused {
-		row("state", p.on(yellow, firstOf(s.Note, "paused")))
+		row("state", p.on(yellow, cmp.Or(s.Note, "paused")))
 	} else {
 		var next []string
 		for _, t := range s.Times {
 			next = append(next, dayAndTimeIn(zoneOf(s), t, a.now()))
 		}
-		row("next", firstOf(strings.Join(next, ", "), "no next time"))
+		row("next", cmp.Or(strings.Join(next, ", "), "no next time"))
 	}
 	row("last", a.lastText(s))
 	if s.Missed > 0 {

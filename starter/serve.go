@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		a.tellSimulated(st.lab)
 	}
 	a.printf("\n")
-	self, more := firstOf(a.self, "nightshift"), ""
+	self, more := cmp.Or(a.self, "nightshift"), ""
 	if a.global.stateDir != "" {
 		more = " --state-dir " + a.global.stateDir
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ is blocked or running; what is chosen is not. ` + runHelp + `
 			if len(args) == 0 && !o.chosen() {
 				return runStatus(c.Context(), a)
 			}
-			return runSteps(c.Context(), a, *o, firstOf(args...))
+			return runSteps(c.Context(), a, *o, cmp.Or(args...))
 		},
 	}
 	o.addFlags(c.Flags())

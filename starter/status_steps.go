@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -110,7 +111,7 @@ func writeSteps(w io.Writer, p paint, steps []report.Step, folded bool) {
 				words = append(words, fmt.Sprintf("%d %s", n, state))
 			}
 		}
-		fmt.Fprintf(w, "%s: %s\n", p.on(bold, firstOf(g, "Steps")), strings.Join(words, ", "))
+		fmt.Fprintf(w, "%s: %s\n", p.on(bold, cmp.Or(g, "Steps")), strings.Join(words, ", "))
 		for _, st := range of[g] {
 			told := st.State == report.StateBlocked || st.State == report.StateRunning || st.State == report.StateHalfDone
 			if folded && !told {

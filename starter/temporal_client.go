@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func dialTemporal(ctx context.Context, w where) (*session, error) {
 }
 
 func newSession(c client.Client, w where) *session {
-	namespace := firstOf(w.Options.Namespace, client.DefaultNamespace)
+	namespace := cmp.Or(w.Options.Namespace, client.DefaultNamespace)
 	return &session{
 		runs: &temporalRuns{c, w.Lab, namespace}, ledger: temporalLedger{activities.LedgerClient{Temporal: c}}, schedules: &temporalSchedules{c, namespace},
 		lab: w.Lab, ui: w.UI, namespace: namespace, close: c.Close,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -199,7 +200,7 @@ func describe(e *workflowpb.WorkflowExecutionInfo) runInfo {
 	if info.Runbook == "" {
 		info.Runbook = e.GetType().GetName()
 	}
-	info.State = firstOf(attribute(e, "Outcome"), attribute(e, "Phase"))
+	info.State = cmp.Or(attribute(e, "Outcome"), attribute(e, "Phase"))
 	switch e.GetStatus() {
 	case enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		info.Open = true

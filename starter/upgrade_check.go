@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ func (a *app) checkOpen(ctx context.Context, w where) []checkRow {
 		return fail(fmt.Errorf("no answer from the Temporal service at %s: %w", w.Options.HostPort, err))
 	}
 	defer c.Close()
-	list, err := worker.Replay(ctx, c, firstOf(w.Options.Namespace, client.DefaultNamespace), lab)
+	list, err := worker.Replay(ctx, c, cmp.Or(w.Options.Namespace, client.DefaultNamespace), lab)
 	if err != nil {
 		return fail(err)
 	}

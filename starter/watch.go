@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func newWatchCommand(a *app) *cobra.Command {
 Ctrl-C stops the watching; the run goes on. When everything that is left is blocked and nobody sits at a terminal, it
 ends at once with exit code 3.`,
 		Args: atMost(1), ValidArgsFunction: a.completeRun,
-		RunE: func(c *cobra.Command, args []string) error { return runWatch(c.Context(), a, firstOf(args...)) },
+		RunE: func(c *cobra.Command, args []string) error { return runWatch(c.Context(), a, cmp.Or(args...)) },
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 		return err
 	}
 	st := &station{lab: lab, where: w, papers: papers}
-	home := w.Options.HostPort + "/" + firstOf(w.Options.Namespace, client.DefaultNamespace)
+	home := w.Options.HostPort + "/" + cmp.Or(w.Options.Namespace, client.DefaultNamespace)
 	if err := st.work(ctx, home, a.logger(o.log), o.telemetry); err != nil {
 		st.abandon()
 		return err

@@ -10,12 +10,6 @@ func (c *Client) Version() (string, error) {
 	return strings.Join(words, " "), err
 }
 
-// NetVersion is the version of the protocol: "1.3". RFC 9271 calls the request PROTVER, older servers know only NETVER.
-func (c *Client) NetVersion() (string, error) {
-	words, err := c.ask("NETVER")
-	return strings.Join(words, " "), err
-}
-
 // UPSes are the names and descriptions of the UPSes that the server knows.
 func (c *Client) UPSes() (map[string]string, error) {
 	list := map[string]string{}
@@ -55,18 +49,6 @@ func (c *Client) Commands(ups string) ([]string, error) {
 		list = append(list, w[0])
 		return true
 	})
-}
-
-// Var is one variable of a UPS.
-func (c *Client) Var(ups, name string) (string, error) {
-	words, err := c.ask("GET", "VAR", ups, name)
-	if err != nil {
-		return "", err
-	}
-	if len(words) != 4 || words[0] != "VAR" || words[1] != ups || words[2] != name {
-		return "", c.strange("GET VAR", words)
-	}
-	return words[3], nil
 }
 
 // list reads BEGIN LIST … END LIST. Each line between repeats what was asked for; take gets the rest of it.

@@ -159,7 +159,7 @@ func TestRefusedLoginIsNotTriedAgain(t *testing.T) {
 			require.NotContains(t, err.Error(), "wrong")
 			err = c.Reset(t.Context(), "On")
 			require.ErrorIs(t, err, fault.Auth)
-			require.ErrorIs(t, err, ErrNotDone)
+			require.ErrorIs(t, err, fault.NotDone)
 		}
 		require.Equal(t, 1, b.refused, "an account is locked after a few")
 	})

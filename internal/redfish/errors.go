@@ -17,14 +17,6 @@ import (
 	"nightshift/internal/fault"
 )
 
-// ErrNotDone marks an error of [Client.Reset] that proves that nothing was done: it was refused before it was sent, no
-// connection came about, or the service answered that it refuses. Without the mark nothing is known: the call may have
-// been carried out, and only reading the power state tells.
-var ErrNotDone = fault.NotDone
-
-// ErrTurnedAway marks an [ErrNotDone] for which the call had been sent: the service answered that it is not ready.
-var ErrTurnedAway = fault.TurnedAway
-
 // failure is an error whose text is whole and free of secrets; errors.Is finds the kinds. What caused it is not kept:
 // its text might hold a token.
 type failure struct {
@@ -129,7 +121,7 @@ func (c *Client) fail(what string, err error, kinds ...error) error {
 		}
 	}
 	f.kinds = kinds
-	if !slices.ContainsFunc(kinds, func(k error) bool { return !errors.Is(k, ErrNotDone) }) {
+	if !slices.ContainsFunc(kinds, func(k error) bool { return !errors.Is(k, fault.NotDone) }) {
 		f.kinds = append(slices.Clone(kinds), kind)
 	}
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {

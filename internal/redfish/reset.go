@@ -15,7 +15,7 @@ import (
 // whether it allows this, unless System has just done so, then sends one POST, and never a second one. That it returns nil means that the service took
 // the request, not that the state is reached: read System until it is.
 //
-// Errors that are [ErrNotDone] prove that nothing was done; all others leave it open. Kinds: fault.State (also "it is
+// Errors that are [fault.NotDone] prove that nothing was done; all others leave it open. Kinds: fault.State (also "it is
 // already so": read the state before judging), Unsupported (the type is not among the allowed ones; nothing was sent),
 // Auth, Permission, NotFound, Invalid, and Unreachable (not ready, no connection, or no answer).
 func (c *Client) Reset(ctx context.Context, resetType string) error {
@@ -66,20 +66,20 @@ func (c *Client) post(ctx context.Context, target, resetType string) error {
 	case status == 0 && connected.Load():
 		return c.fail(what+" (it may have arrived all the same)", err)
 	case status == 0:
-		return c.fail(what+" (it was not sent)", err, ErrNotDone)
+		return c.fail(what+" (it was not sent)", err, fault.NotDone)
 	case status == http.StatusUnauthorized && c.transport.sessionToken() != "":
 		// The session ended between reading and sending. The next read makes a new one.
-		return c.fail(what+" (its session had ended)", err, ErrNotDone, ErrTurnedAway, fault.Unreachable)
+		return c.fail(what+" (its session had ended)", err, fault.NotDone, fault.TurnedAway, fault.Unreachable)
 	case status == http.StatusUnauthorized:
-		return c.refuse(c.fail(what, err, ErrNotDone))
+		return c.refuse(c.fail(what, err, fault.NotDone))
 	case status == http.StatusServiceUnavailable:
-		return c.fail(what, err, ErrNotDone, ErrTurnedAway, fault.Unreachable)
+		return c.fail(what, err, fault.NotDone, fault.TurnedAway, fault.Unreachable)
 	case status < 500, status == http.StatusNotImplemented:
-		return c.fail(what, err, ErrNotDone)
+		return c.fail(what, err, fault.NotDone)
 	default:
 		return c.fail(what+" (it may have been carried out all the same)", err)
 	}
 }
 
 // notDone marks an error from before the call was sent.
-func notDone(err error) error { return fault.As(ErrNotDone, err) }
+func notDone(err error) error { return fault.As(fault.NotDone, err) }

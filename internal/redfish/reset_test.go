@@ -42,7 +42,7 @@ func TestResetIsOnePost(t *testing.T) {
 
 			err := c.Reset(t.Context(), "On")
 			require.ErrorIs(t, err, fault.State)
-			require.ErrorIs(t, err, ErrNotDone)
+			require.ErrorIs(t, err, fault.NotDone)
 			require.ErrorContains(t, err, "PSU501")
 			require.Len(t, b.seen(), 2)
 		})
@@ -53,7 +53,7 @@ func TestResetTypeThatIsNotAllowedIsNotSent(t *testing.T) {
 	b := idrac7(t)
 	err := open(t, b.serveTLS(), "").Reset(t.Context(), "PowerCycle")
 	require.ErrorIs(t, err, fault.Unsupported)
-	require.ErrorIs(t, err, ErrNotDone)
+	require.ErrorIs(t, err, fault.NotDone)
 	require.ErrorContains(t, err, "On, ForceOff, GracefulRestart")
 	require.Empty(t, b.seen())
 }
@@ -93,9 +93,9 @@ func TestResetAnswers(t *testing.T) {
 			err := open(t, b.serveTLS(), "").Reset(t.Context(), "GracefulShutdown")
 			require.ErrorIs(t, err, test.kind)
 			if test.notDone {
-				require.ErrorIs(t, err, ErrNotDone)
+				require.ErrorIs(t, err, fault.NotDone)
 			} else {
-				require.NotErrorIs(t, err, ErrNotDone)
+				require.NotErrorIs(t, err, fault.NotDone)
 			}
 			require.ErrorContains(t, err, "sending GracefulShutdown")
 			require.Contains(t, err.Error(), test.text)
@@ -112,7 +112,7 @@ func TestRefusedBasicLoginAtResetIsRemembered(t *testing.T) {
 	for range 2 {
 		err := c.Reset(t.Context(), "On")
 		require.ErrorIs(t, err, fault.Auth)
-		require.ErrorIs(t, err, ErrNotDone)
+		require.ErrorIs(t, err, fault.NotDone)
 	}
 	require.Len(t, b.seen(), 1)
 }
@@ -135,7 +135,7 @@ func TestLostAnswerIsNotSentAgain(t *testing.T) {
 
 			err = c.Reset(t.Context(), "ForceOff")
 			require.ErrorIs(t, err, fault.Unreachable)
-			require.NotErrorIs(t, err, ErrNotDone)
+			require.NotErrorIs(t, err, fault.NotDone)
 			require.ErrorContains(t, err, "may have arrived")
 			require.Equal(t, []string{"ForceOff"}, b.seen(), "sent once")
 			require.Equal(t, "close", b.headers[0].Get("Connection"), "a connection of its own")
@@ -157,7 +157,7 @@ func TestSlowAnswerToReset(t *testing.T) {
 	err = c.Reset(t.Context(), "ForceOff")
 	close(release)
 	require.ErrorIs(t, err, fault.Unreachable)
-	require.NotErrorIs(t, err, ErrNotDone)
+	require.NotErrorIs(t, err, fault.NotDone)
 	require.Equal(t, []string{"ForceOff"}, b.seen())
 	c.api.HTTPClient.Timeout = p.request
 	require.NoError(t, c.Close(t.Context()))
@@ -169,7 +169,7 @@ func TestNoConnectionMeansNotDone(t *testing.T) {
 	c.transport.acts.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.EHOSTUNREACH }
 	err := c.Reset(t.Context(), "ForceOff")
 	require.ErrorIs(t, err, fault.Unreachable)
-	require.ErrorIs(t, err, ErrNotDone)
+	require.ErrorIs(t, err, fault.NotDone)
 	require.ErrorContains(t, err, "it was not sent")
 	require.Empty(t, b.seen())
 }

@@ -51,7 +51,7 @@ func TestWhichSystem(t *testing.T) {
 		require.ErrorIs(t, err, fault.Invalid)
 		require.ErrorContains(t, err, "`system:`")
 		require.ErrorContains(t, err, "/redfish/v1/Systems/"+uuid1+", /redfish/v1/Systems/"+uuid2)
-		require.ErrorIs(t, c.Reset(t.Context(), "On"), ErrNotDone)
+		require.ErrorIs(t, c.Reset(t.Context(), "On"), fault.NotDone)
 		require.Empty(t, b.seen())
 	})
 	t.Run("named one is not there", func(t *testing.T) {

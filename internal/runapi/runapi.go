@@ -288,11 +288,3 @@ func (s Sheet) Stuck() bool {
 	waits := s.Blocked > 0 || s.Proposal != nil || s.Stale != ""
 	return s.Phase == PhaseApprove || s.Phase == PhaseExecute && waits && s.Running == 0 && s.Replanning == ""
 }
-
-// Elapsed is how long the run took, or has taken until now; never less than nothing, as clocks are set back.
-func (s Sheet) Elapsed(now time.Time) time.Duration {
-	if !s.Ended.IsZero() {
-		now = s.Ended
-	}
-	return max(0, now.Sub(s.Started).Round(time.Second))
-}

@@ -33,16 +33,6 @@ func (l *Lab) BMC(hostName string) (BMC, bool) {
 // HealthURL is the health page of a guest: 200 while its service is up, 503 otherwise.
 func (l *Lab) HealthURL(guestName string) string { return l.health + "/" + guestName }
 
-// ClusterRef is the managed object id of a cluster ("domain-c8").
-func (l *Lab) ClusterRef(name string) string {
-	for _, c := range l.clusters {
-		if c.spec.Name == name {
-			return c.ref.Value
-		}
-	}
-	return ""
-}
-
 // Secrets are all passwords of the lab. None may appear anywhere but in the secret files.
 func (l *Lab) Secrets() []string {
 	out := []string{l.vc.password}
