@@ -21,7 +21,8 @@ func newLabTrustCommand(a *app) *cobra.Command {
 		Short: "Show certificates, host keys and serial numbers beside what is recorded, and record them",
 		Long: `Fetch the TLS fingerprint of every vCenter and BMC and the SSH host key of every machine in the lab file, show them
 beside what is recorded, and write them into the lab file when you say yes. Compare them first with what the machines
-themselves show. Then the serial numbers of the servers are read through the BMCs that are trusted by now.
+themselves show. Then the serial numbers of the servers are read through the BMCs that are trusted by now, and the host
+keys of machines behind jump hosts through those.
 
 No password is sent to a machine before its fingerprint is confirmed. What has changed is only written with --replace.`,
 		Args: atMost(0),
@@ -47,11 +48,11 @@ func runLabTrust(ctx context.Context, a *app, o trustOptions) error {
 			return err
 		}
 	}
-	serials := fetchSerials(ctx, lab, keys)
-	if _, err := a.trustRound(ctx, o, lab, serials); err != nil {
+	more := append(fetchBehind(ctx, lab, keys), fetchSerials(ctx, lab, keys)...)
+	if _, err := a.trustRound(ctx, o, lab, more); err != nil {
 		return err
 	}
-	all := append(keys, serials...)
+	all := append(keys, more...)
 	if a.json() {
 		if err := a.writeJSON(all); err != nil {
 			return err

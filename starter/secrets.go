@@ -22,12 +22,12 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 		if h.BMC != nil {
 			places = append(places, place{"password of BMC of " + h.Name, h.BMC.Password})
 		}
-		if h.SSH != nil {
-			places = append(places, place{"password of host " + h.Name, h.SSH.Password})
-		}
 	}
-	for _, h := range lab.StorageHosts {
-		places = append(places, place{"password of storage host " + h.Name, h.SSH.Password})
+	for _, p := range sshPlaces(lab) {
+		places = append(places, place{"password of " + p.machine, p.ssh.Password})
+		if p.ssh.Jump != nil {
+			places = append(places, place{"password of the jump host of " + p.machine, p.ssh.Jump.Password})
+		}
 	}
 	for _, ch := range lab.Notifications.Channels {
 		places = append(places, place{"URL of channel " + ch.Name, ch.URL})
@@ -39,9 +39,6 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	}
 	for _, u := range lab.UPS {
 		places = append(places, place{"UPS " + u.Name, u.Password})
-	}
-	for _, m := range lab.Machines {
-		places = append(places, place{"machine " + m.Name, m.SSH.Password})
 	}
 	for _, g := range lab.Guests {
 		if g.Login != nil {

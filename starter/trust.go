@@ -40,37 +40,15 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 				return certificateFact(ctx, "API of host "+h.Name, *h.ESXi, fmt.Sprintf("hosts[%d].esxi.tls.fingerprint", i))
 			})
 		}
-		if h.SSH != nil {
+	}
+	for _, p := range sshPlaces(lab) {
+		if j := p.ssh.Jump; j != nil { // the machine itself is asked through it, when it is known
 			asks = append(asks, func() trustFact {
-				return hostKeyFact(ctx, "host "+h.Name, *h.SSH, fmt.Sprintf("hosts[%d].ssh.hostKey", i))
+				return hostKeyFact(ctx, lab, sshPlace{p.machine + ", its jump host", j.SSH(), p.field + ".jump"})
 			})
+			continue
 		}
-	}
-	for i, s := range lab.StorageHosts {
-		asks = append(asks, func() trustFact {
-			return hostKeyFact(ctx, "storage host "+s.Name, s.SSH, fmt.Sprintf("storageHosts[%d].ssh.hostKey", i))
-		})
-	}
-	for i, m := range lab.Machines {
-		asks = append(asks, func() trustFact {
-			return hostKeyFact(ctx, "machine "+m.Name, m.SSH, fmt.Sprintf("machines[%d].ssh.hostKey", i))
-		})
-	}
-	for i, x := range lab.ApplicationClusters {
-		for k, s := range x.At {
-			asks = append(asks, func() trustFact {
-				return hostKeyFact(ctx, "application cluster "+x.Name, s, fmt.Sprintf("applicationClusters[%d].at[%d].hostKey", i, k))
-			})
-		}
-	}
-	for i, m := range lab.Monitoring {
-		for key, h := range map[string]inventory.Hook{"silence": m.Silence, "resume": m.Resume} {
-			if h.At != nil {
-				asks = append(asks, func() trustFact {
-					return hostKeyFact(ctx, "monitoring "+m.Name, *h.At, fmt.Sprintf("monitoring[%d].%s.at.hostKey", i, key))
-				})
-			}
-		}
+		asks = append(asks, func() trustFact { return hostKeyFact(ctx, lab, p) })
 	}
 	for i, u := range lab.UPS {
 		if u.TLS != nil {
@@ -78,6 +56,41 @@ func fetchKeys(ctx context.Context, lab *inventory.Lab) []trustFact {
 		}
 	}
 	return allAtOnce(asks)
+}
+
+// An sshPlace is a machine that is reached over SSH, and where the lab file has it.
+type sshPlace struct {
+	machine string
+	ssh     inventory.SSH
+	field   string
+}
+
+func sshPlaces(lab *inventory.Lab) (all []sshPlace) {
+	for i, h := range lab.Hosts {
+		if h.SSH != nil {
+			all = append(all, sshPlace{"host " + h.Name, *h.SSH, fmt.Sprintf("hosts[%d].ssh", i)})
+		}
+	}
+	for i, s := range lab.StorageHosts {
+		all = append(all, sshPlace{"storage host " + s.Name, s.SSH, fmt.Sprintf("storageHosts[%d].ssh", i)})
+	}
+	for i, m := range lab.Machines {
+		all = append(all, sshPlace{"machine " + m.Name, m.SSH, fmt.Sprintf("machines[%d].ssh", i)})
+	}
+	for i, x := range lab.ApplicationClusters {
+		for k, s := range x.At {
+			all = append(all, sshPlace{"application cluster " + x.Name, s, fmt.Sprintf("applicationClusters[%d].at[%d]", i, k)})
+		}
+	}
+	for i, m := range lab.Monitoring {
+		if m.Silence.At != nil {
+			all = append(all, sshPlace{"monitoring " + m.Name, *m.Silence.At, fmt.Sprintf("monitoring[%d].silence.at", i)})
+		}
+		if m.Resume.At != nil {
+			all = append(all, sshPlace{"monitoring " + m.Name, *m.Resume.At, fmt.Sprintf("monitoring[%d].resume.at", i)})
+		}
+	}
+	return all
 }
 
 // upsFact asks the NUT server of a UPS for its certificate. Without tls: in the lab file there is none to be known by.
@@ -143,9 +156,13 @@ func trustedBySystem(cert *x509.Certificate, host string) bool {
 	return err == nil
 }
 
-func hostKeyFact(ctx context.Context, machine string, s inventory.SSH, field string) trustFact {
-	f := trustFact{Machine: machine, Address: s.Address, What: "host key", Recorded: s.HostKey, field: field}
-	key, err := sshexec.HostKey(ctx, s.Address)
+func hostKeyFact(ctx context.Context, lab *inventory.Lab, p sshPlace) trustFact {
+	f := trustFact{Machine: p.machine, Address: p.ssh.Address, What: "host key", Recorded: p.ssh.HostKey, field: p.field + ".hostKey"}
+	if p.ssh.KnownHosts != "" {
+		f.State, f.Note = trustNone, "known by the file "+p.ssh.KnownHosts+", which `nightshift lab check` asks"
+		return f
+	}
+	key, err := sshexec.HostKey(ctx, p.ssh, lab.Dir)
 	if err != nil {
 		return f.failed(err)
 	}
@@ -154,15 +171,33 @@ func hostKeyFact(ctx context.Context, machine string, s inventory.SSH, field str
 	return f.compared()
 }
 
+// answered are the fields of the facts that can be trusted by now.
+func answered(keys []trustFact) map[string]bool {
+	out := map[string]bool{}
+	for _, k := range keys {
+		out[k.field] = k.State == trustSame || k.State == trustCA || k.State == trustNone || k.Written
+	}
+	return out
+}
+
+// fetchBehind asks the machines behind jump hosts that are trusted by now; one login each at the jump host.
+func fetchBehind(ctx context.Context, lab *inventory.Lab, keys []trustFact) []trustFact {
+	known := answered(keys)
+	var asks []func() trustFact
+	for _, p := range sshPlaces(lab) {
+		if p.ssh.Jump != nil && known[p.field+".jump.hostKey"] {
+			asks = append(asks, func() trustFact { return hostKeyFact(ctx, lab, p) })
+		}
+	}
+	return allAtOnce(asks)
+}
+
 // fetchSerials reads the serial numbers through the BMCs whose certificates are trusted by now; one login each.
 func fetchSerials(ctx context.Context, lab *inventory.Lab, keys []trustFact) []trustFact {
-	answered := map[string]bool{}
-	for _, k := range keys {
-		answered[k.field] = k.State == trustSame || k.State == trustCA || k.State == trustNone || k.Written
-	}
+	known := answered(keys)
 	var asks []func() trustFact
 	for i, h := range lab.Hosts {
-		if h.BMC == nil || !answered[fmt.Sprintf("hosts[%d].bmc.tls.fingerprint", i)] {
+		if h.BMC == nil || !known[fmt.Sprintf("hosts[%d].bmc.tls.fingerprint", i)] {
 			continue
 		}
 		asks = append(asks, func() trustFact {

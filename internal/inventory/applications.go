@@ -30,14 +30,22 @@ func (a *ApplicationCluster) State(exitStatus int) ApplicationState {
 // Commands identifies what is carried out for the cluster, and where: two that differ in it do different things. Logins are not
 // part of it, as passwords and keys are renewed.
 func (a *ApplicationCluster) Commands() string {
-	type machine struct{ Address, User, HostKey string }
+	type machine struct {
+		Address, User, HostKey string
+		KnownHosts             string `json:",omitempty"`
+		Jump                   string `json:",omitempty"` // its address
+	}
 	what := struct {
 		At                  []machine
 		Status, Stop, Start []string
 		Stopped             []int
 	}{Status: a.Status, Stop: a.Stop, Start: a.Start, Stopped: a.Stopped}
 	for _, m := range a.At {
-		what.At = append(what.At, machine{m.Address, m.User, m.HostKey})
+		at := machine{Address: m.Address, User: m.User, HostKey: m.HostKey, KnownHosts: m.KnownHosts}
+		if m.Jump != nil {
+			at.Jump = m.Jump.Address
+		}
+		what.At = append(what.At, at)
 	}
 	b, err := json.Marshal(what)
 	if err != nil {

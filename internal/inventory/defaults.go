@@ -95,7 +95,10 @@ func (l *Lab) fillIn() {
 		}
 	}
 	for i := range l.StorageHosts {
-		l.StorageHosts[i].Site = cmp.Or(l.StorageHosts[i].Site, site)
+		l.StorageHosts[i].fillIn(site)
+	}
+	for i := range l.ProtectionGroups {
+		l.ProtectionGroups[i].fillIn()
 	}
 	for i := range l.UPS {
 		l.UPS[i].fillIn()

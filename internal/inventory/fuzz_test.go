@@ -16,12 +16,12 @@ import (
 // FuzzParse: whatever the bytes, the parser answers a lab or errors that say where. A lab is the same when it is read from
 // what is printed of it.
 func FuzzParse(f *testing.F) {
-	for _, path := range []string{homeLab, minimal} {
+	for _, path := range []string{homeLab, minimal, storageExample} {
 		b, err := os.ReadFile(path)
 		require.NoError(f, err)
 		f.Add(b)
 	}
-	for _, s := range []string{good, ipmiLab, rackUPS, "", "a: &a [*a]", "? a\n: b", "lab: {", "hosts: [{name: }]", "- - -", "lab: |\n", "guests: [{name: a, after: [a]}]",
+	for _, s := range []string{good, ipmiLab, rackUPS, twoStores + mailGroup, "", "a: &a [*a]", "? a\n: b", "lab: {", "hosts: [{name: }]", "- - -", "lab: |\n", "guests: [{name: a, after: [a]}]",
 		"hosts:\n  - name: a\n    bmc: {url: \"https://[\"}", "self: ~\nself: 1", "lab: \"\\x00\"", "%YAML 1.2\n---\na: b", "runbooks: {power-up: ~}", "vcenters: [[]]",
 		strings.ReplaceAll(good, "\n", "\r"), "\ufeff" + good, good + "policies: {guest: {timeout: 1h30m}, settleTime: 90s}\nlimits: {vcenter: 8}\ntags: {keep: a}\n"} {
 		f.Add([]byte(s))
@@ -136,5 +136,27 @@ func FuzzWriteTrust(f *testing.F) {
 		require.Contains(t, string(text), value)
 		require.Equal(t, len(l.Hosts), len(now.Hosts))
 		require.Equal(t, strings.Count(string(data), "#"), strings.Count(string(text), "#"), "comments stay")
+	})
+}
+
+// FuzzDatasets: a dataset that the lab file takes is one argument without quotes, stays below ZFS's lengths with its
+// snapshots, and its replica is as good as it is.
+func FuzzDatasets(f *testing.F) {
+	for _, s := range []string{"tank/mail", "tank", "tank/$(x)", "a//b", "-r/x", "tank/a@b", "tank/a b", "tank/%x", "tank/" + strings.Repeat("a/", 60), "tank/..", "Tank/-x:y.z_1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		quoted, err := json.Marshal(name)
+		require.NoError(t, err)
+		l, err := inventory.Parse("lab.yaml", []byte(twoStores+strings.Replace(mailGroup, "tank/mail, tank/mail-log", string(quoted), 1)))
+		if err != nil {
+			tellsWhere(t, []byte(twoStores+mailGroup), err)
+			return
+		}
+		g := l.ProtectionGroups[0]
+		for _, d := range []string{g.Source.Datasets[0], g.Replica(g.Source.Datasets[0])} {
+			require.Regexp(t, `^[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)+$`, d)
+			require.LessOrEqual(t, len(d+"@nightshift_mail_2006-01-02T15:04:05Z"), 255)
+		}
 	})
 }

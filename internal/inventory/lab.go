@@ -30,6 +30,8 @@ type File struct {
 	ApplicationClusters []ApplicationCluster `json:"applicationClusters,omitempty"`
 	// StorageHosts are reached over SSH.
 	StorageHosts []StorageHost `json:"storageHosts,omitempty"`
+	// ProtectionGroups are what is replicated from one storage host to another.
+	ProtectionGroups []ProtectionGroup `json:"protectionGroups,omitempty"`
 	// Machines are others that step runbooks run commands on over SSH.
 	Machines []Machine `json:"machines,omitempty"`
 	// Library is the directory with step runbooks of your own, relative to this file. Default: runbooks, if it is there.
@@ -183,24 +185,6 @@ type ApplicationCluster struct {
 	Start   []string `json:"start" jsonschema:"minItems=1"`
 	// Timeout is how long it may take to stop or to start. Default 10m.
 	Timeout plan.Duration `json:"timeout,omitempty"`
-}
-
-// SSH is a machine reached over SSH. The host key is pinned.
-type SSH struct {
-	Address  string    `json:"address"` // host[:port]
-	User     string    `json:"user,omitempty"`
-	Password SecretRef `json:"password,omitempty"` // a reference, never the password itself
-	// Key is a private key file, relative to the lab file.
-	Key string `json:"key,omitempty"`
-	// HostKey is one line as in known_hosts without the host: "ssh-ed25519 AAAA…"
-	HostKey string `json:"hostKey,omitempty"`
-}
-
-// A StorageHost serves datastores.
-type StorageHost struct {
-	Name string `json:"name"`
-	Site string `json:"site,omitempty"`
-	SSH  SSH    `json:"ssh"`
 }
 
 // A Guest is a VM of which there is something to say. VMs that are not listed follow the policies and tags.

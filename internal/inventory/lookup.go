@@ -151,18 +151,18 @@ func (l *Lab) AsksByName() bool {
 			urls = append(urls, h.ESXi.URL)
 		}
 		if h.SSH != nil {
-			urls = append(urls, "ssh://"+h.SSH.Address)
+			urls = append(urls, h.SSH.url())
 		}
 	}
 	for _, s := range l.StorageHosts {
-		urls = append(urls, "ssh://"+s.SSH.Address)
+		urls = append(urls, s.SSH.url())
 	}
 	for _, m := range l.Machines {
-		urls = append(urls, "ssh://"+m.SSH.Address)
+		urls = append(urls, m.SSH.url())
 	}
 	for _, c := range l.ApplicationClusters {
 		for _, s := range c.At {
-			urls = append(urls, "ssh://"+s.Address)
+			urls = append(urls, s.url())
 		}
 	}
 	for _, m := range l.Monitoring {
@@ -171,7 +171,7 @@ func (l *Lab) AsksByName() bool {
 			case h.URL != "":
 				urls = append(urls, SecretName.ReplaceAllString(h.URL, "x"))
 			case h.At != nil:
-				urls = append(urls, "ssh://"+h.At.Address)
+				urls = append(urls, h.At.url())
 			}
 		}
 	}

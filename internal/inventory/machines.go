@@ -74,12 +74,7 @@ func (c *checker) machinesOfSteps() {
 			continue
 		}
 		c.ssh(at+".ssh", m.SSH)
-		if m.SSH.User == "" && !c.unread[at+".ssh.user"] {
-			c.add(at+".ssh", "it is not said who logs in there", "add user:, and key: or password: (without both: an SSH agent)")
-		}
-		if m.SSH.HostKey == "" && !c.untrusted && !c.unread[at+".ssh.hostKey"] {
-			c.add(at+".ssh", "its host key is not recorded", "run `nightshift lab trust`, which records it")
-		}
+		c.sshLogin(at+".ssh", m.SSH)
 	}
 	for i, g := range c.f.Guests {
 		if g.Login != nil {

@@ -15,13 +15,14 @@ import (
 type TrustChange struct {
 	// Field is one of vcenters[N].tls.fingerprint, hosts[N].bmc.tls.fingerprint, hosts[N].bmc.serial,
 	// hosts[N].bmc.uuid, hosts[N].esxi.tls.fingerprint, hosts[N].ssh.hostKey, storageHosts[N].ssh.hostKey, machines[N].ssh.hostKey, ups[N].tls.fingerprint,
-	// applicationClusters[N].at[M].hostKey and monitoring[N].silence.at.hostKey (or resume), counted from 0.
+	// applicationClusters[N].at[M].hostKey and monitoring[N].silence.at.hostKey (or resume), counted from 0; of SSH machines also
+	// jump.hostKey in the place of hostKey.
 	Field string
 	Value string
 }
 
 var (
-	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial|uuid)|hosts\[\d+\]\.esxi\.tls\.fingerprint|(hosts|storageHosts|machines)\[\d+\]\.ssh\.hostKey|applicationClusters\[\d+\]\.at\[\d+\]\.hostKey|ups\[\d+\]\.tls\.fingerprint|monitoring\[\d+\]\.(silence|resume)\.at\.hostKey)$`)
+	trustField = regexp.MustCompile(`^(vcenters\[\d+\]\.tls\.fingerprint|hosts\[\d+\]\.bmc\.(tls\.fingerprint|serial|uuid)|hosts\[\d+\]\.esxi\.tls\.fingerprint|((hosts|storageHosts|machines)\[\d+\]\.ssh|applicationClusters\[\d+\]\.at\[\d+\]|monitoring\[\d+\]\.(silence|resume)\.at)(\.jump)?\.hostKey|ups\[\d+\]\.tls\.fingerprint)$`)
 	trustValue = regexp.MustCompile(`^[ !#-\[\]-~]+$`) // printable ASCII that needs no escape between double quotes
 )
 

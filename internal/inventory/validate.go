@@ -45,6 +45,7 @@ func (c *checker) check() {
 	c.provisions()
 	c.applications()
 	c.storageHosts()
+	c.protectionGroups()
 	c.upses()
 	c.machinesOfSteps()
 	c.people()

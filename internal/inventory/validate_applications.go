@@ -79,12 +79,7 @@ func (c *checker) machines(field string, list []SSH) {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		c.ssh(at, s)
 		c.unique(seen, strings.ToLower(s.Address), at+".address", "the machine "+s.Address)
-		if s.User == "" && !c.unread[at+".user"] && !c.unread[at] {
-			c.add(at, "it is not said who logs in there", "add user:, and key: or password: (without both: an SSH agent)")
-		}
-		if s.HostKey == "" && !c.untrusted && !c.unread[at+".hostKey"] && !c.unread[at] {
-			c.add(at, "its host key is not recorded", "run `nightshift lab trust`, which records it")
-		}
+		c.sshLogin(at, s)
 	}
 }
 
@@ -103,20 +98,24 @@ func (c *checker) stopped(field string, list []int) {
 	}
 }
 
+// argv is a command as the list of its words.
+func (c *checker) argv(field string, argv []string) {
+	switch {
+	case !c.has(field) || c.unread[field] || c.unread[field+"[0]"]:
+	case len(argv) == 0 || strings.TrimSpace(argv[0]) == "":
+		c.add(field, "there is no command", "a list of its words: [systemctl, is-active, pacemaker]")
+	case len(argv) == 1 && strings.ContainsAny(argv[0], " \t"):
+		c.add(field, "the command is one word with blanks in it", "a list of its words: [systemctl, is-active, pacemaker]; no shell splits it")
+	}
+}
+
 // commands are argument lists. A status command that stops the cluster would be run again and again.
 func (c *checker) commands(at string, a ApplicationCluster) {
 	for _, x := range []struct {
 		key  string
 		argv []string
 	}{{"status", a.Status}, {"stop", a.Stop}, {"start", a.Start}} {
-		field := at + "." + x.key
-		switch {
-		case !c.has(field) || c.unread[field] || c.unread[field+"[0]"]:
-		case len(x.argv) == 0 || strings.TrimSpace(x.argv[0]) == "":
-			c.add(field, "there is no command", "a list of its words: [systemctl, is-active, pacemaker]")
-		case len(x.argv) == 1 && strings.ContainsAny(x.argv[0], " \t"):
-			c.add(field, "the command is one word with blanks in it", "a list of its words: [systemctl, is-active, pacemaker]; no shell splits it")
-		}
+		c.argv(at+"."+x.key, x.argv)
 	}
 	for _, x := range []struct {
 		a, b       string

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/ssh"
 )
 
 func (c *checker) endpoint(at string, e Endpoint) {
@@ -140,22 +138,6 @@ func sameURL(s string) string {
 	return net.JoinHostPort(host, port) + strings.TrimRight(u.Path, "/")
 }
 
-func (c *checker) ssh(at string, s SSH) {
-	if c.has(at+".address") && !validAddress(s.Address, false) {
-		c.add(at+".address", fmt.Sprintf("%q is no address", s.Address), "host or host:port; IPv6 with a port as [::1]:22")
-	}
-	c.secret(at+".password", s.Password)
-	if s.Password != "" && s.User == "" && !c.unread[at+".user"] {
-		c.add(at+".password", "there is a password but no user", "add user")
-	}
-	if s.HostKey == "" {
-		return
-	}
-	if _, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(s.HostKey)); err != nil || len(options) > 0 || len(rest) > 0 {
-		c.add(at+".hostKey", "this is no host key", "as in known_hosts, without the host: ssh-ed25519 AAAA…; `nightshift lab trust` writes it for you")
-	}
-}
-
 // validAddress reports whether s is host:port, or also a host alone where the port may be left out.
 func validAddress(s string, wantPort bool) bool {
 	host, port, err := net.SplitHostPort(s)
@@ -168,7 +150,8 @@ func validAddress(s string, wantPort bool) bool {
 			return false
 		}
 	}
-	return host != "" && validPort(port) && !strings.ContainsAny(host, " \t/@,")
+	// A dash at its beginning would be an option of whatever program gets it as an argument.
+	return host != "" && host[0] != '-' && validPort(port) && !strings.ContainsAny(host, " \t/@,")
 }
 
 func (c *checker) health(at string, h Health) {

@@ -60,12 +60,7 @@ func (c *checker) command(at string, h Hook) {
 		return
 	}
 	c.ssh(at+".at", *h.At)
-	if h.At.User == "" && !c.unread[at+".at.user"] && !c.unread[at+".at"] {
-		c.add(at+".at", "it is not said who logs in there", "add user:, and key: or password: (without both: an SSH agent)")
-	}
-	if h.At.HostKey == "" && !c.untrusted && !c.unread[at+".at.hostKey"] && !c.unread[at+".at"] {
-		c.add(at+".at", "its host key is not recorded", "run `nightshift lab trust`, which records it")
-	}
+	c.sshLogin(at+".at", *h.At)
 }
 
 // request never quotes the URL: it may hold a token.

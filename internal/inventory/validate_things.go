@@ -187,19 +187,6 @@ func (c *checker) after(field string, entries []string) {
 	}
 }
 
-func (c *checker) storageHosts() {
-	seen := map[string]string{}
-	for i, s := range c.f.StorageHosts {
-		at := fmt.Sprintf("storageHosts[%d]", i)
-		c.name(at+".name", s.Name)
-		c.unique(seen, s.Name, at+".name", "the storage host "+s.Name)
-		c.oneOf(at+".site", s.Site, "site", c.siteNames())
-		if c.has(at + ".ssh") {
-			c.ssh(at+".ssh", s.SSH)
-		}
-	}
-}
-
 // in is a key for unique: parts joined by what no name contains; empty without a name.
 func in(scope string, parts ...string) string {
 	if parts[0] == "" {

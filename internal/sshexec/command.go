@@ -4,50 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
 	"nightshift/internal/fault"
 )
 
-const (
-	// MaxOutput is how much of each output stream is kept, in bytes. The rest is read and thrown away.
-	MaxOutput = 1 << 20
-	// lastWords is how long output is waited for after a command has ended: what it left running may keep it open for ever.
-	lastWords = 2 * time.Second
-)
+// MaxOutput is how much of each output stream is kept, in bytes. The rest is read and thrown away.
+const MaxOutput = 1 << 20
 
 // A Result is what came of a command that ended.
 type Result struct {
 	// Status is its exit status; -1 where it was killed by Signal ("KILL", without SIG).
 	Status int
 	Signal string
-	// Stdout and Stderr are what it printed, at most MaxOutput of each, with a note at the end of what was cut.
+	// Stdout and Stderr are what it printed, at most MaxOutput of each, with a note at the end of what was cut. What has a writer
+	// of its own (Streams) is not here.
 	Stdout, Stderr []byte
 }
 
 // A Command is one that was sent.
 type Command struct {
-	client *Client
-	line   string
-	ch     ssh.Channel
-	ended  chan struct{} // closed when result and err are set
-	result Result
-	err    error
+	client  *Client
+	line    string
+	ch      ssh.Channel
+	streams Streams
+	broken  atomic.Pointer[error] // of Stdin
+	ended   chan struct{}         // closed when result and err are set
+	result  Result
+	err     error
 }
 
-// Start sends a command and answers when the machine has accepted it; it runs on when ctx ends. Errors, beside those of
-// Quote: fault.Permission where the machine refuses to run commands; fault.Unreachable, with ErrNotSent where it is
-// certain that the command did not arrive.
+// Start is StartWith without streams: what the command prints is in its result.
 func (c *Client) Start(ctx context.Context, argv []string) (*Command, error) {
+	return c.StartWith(ctx, argv, Streams{})
+}
+
+// StartWith sends a command and answers when the machine has accepted it; it runs on when ctx ends. Where as many commands run
+// in the connection as the machine allows, it waits for one of them to end. Errors, beside those of Quote: fault.Permission
+// where the machine refuses to run commands; fault.Unreachable, with ErrNotSent where it is certain that the command did not arrive.
+func (c *Client) StartWith(ctx context.Context, argv []string, streams Streams) (*Command, error) {
 	line, err := Quote(argv)
 	if err != nil {
 		return nil, err
 	}
+	ch, requests, err := c.channel(ctx)
+	if err != nil {
+		return nil, fault.As(ErrNotSent, fault.As(fault.Unreachable, fmt.Errorf("%s: no channel for a command: %w", c.name, err)))
+	}
+	cmd := &Command{client: c, line: line, ch: ch, ended: make(chan struct{}), streams: streams}
+	return cmd, cmd.exec(ctx, requests)
+}
+
+// channel opens a channel, in which a place of sessions is kept until the command leaves it.
+func (c *Client) channel(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	for tries := 0; ; tries++ {
+		if err := c.sessions.enter(ctx, c.done); err != nil {
+			return nil, nil, err
+		}
+		ch, requests, err := c.open(ctx)
+		refused := new(ssh.OpenChannelError)
+		switch {
+		case err == nil:
+			return ch, requests, nil
+		case errors.As(err, &refused) && c.sessions.fewer(ctx, tries):
+			continue // it allows no more than those that run
+		case !errors.As(err, &refused):
+			c.sessions.leave()
+		}
+		return nil, nil, err
+	}
+}
+
+// open opens a channel, or does nothing.
+func (c *Client) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
 		ch       ssh.Channel
 		requests <-chan *ssh.Request
@@ -58,38 +90,31 @@ func (c *Client) Start(ctx context.Context, argv []string) (*Command, error) {
 		ch, requests, err := c.conn.OpenChannel("session", nil)
 		open <- opened{ch, requests, err}
 	}()
-	var o opened
+	unused := func(o opened) {
+		if o.err == nil {
+			go ssh.DiscardRequests(o.requests)
+			_ = o.ch.Close()
+		}
+	}
 	select {
-	case o = <-open:
+	case o := <-open:
+		if o.err == nil && ctx.Err() != nil {
+			unused(o)
+			return nil, nil, ctx.Err()
+		}
+		return o.ch, o.requests, o.err
 	case <-c.done: // x/crypto may wait for ever for a channel of a connection that ended just now
-		return nil, c.notSent(net.ErrClosed)
+		return nil, nil, net.ErrClosed
 	case <-ctx.Done():
 		go func() { // the channel that comes late is not used
 			select {
 			case late := <-open:
-				if late.err == nil {
-					go ssh.DiscardRequests(late.requests)
-					_ = late.ch.Close()
-				}
+				unused(late)
 			case <-c.done:
 			}
 		}()
-		return nil, c.notSent(ctx.Err())
+		return nil, nil, ctx.Err()
 	}
-	if o.err != nil {
-		return nil, c.notSent(o.err)
-	}
-	if err := ctx.Err(); err != nil {
-		go ssh.DiscardRequests(o.requests)
-		_ = o.ch.Close()
-		return nil, c.notSent(err)
-	}
-	cmd := &Command{client: c, line: line, ch: o.ch, ended: make(chan struct{})}
-	return cmd, cmd.exec(ctx, o.requests)
-}
-
-func (c *Client) notSent(err error) error {
-	return fault.As(ErrNotSent, fault.As(fault.Unreachable, fmt.Errorf("%s: no channel for a command: %w", c.name, err)))
 }
 
 // exec sends the command line: from here on it may have arrived.
@@ -113,7 +138,7 @@ func (cmd *Command) exec(ctx context.Context, requests <-chan *ssh.Request) erro
 			_ = cmd.ch.Close()
 			return fault.As(fault.Permission, fmt.Errorf("%s: the SSH server refuses to run `%s`", cmd.client.name, cmd.line))
 		}
-		_ = cmd.ch.CloseWrite() // it is not to wait for input; gone already is as good
+		go cmd.feed()
 		return nil
 	case <-cmd.client.done:
 		return cmd.lost(net.ErrClosed)
@@ -162,25 +187,30 @@ func (c *Client) Query(ctx context.Context, argv []string) (Result, error) {
 // run collects what the command prints and how it ends.
 func (cmd *Command) run(requests <-chan *ssh.Request) {
 	var out, errs limited
-	var reads sync.WaitGroup
-	reads.Go(func() { _, _ = io.Copy(&out, cmd.ch) }) // an error ends the channel as well
-	reads.Go(func() { _, _ = io.Copy(&errs, cmd.ch.Stderr()) })
-	drained := make(chan struct{})
-	go func() {
-		reads.Wait()
-		close(drained)
-	}()
+	drains := []*drain{newDrain(cmd.streams.Stdout, &out, cmd.ch), newDrain(cmd.streams.Stderr, &errs, cmd.ch.Stderr())}
+	for _, d := range drains {
+		go d.run(func() { _ = cmd.ch.Close() }) // what nobody takes is not waited for
+	}
 	known := cmd.await(requests)
-	if known {
-		select {
-		case <-drained:
-		case <-time.After(lastWords):
+	for _, d := range drains {
+		if known {
+			d.wait()
 		}
 	}
 	_ = cmd.ch.Close() // it may be closed already
-	go ssh.DiscardRequests(requests)
-	if !known {
+	go func() {
+		ssh.DiscardRequests(requests) // until the machine has closed it, too
+		cmd.client.sessions.leave()
+	}()
+	if broken := cmd.broken.Load(); !known && broken != nil {
+		cmd.err = fmt.Errorf("%s: the input of `%s` broke off: %w", cmd.client.name, cmd.line, *broken)
+	} else if !known {
 		cmd.err = cmd.lost(errors.New("the connection ended before the command did"))
+	}
+	for _, d := range drains {
+		if err := d.failed(); err != nil {
+			cmd.err = fmt.Errorf("%s: what `%s` prints could not be taken: %w", cmd.client.name, cmd.line, err)
+		}
 	}
 	cmd.result.Stdout, cmd.result.Stderr = out.text(), errs.text()
 	close(cmd.ended)
@@ -215,29 +245,4 @@ func (cmd *Command) await(requests <-chan *ssh.Request) bool {
 		}
 	}
 	return false
-}
-
-// limited keeps the first MaxOutput bytes, and counts the others.
-type limited struct {
-	mu   sync.Mutex // a writer may outlive the command
-	kept []byte
-	over int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := min(len(p), MaxOutput-len(l.kept))
-	l.kept = append(l.kept, p[:n]...)
-	l.over += len(p) - n
-	return len(p), nil
-}
-
-func (l *limited) text() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over == 0 {
-		return append([]byte(nil), l.kept...)
-	}
-	return fmt.Appendf(append([]byte(nil), l.kept...), "\n[cut: %d bytes more]", l.over)
 }

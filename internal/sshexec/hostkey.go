@@ -10,18 +10,27 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 )
 
-// HostKey fetches the host key that an SSH server shows, without logging in. The address is host[:port]. It is not
-// verified: it is there to be shown to a person, who knows it as ssh.FingerprintSHA256 and records it as HostKeyLine.
-// Errors are fault.Unreachable.
-func HostKey(ctx context.Context, addr string) (ssh.PublicKey, error) {
-	addr = withPort(addr)
+// HostKey fetches the host key that an SSH server shows, without logging in to it. It is not verified: it is there to be
+// shown to a person, who knows it as ssh.FingerprintSHA256 and records it as HostKeyLine. A jump host on the way is logged in
+// to, and must be known; dir is the lab file's. Errors are fault.Unreachable, or those of Dial of the jump host.
+func HostKey(ctx context.Context, s inventory.SSH, dir string) (ssh.PublicKey, error) {
+	addr := withPort(s.Address)
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", addr)
+	r := Resolved{Name: "fetch the host key of " + addr, Address: addr}
+	if s.Jump != nil {
+		jump, err := Resolve(ctx, "jump host "+s.Jump.Address, s.Jump.SSH(), dir)
+		if err != nil {
+			return nil, err
+		}
+		r.jump = &jump
+	}
+	conn, err := r.connect(ctx)
 	if err != nil {
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("fetch the host key of %s: %w", addr, err))
+		return nil, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // the handshake knows no context
@@ -56,7 +65,7 @@ func HostKeyLine(k ssh.PublicKey) string {
 // pinned accepts one key.
 func pinned(want ssh.PublicKey) ssh.HostKeyCallback {
 	return func(_ string, _ net.Addr, got ssh.PublicKey) error {
-		if string(got.Marshal()) == string(want.Marshal()) {
+		if sameKey(got, want) {
 			return nil
 		}
 		return fault.As(fault.Identity, fmt.Errorf("it shows host key %s, recorded is %s; if it was reinstalled: `nightshift lab trust --replace`",

@@ -141,19 +141,19 @@ func TestASilentMachineIsUnreachable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, Check(ctx, s, ""), fault.Unreachable)
-	_, err = HostKey(ctx, s.Address)
+	_, err = HostKey(ctx, s, "")
 	require.ErrorIs(t, err, fault.Unreachable)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func TestHostKeyIsFetchedWithoutALogin(t *testing.T) {
 	m := newMachine(t)
-	got, err := HostKey(t.Context(), m.addr)
+	got, err := HostKey(t.Context(), inventory.SSH{Address: m.addr}, "")
 	require.NoError(t, err)
 	require.Zero(t, m.logins.Load()+m.passwords.Load())
 	require.True(t, strings.HasPrefix(HostKeyLine(got), "ssh-ed25519 AAAA"))
 	require.Equal(t, HostKeyLine(m.host.PublicKey()), HostKeyLine(got))
-	_, err = HostKey(t.Context(), "127.0.0.1:1")
+	_, err = HostKey(t.Context(), inventory.SSH{Address: "127.0.0.1:1"}, "")
 	require.ErrorIs(t, err, fault.Unreachable)
 	require.ErrorContains(t, err, "fetch the host key of 127.0.0.1:1")
 }

@@ -5,11 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,8 +27,16 @@ type machine struct {
 	t         *testing.T
 	addr      string
 	host      ssh.Signer
+	hostCert  ssh.Signer    // shown, too, where set
 	userKey   ssh.PublicKey // who may log in by key; nil: nobody
-	passwords atomic.Int32  // how many were tried
+	userCA    ssh.PublicKey // whose certificates may log in; nil: nobody's
+	forwards  bool          // it is a jump host
+	most      int32         // sessions at a time; 0: any number
+	sessions  atomic.Int32
+	running   atomic.Int32 // commands
+	peak      atomic.Int32 // how many there were at most
+	conns     sync.Map     // *ssh.ServerConn -> true
+	passwords atomic.Int32 // how many were tried
 	logins    atomic.Int32
 	commands  atomic.Int32
 	noChannel bool
@@ -100,12 +112,20 @@ func (m *machine) serve(conn net.Conn) {
 			return nil, no
 		},
 	}
+	if m.userCA != nil {
+		checker := ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, m.userCA) }}
+		config.PublicKeyCallback = checker.Authenticate
+	}
 	config.AddHostKey(m.host)
+	if m.hostCert != nil {
+		config.AddHostKey(m.hostCert)
+	}
 	c, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return
 	}
 	m.logins.Add(1)
+	m.conns.Store(c, true)
 	go func() {
 		for r := range requests {
 			if r.WantReply && !m.mute.Load() {
@@ -114,7 +134,14 @@ func (m *machine) serve(conn net.Conn) {
 		}
 	}()
 	for nc := range channels {
-		if m.noChannel {
+		switch {
+		case nc.ChannelType() == "direct-tcpip" && m.forwards:
+			go forward(nc)
+			continue
+		case nc.ChannelType() == "direct-tcpip":
+			_ = nc.Reject(ssh.Prohibited, "open failed")
+			continue
+		case m.noChannel || m.most > 0 && m.sessions.Load() >= m.most:
 			_ = nc.Reject(ssh.ResourceShortage, "open failed")
 			continue
 		}
@@ -126,7 +153,44 @@ func (m *machine) serve(conn net.Conn) {
 	}
 }
 
+// forward opens the connection that a jump host is asked for.
+func forward(nc ssh.NewChannel) {
+	var to struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
+	if ssh.Unmarshal(nc.ExtraData(), &to) != nil {
+		return
+	}
+	conn, err := net.Dial("tcp", net.JoinHostPort(to.Host, strconv.Itoa(int(to.Port))))
+	if err != nil {
+		_ = nc.Reject(ssh.ConnectionFailed, "connection refused")
+		return
+	}
+	ch, requests, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	go func() { _, _ = io.Copy(ch, conn); _ = ch.Close() }()
+	_, _ = io.Copy(conn, ch)
+	_ = conn.Close()
+}
+
+// cut ends all connections, as a cable does.
+func (m *machine) cut() {
+	m.conns.Range(func(c, _ any) bool {
+		_ = c.(*ssh.ServerConn).Close()
+		m.conns.Delete(c)
+		return true
+	})
+}
+
 func (m *machine) session(conn *ssh.ServerConn, ch ssh.Channel, requests <-chan *ssh.Request) {
+	m.sessions.Add(1)
+	defer m.sessions.Add(-1)
 	for req := range requests {
 		var p struct{ Line string }
 		if req.Type != "exec" || ssh.Unmarshal(req.Payload, &p) != nil {
@@ -141,17 +205,35 @@ func (m *machine) session(conn *ssh.ServerConn, ch ssh.Channel, requests <-chan 
 			continue
 		}
 		_ = req.Reply(true, nil)
-		go func() {
-			cmd := exec.Command("/bin/sh", "-c", p.Line)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = ch, ch, ch.Stderr()
-			status := uint32(0)
-			if err := cmd.Run(); err != nil {
-				status = uint32(cmd.ProcessState.ExitCode())
-			}
-			exit(ch, status)
-			_ = ch.Close()
-		}()
+		go m.run(p.Line, ch)
 	}
+}
+
+// run runs a command as sshd does: it does not wait for input that the command does not read. With the test it ends.
+func (m *machine) run(line string, ch ssh.Channel) {
+	n := m.running.Add(1)
+	for peak := m.peak.Load(); n > peak && !m.peak.CompareAndSwap(peak, n); peak = m.peak.Load() {
+	}
+	cmd := exec.CommandContext(m.t.Context(), "/bin/sh", "-c", line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	status := uint32(255)
+	if err == nil {
+		go func() {
+			_, _ = io.Copy(in, ch)
+			_ = in.Close()
+		}()
+		_ = cmd.Wait()
+		status = uint32(cmd.ProcessState.ExitCode())
+	}
+	m.running.Add(-1)
+	exit(ch, status)
+	_ = ch.Close()
 }
 
 func exit(ch ssh.Channel, status uint32) {

@@ -62,7 +62,7 @@ func openSSH(t *testing.T) (entry inventory.SSH, dir string) {
 	})
 	entry = inventory.SSH{Address: addr.String(), User: me.Username, Key: "id", HostKey: HostKeyLine(host.PublicKey())}
 	require.Eventually(t, func() bool {
-		key, err := HostKey(t.Context(), entry.Address)
+		key, err := HostKey(t.Context(), entry, "")
 		return err == nil && HostKeyLine(key) == entry.HostKey
 	}, time.Minute, 20*time.Millisecond, "sshd does not answer")
 	return entry, dir

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -33,9 +32,10 @@ var ErrNotSent = errors.New("the command was not sent")
 
 // A Client is a connection to one machine. It is safe for concurrent use: each command has a channel of its own.
 type Client struct {
-	name string
-	conn *ssh.Client
-	done chan struct{} // closed when the connection is gone
+	name     string
+	conn     *ssh.Client
+	done     chan struct{} // closed when the connection is gone
+	sessions sessions
 }
 
 // Dial connects, makes sure of the host key, and logs in, once. Errors: fault.Identity (another host key, or none recorded),
@@ -48,7 +48,7 @@ func Dial(ctx context.Context, r Resolved) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: r.Name, conn: conn, done: make(chan struct{})}
+	c := &Client{name: r.Name, conn: conn, done: make(chan struct{}), sessions: newSessions()}
 	go func() {
 		_ = conn.Wait() // whoever waits for a command hears it there
 		close(c.done)
@@ -75,19 +75,22 @@ func Check(ctx context.Context, s inventory.SSH, dir string) error {
 }
 
 func dial(ctx context.Context, r Resolved) (*ssh.Client, error) {
-	if r.hostKey == nil {
+	defer r.Close()
+	switch {
+	case r.host.check == nil && r.host.file != "":
+		return nil, fault.As(fault.Identity, fmt.Errorf("%s: %s knows no host key for %s", r.Name, r.host.file, r.Address))
+	case r.host.check == nil:
 		return nil, fault.As(fault.Identity, fmt.Errorf("%s: no host key is recorded: `nightshift lab trust`", r.Name))
 	}
-	defer r.Close()
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	tcp, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", r.Address)
+	tcp, err := r.connect(ctx)
 	if err != nil {
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("%s: %w", r.Name, err))
+		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() }) // the handshake knows no context
 	c, channels, requests, err := ssh.NewClientConn(tcp, r.Address, &ssh.ClientConfig{
-		User: r.User, Auth: r.auth, HostKeyAlgorithms: hostKeyAlgorithms(r.hostKey), HostKeyCallback: pinned(r.hostKey),
+		User: r.User, Auth: r.auth, HostKeyAlgorithms: r.host.algorithms, HostKeyCallback: r.host.check,
 	})
 	if !stop() && err == nil { // the time ran out in the last moment, and the connection is closed
 		_ = c.Close()
@@ -107,8 +110,8 @@ func (r Resolved) refused(ctx context.Context, err error) error {
 	case errors.Is(err, fault.Identity):
 		return fault.As(fault.Identity, fmt.Errorf("%s: %w", r.Name, err))
 	case errors.As(err, &negotiation) && strings.Contains(err.Error(), "host key"): // x/crypto has no other sign of it
-		return fault.As(fault.Identity, fmt.Errorf("%s shows no host key of the kind that is recorded (%s); if it was reinstalled: `nightshift lab trust --replace`: %w",
-			r.Name, r.hostKey.Type(), err))
+		return fault.As(fault.Identity, fmt.Errorf("%s shows no host key of the kind that is recorded (%s); if it was reinstalled: %s: %w",
+			r.Name, r.host.algorithms[0], r.host.remedy(), err))
 	case errors.As(err, &negotiation):
 		return fault.As(fault.Unsupported, fmt.Errorf("%s: its SSH server and nightshift have no algorithm in common: %w", r.Name, err))
 	case strings.Contains(err.Error(), "unable to authenticate"), strings.Contains(err.Error(), "Too many authentication failures"):

@@ -1,0 +1,61 @@
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func (c *checker) storageHosts() {
+	seen := map[string]string{}
+	for i, s := range c.f.StorageHosts {
+		at := fmt.Sprintf("storageHosts[%d]", i)
+		c.name(at+".name", s.Name)
+		c.unique(seen, s.Name, at+".name", "the storage host "+s.Name)
+		c.oneOf(at+".site", s.Site, "site", c.siteNames())
+		if c.has(at + ".ssh") {
+			c.ssh(at+".ssh", s.SSH)
+		}
+		if c.replicates(s.Name) {
+			c.serviceAccount(at+".ssh", s.SSH)
+		}
+		c.storageTarget(at+".target", s.Target)
+		if r := s.Replication; r != nil && c.has(at+".replication.address") && !validAddress(r.Address, false) {
+			c.add(at+".replication.address", fmt.Sprintf("%q is no address", r.Address), "host or host:port of its SSH server, as other storage hosts reach it; IPv6 with a port as [::1]:22")
+		}
+	}
+}
+
+// replicates tells whether a storage host is part of a protection group.
+func (c *checker) replicates(host string) bool {
+	return host != "" && slices.ContainsFunc(c.f.ProtectionGroups, func(g ProtectionGroup) bool { return g.Source.Host == host || g.Target.Host == host })
+}
+
+// accountForm is what any system takes for the name of an account, and no command for an option of its own.
+var accountForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+
+// serviceAccount is who replicates: somebody who can be named in commands.
+func (c *checker) serviceAccount(at string, s SSH) {
+	c.sshLogin(at, s)
+	if s.User != "" && !accountForm.MatchString(s.User) {
+		c.add(at+".user", fmt.Sprintf("%q is no name for a service account", s.User), "letters, digits, _ - and dots, at most 32, with a letter first: zfsadm")
+	}
+}
+
+func (c *checker) storageTarget(at string, t *StorageTarget) {
+	if t == nil {
+		return
+	}
+	if c.has(at + ".portal") {
+		_, whole := netip.ParseAddrPort(t.Portal)
+		_, alone := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(t.Portal, "["), "]"))
+		if whole != nil && alone != nil {
+			c.add(at+".portal", fmt.Sprintf("%q is no portal", t.Portal), "the IP address on which the target listens, with the port if it is not 3260: 10.0.0.1:3260")
+		}
+	}
+	if t.Unproven != "" && t.Kind == TargetLIO {
+		c.add(at+".unproven", "lio is proven: there is nothing to accept", "remove it")
+	}
+}
