@@ -57,7 +57,7 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if err != nil {
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
-	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers,
+	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers, Left: p.Left,
 		Settings: runbooks.RunSettings(a.lab, r.Runbook, r.Parameters), Versions: told, Packed: packed}, nil
 }
 

@@ -59,6 +59,8 @@ func (d *descent) chooseApplications(allowed bool) {
 		case allowed:
 			d.stopping[n] = true
 			d.warn(n.set, "is stopped as a whole, though "+some(staying)+" of it stay up", "")
+		case len(d.upses) > 0:
+			d.warn(n.set, some(going)+" of it go down while "+some(staying)+" stay up: it fails over to these, as it would with an empty battery", "")
 		default:
 			d.block(n.set, some(going)+" of it go down while "+some(staying)+" stay up: it would fail over, or fence them",
 				"take all of its members down, or say with the parameter "+paramStopApplications+"=true that it may be stopped as a whole")

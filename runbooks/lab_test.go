@@ -33,6 +33,8 @@ type fixture struct {
 	record *live.VCenter // of the vCenter, in the ledger
 	// scheduled: its runs are begun by a schedule.
 	scheduled bool
+	// spares: what goes down may leave guests behind that need it, but for their files.
+	spares bool
 }
 
 func (f *fixture) input() runbooks.Input {

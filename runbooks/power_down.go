@@ -45,6 +45,7 @@ type descent struct {
 	leaving  map[*vcenter]bool // their guest goes down, or they are not there any more
 	beneath  map[*host]bool    // carry what the lab stands on, and go down last
 	stopping map[*node]bool    // application clusters
+	staysOn  map[*host]bool    // stay on without their guests: of a run on account of a UPS
 	marks    map[string]string
 	recorded map[string]string
 	quiet    *silence
@@ -52,11 +53,13 @@ type descent struct {
 	noReturn string // the step before all hosts, of a run on account of a UPS
 }
 
-func planPowerDown(in Input) (plan.Plan, error) {
+// descend makes the plan; m is what is spared.
+func descend(in Input, m mercy) *descent {
 	d := &descent{builder: newBuilder(in, PowerDown), down: map[*host]bool{}, off: map[*host]bool{}, going: map[*guest]bool{},
-		leaving: map[*vcenter]bool{}, stopping: map[*node]bool{}, recorded: map[string]string{}}
+		leaving: map[*vcenter]bool{}, stopping: map[*node]bool{}, staysOn: map[*host]bool{}, recorded: map[string]string{}}
 	d.scope = d.newScope(in.Parameters)
 	d.hurry()
+	d.leaveSpared(m)
 	d.stores = d.storeProviders()
 	d.checkVCenters(d.hasWork)
 	d.checkOwnMachines()
@@ -98,7 +101,7 @@ func planPowerDown(in Input) (plan.Plan, error) {
 	d.unmark(slices.DeleteFunc(slices.Clone(vcs), func(vc *vcenter) bool { return d.leaving[vc] }))
 	d.orderLoadOff()
 	d.title("Power down", d.scope.done("is down"), len(d.down), len(d.going))
-	return d.plan, nil
+	return d
 }
 
 // silence keeps those quiet who watch what goes down. A cluster of which something stays is watched on.

@@ -16,6 +16,7 @@ func (d *descent) chooseHosts() {
 	for _, h := range d.hosts {
 		switch {
 		case !d.scope.host(h):
+		case d.staysOn[h]: // said already
 		case h.kept != "":
 			d.leave(h.subject(), h.kept) // how many guests run on it is nothing that a plan should change by
 		case h.live == nil && h.bmcSays(live.Off) && !h.vc.answers():
@@ -61,6 +62,11 @@ func (d *descent) mayGoDown(h *host) bool {
 			continue
 		}
 		free = false
+		if len(d.upses) > 0 { // the battery does not wait until somebody moves it
+			d.staysOn[h] = true
+			d.warn(h.subject(), "stays on, as guest "+g.id+" on it does ("+g.kept+")", "")
+			continue
+		}
 		remedy := "move the guest to a kept host, or mark host " + h.name + " keep: true"
 		if strings.HasPrefix(g.needed, "vCenter") {
 			remedy = "mark its host " + h.name + " keep: true, or move the guest to a kept host"
@@ -115,7 +121,7 @@ func (d *descent) chooseGuests(keysOutside bool) {
 		switch {
 		case g.host == nil && d.scope.guests[g]:
 			d.block(g.subject(), "was asked for, but nobody knows on which host it is", "see to it in vCenter")
-		case g.host == nil || g.VCLS || !d.down[g.host] && !d.scope.guests[g]:
+		case g.host == nil || g.VCLS || !d.down[g.host] && !d.staysOn[g.host] && !d.scope.guests[g]:
 		case g.Template:
 			templates++
 		case g.kept != "":

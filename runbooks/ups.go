@@ -123,6 +123,10 @@ func (d *descent) pointOfNoReturn() {
 func (d *descent) orderLoadOff() {
 	needs := d.ends()
 	for _, u := range d.upses {
+		if u.LoadOff != nil && len(d.plan.Left) > 0 {
+			d.warn("UPS "+u.Name, "is not told to switch its load off, as "+some(d.plan.Left)+" is left as it is", "")
+			continue
+		}
 		if u.LoadOff == nil || !d.loadMayGo(u) {
 			continue
 		}

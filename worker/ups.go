@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -25,7 +27,7 @@ func (w *Worker) watchUPS(ctx context.Context, c Config) {
 	if len(c.Lab.UPS) == 0 || c.Site != "" {
 		return
 	}
-	watch := upswatch.Watch{Lab: c.Lab, Runs: upsRuns{client: c.Client, namespace: c.Namespace, lab: c.Lab.Lab}, Logger: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	watch := upswatch.Watch{Lab: c.Lab, Runs: upsRuns{client: c.Client, namespace: c.Namespace, lab: c.Lab.Lab, idle: map[string]bool{}}, Logger: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	ctx, w.unwatch = context.WithCancel(context.WithoutCancel(ctx)) // it ends with Stop, as the worker does
 	watch.Tell = w.tellUPS(ctx, c)
 	w.watched.Go(func() { watch.Run(ctx) })
@@ -36,6 +38,7 @@ type upsRuns struct {
 	client    client.Client
 	namespace string
 	lab       string
+	idle      map[string]bool // ended without having changed anything, by Temporal's run id: not looked at again
 }
 
 // askTimeout is for one question to a run.
@@ -103,6 +106,9 @@ func (u upsRuns) read(ctx context.Context, r *upswatch.Run, status enums.Workflo
 	if s.Outcome != "" {
 		r.Outcome = s.Outcome
 	}
+	if r.Outcome == runapi.Refused { // its plan was not carried out
+		return
+	}
 	var packed []byte
 	if u.query(ctx, r.ID, runapi.PlanQuery, &packed) != nil {
 		r.Unread = true
@@ -116,13 +122,23 @@ func (u upsRuns) read(ctx context.Context, r *upswatch.Run, status enums.Workflo
 		r.Unread = true
 		return
 	}
-	r.Planned, r.Parameters = true, p.Parameters
+	r.Planned, r.Parameters, r.Left = true, p.Parameters, p.Left
 	for i, step := range p.Steps {
 		if i >= len(s.Steps) || s.Steps[i] == runapi.Todo || s.Steps[i] == runapi.Untouched {
 			continue
 		}
 		r.Touched = r.Touched || step.Changes() && step.Action != plan.OrderLoadOff
+		if s.Steps[i] == runapi.StepSkip && leaves(step) && !strings.HasPrefix(s.Notes[step.ID], runapi.SkippedBy) {
+			r.Left = append(r.Left, step.Target.String())
+		}
 	}
+	slices.Sort(r.Left)
+	r.Left = slices.Compact(r.Left)
+}
+
+// leaves tells whether something stays on that was to go down if the step is skipped.
+func leaves(s plan.Step) bool {
+	return s.Action == plan.ShutdownGuest || s.Action == plan.EnterMaintenance || s.Action == plan.ShutdownHost
 }
 
 // sheet is the result of a run that ended in order, which needs no worker, or what one tells.
@@ -141,8 +157,8 @@ func (u upsRuns) query(ctx context.Context, id, name string, into any) error {
 	return v.Get(into)
 }
 
-// mostLatest bounds how many runs are looked at for one that did something.
-const mostLatest = 100
+// mostLatest bounds how many runs are looked at for one that did something: more than the tries of one power cut.
+const mostLatest = 400
 
 func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
 	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'",
@@ -152,6 +168,9 @@ func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
 		return nil, fmt.Errorf("list the runs: %w", err)
 	}
 	for _, e := range l.GetExecutions() {
+		if u.idle[e.GetExecution().GetRunId()] {
+			continue
+		}
 		r, err := u.Find(ctx, e.GetExecution().GetWorkflowId())
 		if err != nil {
 			return nil, err
@@ -161,6 +180,9 @@ func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
 		}
 		if r != nil && (r.Open || r.Touched) {
 			return r, nil
+		}
+		if u.idle != nil {
+			u.idle[e.GetExecution().GetRunId()] = true
 		}
 	}
 	return nil, nil

@@ -73,7 +73,7 @@ func (r *run) takeIn(ctx workflow.Context) {
 	if err != nil && r.leaving { // it was called back: the next run of the chain asks again
 		return
 	}
-	if err == nil && len(reply.Blockers) > 0 && len(r.flights) > 0 {
+	if err == nil && len(r.flights) > 0 && (len(reply.Blockers) > 0 || r.leavesMore(ctx, reply)) {
 		// What is under way looks like a fault: a host that goes down is lost to its vCenter. Asked again when it has landed.
 		r.unsettled = true
 		return
@@ -89,6 +89,15 @@ func (r *run) takeIn(ctx workflow.Context) {
 		r.consider(ctx, a, reply)
 	}
 	r.looked(ctx, err == nil)
+}
+
+// leftInFlight is the change under workflow.GetVersion: before it, no plan left anything as it was.
+const leftInFlight = "left-in-flight"
+
+// leavesMore tells whether the new plan leaves something as it is that this one does not: a blocker, where there is a battery.
+func (r *run) leavesMore(ctx workflow.Context, reply plan.Reply) bool {
+	more := slices.ContainsFunc(reply.Left, func(s string) bool { return !slices.Contains(r.graph.Left, s) })
+	return more && workflow.GetVersion(ctx, leftInFlight, workflow.DefaultVersion, 1) >= 1
 }
 
 // consider carries the new plan out, or proposes it.

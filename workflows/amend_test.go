@@ -103,6 +103,17 @@ func TestAStepThatFindsItsGuestElsewhere(t *testing.T) {
 
 // A host that goes down is lost to its vCenter, which looks like a fault: the plan is made again when that has landed.
 func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
+	for name, inTheWay := range map[string]func(*plan.Plan){
+		"blocked": func(p *plan.Plan) {
+			p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "nobody knows what it does"}}
+		},
+		"left as it is": func(p *plan.Plan) { p.Left, p.Steps = []string{"host esx21"}, nil },
+	} {
+		t.Run(name, func(t *testing.T) { waitsForWhatIsUnderWay(t, inTheWay) })
+	}
+}
+
+func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan)) {
 	b := newBench(t, guest("g1", plan.LeaveGuest), step("slow"), always("unmark", "g1", "slow"))
 	b.does["g1"] = asking(1, "guest g1 is on host esx22 now")
 	answered, plans := make(chan struct{}), 0
@@ -125,7 +136,7 @@ func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
 		p := b.plan
 		switch n {
 		case 2:
-			p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "nobody knows what it does"}}
+			inTheWay(&p)
 		case 3:
 			require.True(t, landed.Load())
 			p.Steps = []plan.Step{guest("g1", plan.LeaveGuest), always("unmark", "g1")}
@@ -140,6 +151,36 @@ func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
 	require.Equal(t, 4, b.planned)
 	require.Len(t, s.Amendments, 1)
 	require.Empty(t, s.Amendments[0].Refused)
+}
+
+// TestWhatIsLeftAsItIsIsNotDone: the run says so, and does not wait again for what it has left from the beginning.
+func TestWhatIsLeftAsItIsIsNotDone(t *testing.T) {
+	b := newBench(t, guest("g1", plan.LeaveGuest), step("slow"))
+	b.plan.Left = []string{"host esx21"}
+	again, ask := make(chan struct{}), asking(1, "guest g1 is on host esx22 now")
+	b.does["g1"] = func(c plan.Call) (plan.Outcome, error) {
+		out, err := ask(c)
+		if out.Acted {
+			close(again)
+		}
+		return out, err
+	}
+	b.does["slow"] = func(plan.Call) (plan.Outcome, error) {
+		b.mu.Unlock()
+		defer b.mu.Lock()
+		<-again
+		return plan.Outcome{}, nil
+	}
+	b.again = func(n int) (plan.Plan, error) {
+		if n == 2 {
+			return b.plan, nil
+		}
+		return b.left, nil
+	}
+	b.run(runapi.Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, runapi.Partial, s.Outcome)
+	require.Equal(t, "left as it is, as the warnings say: host esx21", s.Why)
 }
 
 func TestANewPlanThatGoesBeyondWaitsForAnApproval(t *testing.T) {

@@ -191,7 +191,7 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 		for _, id := range slices.Compact(steps) { // named twice is once
 			i, _ := r.graph.Index(id)
 			if verb == runapi.Skip {
-				r.Notes[id] = "skipped by " + why + "; before that: " + r.Notes[id]
+				r.Notes[id] = runapi.SkippedBy + why + "; before that: " + r.Notes[id]
 				r.finishStep(ctx, i, runapi.StepSkip)
 			} else if err := r.retry(ctx, i, o); err != nil {
 				return err

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -202,6 +203,9 @@ func (r *run) verify(ctx workflow.Context) {
 	case len(left) > 0:
 		r.Left = left
 		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("every step is behind, but %d of them would have to be done again, the first: %s", len(left), left[0].Text)
+	}
+	if left := r.graph.Left; len(left) > 0 && r.Aborted == "" {
+		r.say("left as it is, as the warnings say: " + strings.Join(bounded(left), ", "))
 	}
 }
 

@@ -95,7 +95,7 @@ func (b *bench) makePlan(_ context.Context, _ plan.Request) (plan.Reply, error) 
 		b.set(&settings)
 	}
 	packed, err := p.Pack()
-	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Blockers: p.Blockers, Packed: packed, Settings: settings}, err
+	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Blockers: p.Blockers, Left: p.Left, Packed: packed, Settings: settings}, err
 }
 
 func (b *bench) step(_ context.Context, c plan.Call) (plan.Outcome, error) {

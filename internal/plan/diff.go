@@ -27,6 +27,12 @@ func Diff(was, is Plan) []string {
 	d.findings("left alone", was.Untouched, is.Untouched)
 	d.findings("warning", was.Warnings, is.Warnings)
 	d.findings("blocker", was.Blockers, is.Blockers)
+	for _, s := range less(is.Left, was.Left) {
+		d.say("leaves %s as it is", s)
+	}
+	for _, s := range less(was.Left, is.Left) {
+		d.say("does not leave %s as it is", s)
+	}
 	if len(d.lines) == 0 {
 		d.say("only the order or the wording is another")
 	}

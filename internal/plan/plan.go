@@ -36,6 +36,9 @@ type Plan struct {
 	Warnings  []Finding `json:"warnings,omitempty"`
 	// Blockers stop the run before its first step.
 	Blockers []Finding `json:"blockers,omitempty"`
+	// Left are the subjects of what a power-down on account of a UPS leaves as it is because something stands in its way, and
+	// should be tried again: why is among the warnings.
+	Left []string `json:"left,omitempty"`
 }
 
 // A Finding is something about the plan that a person should read.

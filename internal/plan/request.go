@@ -44,6 +44,7 @@ type Reply struct {
 	Steps    int       `json:"steps"`
 	Warnings []Finding `json:"warnings,omitempty"`
 	Blockers []Finding `json:"blockers,omitempty"`
+	Left     []string  `json:"left,omitempty"` // Plan.Left
 	// Settings are those of the runbook in the worker's lab file.
 	Settings Settings `json:"settings"`
 	// Versions are those of what took part: of nightshift, of the vCenters, of the hosts and their BMCs.

@@ -152,6 +152,9 @@ const (
 	OnHold    = "on hold until"
 )
 
+// SkippedBy is how the note of a step begins that a person has skipped, and who it was.
+const SkippedBy = "skipped by "
+
 // Outcomes lists them.
 func Outcomes() []string { return []string{Done, Partial, Refused, Skipped, Aborted, Failed} }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"nightshift/internal/runapi"
 )
@@ -54,9 +55,11 @@ func (w *Watch) serves(r Run, d Due) bool {
 }
 
 // begin starts the power-down. One that was refused, or failed before it did anything, is tried again: what stood in its way
-// may be gone, and the battery is not waiting. So is one that ended by itself, as the mains were back, and are away again.
+// may be gone, and the battery is not waiting. So is one that ended by itself, as the mains were back, and are away again; and
+// one that has left something as it was: a host that booted may be there now.
 func (w *Watch) begin(ctx context.Context, d Due) error {
-	for n := 1; n <= mostTries; n++ {
+	first := d.ID(w.Lab.Lab, powerDown, 1)
+	for n := max(1, w.tried[first]+1); n <= mostTries; n++ {
 		id := d.ID(w.Lab.Lab, powerDown, n)
 		r, err := w.Runs.Find(ctx, id)
 		switch {
@@ -67,7 +70,7 @@ func (w *Watch) begin(ctx context.Context, d Due) error {
 			if err := w.Runs.Start(ctx, id, p, "power-down of lab "+w.Lab.Lab+": "+d.Why); err != nil {
 				return err
 			}
-			w.say(d.UPS, "run", true, d.Why+": run "+id+" powers down "+what(d))
+			w.say(d.UPS, "run", n == 1, d.Why+": run "+id+" powers down "+what(d))
 			return nil
 		case r.Open:
 			return nil
@@ -78,12 +81,36 @@ func (w *Watch) begin(ctx context.Context, d Due) error {
 			w.say(d.UPS, "run", true, fmt.Sprintf("run %s has ended: %s", id, strings.Trim(r.Outcome+", "+r.Why, ", ")))
 			return nil
 		}
-		w.say(d.UPS, "run", true, fmt.Sprintf("the lab is NOT powered down: run %s was %s (%s); it is tried again until there is no power", id, cmp.Or(r.Outcome, "ended"), r.Why))
-		if w.now().Sub(r.Ended) < tryAgain {
+		w.sayTriedAgain(d, first, r)
+		if w.now().Sub(r.Ended) < pause(n) {
 			return nil
 		}
+		w.tried[first] = n // how it ended does not change any more
 	}
+	w.say(d.UPS, "run", true, fmt.Sprintf("%d runs have not powered down all of it, the last is %s: it is not tried any more", mostTries, d.ID(w.Lab.Lab, powerDown, mostTries)))
 	return nil
+}
+
+// pause is how long after the end of the nth try the next one begins.
+func pause(n int) time.Duration {
+	if n <= soonTries {
+		return tryAgain
+	}
+	return tryLater
+}
+
+// sayTriedAgain tells why the power-down is tried again, once for each reason.
+func (w *Watch) sayTriedAgain(d Due, first string, r *Run) {
+	why := cmp.Or(r.Outcome, "ended") + " (" + r.Why + ")"
+	text := fmt.Sprintf("the lab is NOT powered down: run %s was %s; it is tried again until there is no power", r.ID, why)
+	if len(r.Left) > 0 {
+		why = "left " + strings.Join(r.Left, ", ")
+		text = fmt.Sprintf("run %s has ended, and has %s as it is; it is tried again until there is no power", r.ID, why)
+	}
+	if key := first + "/" + why; w.told[key] == "" {
+		w.told[key] = text
+		w.tell(Event{At: w.now(), UPS: strings.Join(d.UPS, ", "), Text: text, Alarm: true})
+	}
 }
 
 // lastWord tells of a run that has ended whether nothing is left to do after it: it did what it could, or a person stopped it.
@@ -96,7 +123,7 @@ func (r Run) lastWord() bool {
 		by, ordered := strings.CutPrefix(r.Why, runapi.AbortedBy)
 		return ordered && !strings.HasPrefix(by, byUPS) || strings.HasPrefix(r.Why, runapi.Cancelled)
 	}
-	return !r.Unread
+	return !r.Unread && len(r.Left) == 0
 }
 
 func what(d Due) string {

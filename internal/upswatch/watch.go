@@ -40,6 +40,8 @@ type Run struct {
 	Ended      time.Time
 	Touched    bool // it has changed something in the lab
 	Unread     bool // what it did, or how it ended, could not be read just now
+	// Left is what it has left on, though it was to go down: something stood in its way, or a step failed.
+	Left []string
 }
 
 // An Event is something that happened to a UPS, or because of it.
@@ -65,6 +67,7 @@ type Watch struct {
 	tracks  map[string]Track
 	told    map[string]string    // the last thing said about a subject
 	settled map[string]time.Time // when a power-down ended after which nothing is left to do, by UPS
+	tried   map[string]int       // how many tries of a power-down are over, by the id of the first
 	toRaise bool                 // something may have to come up again
 }
 
@@ -72,10 +75,12 @@ const (
 	every       = 5 * time.Second
 	lookTimeout = 10 * time.Second
 	runsTimeout = time.Minute
-	// tryAgain is when a power-down that was refused, or could not be planned, is tried again: nothing was touched.
-	tryAgain = 30 * time.Second
-	// mostTries is how often.
-	mostTries = 100
+	// tryAgain is when a power-down that was refused, or could not be planned, or has left something, is tried again; the first
+	// soonTries times, and then every tryLater. mostTries is how often in all: for some eight hours.
+	tryAgain  = 30 * time.Second
+	soonTries = 40
+	tryLater  = 2 * time.Minute
+	mostTries = 250
 )
 
 // Run watches until the context ends.
@@ -100,7 +105,7 @@ func (w *Watch) every() time.Duration {
 // Step looks once at all UPSes, and does what follows.
 func (w *Watch) Step(ctx context.Context) {
 	if w.tracks == nil {
-		w.tracks, w.told, w.settled, w.toRaise = map[string]Track{}, map[string]string{}, map[string]time.Time{}, true
+		w.tracks, w.told, w.settled, w.tried, w.toRaise = map[string]Track{}, map[string]string{}, map[string]time.Time{}, map[string]int{}, true
 	}
 	w.look(ctx)
 	if ctx.Err() != nil {

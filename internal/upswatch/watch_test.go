@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type bench struct {
 	aborted []string
 	told    []string
 	broken  error
+	found   int // how often a run was looked up
 }
 
 func newBench(t *testing.T) *bench {
@@ -71,7 +73,10 @@ func (b *bench) Holders(context.Context) (list []Run, _ error) {
 	return list, b.broken
 }
 
-func (b *bench) Find(_ context.Context, id string) (*Run, error) { return b.runs[id], b.broken }
+func (b *bench) Find(_ context.Context, id string) (*Run, error) {
+	b.found++
+	return b.runs[id], b.broken
+}
 
 func (b *bench) Latest(context.Context) (*Run, error) {
 	for _, id := range slices.Backward(b.order) {
@@ -162,6 +167,89 @@ func TestARefusedPowerDownIsTriedAgain(t *testing.T) {
 	b.runs[downRack+".2"].Why = "aborted by ann@desk: I carry the servers out"
 	b.steps(50)
 	require.Len(t, b.order, 2, "whoever aborted it has the last word")
+}
+
+// TestWhatIsLeftIsTriedAgain: a host that booted, or that nobody reached, goes down as soon as it can, while there is a battery.
+func TestWhatIsLeftIsTriedAgain(t *testing.T) {
+	b := newBench(t)
+	b.vars["shelf"] = nil
+	b.is("rack", "OB", "35")
+	b.steps(1)
+	for n := 1; n <= 3; n++ {
+		id := b.order[len(b.order)-1]
+		require.Len(t, b.order, n)
+		b.runs[id].Left = []string{"host esx21"}
+		b.ends(id, runapi.Partial, n == 1)
+		b.steps(5)
+		require.Len(t, b.order, n, "not at once")
+		b.steps(2)
+	}
+	require.Equal(t, []string{downRack, downRack + ".2", downRack + ".3", downRack + ".4"}, b.order)
+	require.Contains(t, b.told, "rack: run "+downRack+" has ended, and has left host esx21 as it is; it is tried again until there is no power")
+	again := slices.DeleteFunc(slices.Clone(b.told), func(s string) bool { return !strings.Contains(s, "tried again") })
+	require.Len(t, again, 1, "the same is told once: %q", b.told)
+	b.ends(downRack+".4", runapi.Done, true)
+	b.steps(100)
+	require.Len(t, b.order, 4)
+
+	// The mains are back: what is left stays, and what is down comes up, by one power-up.
+	b.is("rack", "OL", "90")
+	b.steps(100)
+	require.Equal(t, upRack, b.order[4])
+	require.Len(t, b.order, 5)
+}
+
+// TestMainsThatAreBackEndTheTries: what is left when they return is not taken down any more.
+func TestMainsThatAreBackEndTheTries(t *testing.T) {
+	b := newBench(t)
+	b.vars["shelf"] = nil
+	b.is("rack", "OB", "35")
+	b.steps(1)
+	b.runs[downRack].Left = []string{"host esx21"}
+	b.ends(downRack, runapi.Partial, true)
+	b.is("rack", "OL", "90")
+	b.steps(100)
+	require.Equal(t, []string{downRack, upRack}, b.order)
+}
+
+// TestAPersonStopsTheTries: whoever aborts one has the last word, whatever it has left.
+func TestAPersonStopsTheTries(t *testing.T) {
+	b := newBench(t)
+	b.vars["shelf"] = nil
+	b.is("rack", "OB", "35")
+	b.steps(1)
+	b.runs[downRack].Left, b.runs[downRack].Why = []string{"host esx21"}, "aborted by ann@desk: enough"
+	b.ends(downRack, runapi.Aborted, true)
+	b.steps(100)
+	require.Equal(t, []string{downRack}, b.order)
+}
+
+// TestHowOftenItIsTried: soon at first, then now and then, and not for ever; what has ended is not asked again.
+func TestHowOftenItIsTried(t *testing.T) {
+	b := newBench(t)
+	b.vars["shelf"] = nil
+	b.is("rack", "OB", "35")
+	refused := func() {
+		for id, r := range b.runs {
+			if r.Open {
+				b.ends(id, runapi.Refused, false)
+			}
+		}
+	}
+	for range 7200 / 5 {
+		b.steps(1)
+		refused()
+	}
+	require.InDelta(t, 40+(7200-40*35)/125, len(b.order), 5)
+	before := b.found
+	b.steps(1)
+	require.LessOrEqual(t, b.found-before, 2, "of all tries, the last is looked at")
+	for range 10 * 3600 / 5 {
+		b.steps(1)
+		refused()
+	}
+	require.Len(t, b.order, 250)
+	require.Contains(t, b.told[len(b.told)-1], "it is not tried any more")
 }
 
 // TestARunThatEndedByItselfIsNotTheLastWord: the run saw the mains for long enough, between the looks of the watch, and they
