@@ -22,7 +22,8 @@ bin/cyclonedx     := bin/tools/cyclonedx-gomod
 WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
-.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups e2e-browser bench fuzz histories compose man completions sbom packaging snapshot clean
+.PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups e2e-iscsi e2e-browser shellcheck \
+	storage-lab storage-lab-down storage-lab-status test-storage bench fuzz histories compose man completions sbom packaging snapshot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +38,14 @@ fmt: ## gofmt has nothing to say
 	if [ -n "$$files" ]; then echo "not gofmt'ed: gofmt -w" $$files >&2; exit 1; fi
 
 vet: ## go vet, the end-to-end tests included
-	go vet -tags e2e,browser ./...
+	go vet -tags e2e,browser,storagelab ./...
 
 lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among others
 	$(bin/golangci-lint) run
+
+shellcheck: ## shell scripts (Debian: apt install shellcheck)
+	@command -v shellcheck >/dev/null || { echo "shellcheck is missing (Debian: apt install shellcheck)" >&2; exit 2; }
+	shellcheck -x .ci/run deploy/*/*.sh test/storagelab/*.sh test/storagelab/guest/personality test/storagelab/guest/prepare
 
 workflowcheck: $(bin/workflowcheck) ## workflow code is deterministic
 	$(bin/workflowcheck) -config .workflowcheck.yaml $(WORKFLOW_PACKAGES)
@@ -53,7 +58,7 @@ race: ## the same with the race detector (needs a C compiler)
 
 # Most of these tests wait for time-outs of processes that were killed: more at a time than there are cores.
 e2e: harness ## the command against simulated labs: kill -9, restarts, secrets, and the harness (needs Go only; for less: NIGHTSHIFT_SEEDS=10 NIGHTSHIFT_LARGE=8/120)
-	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e
+	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e ./test/iscsi
 
 harness: ## every kind of step of every runbook, broken in every way; writes docs/harness.md (NIGHTSHIFT_SAMPLE=4: every fourth pair, no document)
 	$(if $(NIGHTSHIFT_SAMPLE),,NIGHTSHIFT_TABLE=$(CURDIR)/docs/harness.md) go test -tags e2e -count=1 -timeout 60m -parallel 8 ./test/harness
@@ -69,6 +74,24 @@ e2e-ssh: ## commands over SSH against OpenSSH's sshd on loopback (Debian: apt in
 e2e-ups: ## power cuts: the command, a simulated lab, and NUT's upsd with dummy-ups on loopback (Debian: apt install nut-server)
 	@PATH="$$PATH:/usr/sbin" command -v upsd >/dev/null || { echo "upsd is missing (Debian: apt install nut-server)" >&2; exit 2; }
 	go test -tags e2e -count=1 -timeout 20m ./test/ups
+
+e2e-iscsi: ## targets on loopback: identity, LUN, CHAP, ACL with tgtd and libiscsi (Debian: apt install tgt libiscsi-bin); as root
+	@for c in tgtd iscsi-inq; do \
+		PATH="$$PATH:/usr/sbin" command -v $$c >/dev/null || { echo "$$c is missing (Debian: apt install tgt libiscsi-bin)" >&2; exit 2; }; \
+	done
+	go test -tags e2e -count=1 -timeout 10m ./test/iscsi
+
+storage-lab: ## two QEMU machines with OpenZFS, LIO, open-iscsi: built from Debian packages at first, as root (docs/storage-lab.md)
+	test/storagelab/lab.sh up
+
+storage-lab-down: ## end them, with their disks and keys; the image stays
+	test/storagelab/lab.sh down
+
+storage-lab-status: ## what of the storage lab is up, and how to reach it
+	@test/storagelab/lab.sh status
+
+test-storage: ## the tests on the storage lab, which must be up (NIGHTSHIFT_CORE=1: without the long ones)
+	go test -tags storagelab -count=1 -timeout 80m $(if $(NIGHTSHIFT_CORE),-short) ./test/storagelab/...
 
 # Browsers are not downloaded: Debian's is used, or that of CHROMIUM. NIGHTSHIFT_SHOTS=DIR keeps the pictures.
 e2e-browser: ## reports and the Temporal UI in a real browser (Debian: apt install chromium nodejs npm)
