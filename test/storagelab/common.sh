@@ -3,8 +3,9 @@
 
 # Everything that the lab writes lies here; `make storage-lab-down` leaves the images and compiled modules.
 LAB=${NIGHTSHIFT_STORAGE_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/nightshift/storage-lab}
-RUN=$LAB/run
 # shellcheck disable=SC2034 # read by those who source this
+RUN=$LAB/run
+# shellcheck disable=SC2034
 MACHINES=(ss1 ss2)
 # Debian has what few need where only root's PATH looks.
 PATH=$PATH:/usr/sbin:/sbin

@@ -36,6 +36,7 @@ build_modules() {
 	source=$(cd "$root" && echo usr/src/zfs-*)
 	say "compiling ZFS modules: minutes"
 	# A mount name space of its own: nothing stays mounted, however this ends.
+	# shellcheck disable=SC2016 # for the shells in there
 	if ! unshare --mount sh -ec 'mount --bind /proc "$1/proc"; exec chroot "$1" sh -ec "$2" sh "$3" "$4"' \
 		sh "$root" "$COMPILE" "$source" "$KERNEL" >"$WORK/modules.log" 2>&1; then
 		tail -n 30 "$WORK/modules.log" >&2
@@ -61,7 +62,7 @@ furnish() {
 	dpkg-deb --fsys-tarfile "$WORK"/deb/linux-image-*.deb | tar -C "$root" --keep-directory-symlink -xf -
 	tar -C "$root" --keep-directory-symlink --zstd -xf "$MODULES"
 	chroot "$root" depmod "$KERNEL"
-	install -m 755 guest/personality guest/prepare guest/release-pool -t "$root/usr/local/sbin"
+	install -m 755 guest/personality guest/prepare guest/release-pool guest/unpublish -t "$root/usr/local/sbin"
 	install -m 644 guest/personality.service "$root/etc/systemd/system/"
 	install -D -m 644 guest/targets-after-volumes.conf "$root/etc/systemd/system/rtslib-fb-targetctl.service.d/volumes.conf"
 	install -D -m 644 guest/journald.conf "$root/etc/systemd/journald.conf.d/storagelab.conf"
@@ -71,7 +72,7 @@ furnish() {
 	install -m 440 guest/sudoers "$root/etc/sudoers.d/zfsadm"
 	printf '/dev/nvme0n1 / ext4 rw,noatime 0 1\n' >"$root/etc/fstab"
 	# Neither keys nor names: a machine brings its own. No mirror's name stays in the image either.
-	rm -rf "$root"/etc/ssh/ssh_host_* "$root"/etc/hostid "$root"/etc/iscsi/initiatorname.iscsi "$root"/boot/* \
+	rm -rf "$root"/etc/ssh/ssh_host_* "$root"/etc/hostid "$root"/etc/iscsi/initiatorname.iscsi "$root"/boot/vmlinuz-* "$root"/boot/System.map-* "$root"/boot/config-* \
 		"$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
 	: >"$root/etc/machine-id"
 	chroot "$root" sh -ec "$SERVICES" >"$WORK/services.log" 2>&1 || die "setting up services failed: $WORK/services.log"
@@ -83,7 +84,8 @@ SERVICES='
 	systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
 		fstrim.timer open-iscsi.service sanoid.timer sanoid-prune.service zfs-zed.service || true
 	systemctl mask getty@tty1.service systemd-networkd.service systemd-timesyncd.service systemd-firstboot.service \
-		systemd-random-seed.service ldconfig.service zfs-share.service
+		systemd-random-seed.service ldconfig.service zfs-share.service dev-hugepages.mount dev-mqueue.mount \
+		sys-kernel-debug.mount sys-kernel-tracing.mount
 	systemctl set-default multi-user.target'
 
 # pack ROOT DIR: the image itself. Without checksums of metadata: they are dear on an emulated processor.

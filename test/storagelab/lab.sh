@@ -197,7 +197,7 @@ status() {
 		if ! pid=$(pid_of "$host"); then
 			echo "$host: not running"
 			all=3
-		elif ! timeout 60 "$0" ssh "$host" 'true' 2>/dev/null; then
+		elif ! timeout 60 ./lab.sh ssh "$host" 'true' 2>/dev/null; then
 			echo "$host: running (pid $pid), does not answer at 127.0.0.1:$(cat "$RUN/$host.port"); console: $RUN/$host.console"
 			all=3
 		else
