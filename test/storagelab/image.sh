@@ -65,6 +65,7 @@ furnish() {
 	install -m 755 guest/personality guest/prepare guest/release-pool guest/unpublish -t "$root/usr/local/sbin"
 	install -m 644 guest/personality.service "$root/etc/systemd/system/"
 	install -D -m 644 guest/targets-after-volumes.conf "$root/etc/systemd/system/rtslib-fb-targetctl.service.d/volumes.conf"
+	install -D -m 644 guest/patience.conf "$root/etc/systemd/system/service.d/patience.conf"
 	install -D -m 644 guest/journald.conf "$root/etc/systemd/journald.conf.d/storagelab.conf"
 	install -m 644 guest/sshd.conf "$root/etc/ssh/sshd_config.d/storagelab.conf"
 	install -m 644 guest/modules "$root/etc/modules-load.d/storagelab.conf"

@@ -101,7 +101,7 @@ start() {
 	done
 	qemu-system-x86_64 -name "$host" -M q35 -accel "$accel" -cpu "$cpu" -smp 1 -m "$MEMORY_MIB" -nodefaults -display none \
 		-serial "file:$RUN/$host.console" -qmp "unix:$RUN/$host.qmp,server,nowait" -pidfile "$RUN/$host.pid" -daemonize \
-		-kernel "$IMAGE/vmlinuz" -append "root=/dev/nvme0n1 rw console=ttyS0 quiet loglevel=4 mitigations=off audit=0 apparmor=0 net.ifnames=0 panic=5" \
+		-kernel "$IMAGE/vmlinuz" -append "root=/dev/nvme0n1 rw console=ttyS0 quiet loglevel=4 mitigations=off audit=0 apparmor=0 net.ifnames=0 panic=5 systemd.default_device_timeout_sec=900" \
 		-drive "if=none,id=root,file=$RUN/$host.root,format=qcow2,cache=unsafe" -device nvme,drive=root,serial=root \
 		-drive "if=none,id=who,file=$RUN/$host.tar,format=raw,read-only=on" -device virtio-blk-pci,drive=who,serial=personality \
 		"${disks[@]}" \
