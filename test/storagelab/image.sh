@@ -106,10 +106,11 @@ forget_others() {
 }
 
 mkdir -p "$LAB/images"
+RECIPE=$(recipe)
 exec 9>"$LAB/build.lock"
 flock -n 9 || { say "another build is at it: waiting for its end"; flock 9; }
 if ! is_debian || ! refresh; then
-	if [ "$(cat "$LAB/image/recipe" 2>/dev/null)" != "$(recipe)" ]; then
+	if [ "$(cat "$LAB/image/recipe" 2>/dev/null)" != "$RECIPE" ]; then
 		can_build
 		die "the mirror cannot be reached, and there is no image of these scripts"
 	fi
@@ -118,7 +119,7 @@ if ! is_debian || ! refresh; then
 fi
 KERNEL=$(kernel)
 VERSIONS=$(versions)
-KEY=$({ recipe; echo "$VERSIONS"; } | sha256sum | cut -c 1-16)
+KEY=$(printf '%s\n' "$RECIPE" "$VERSIONS" | sha256sum | cut -c 1-16)
 IMAGE=$LAB/images/$KEY
 if [ ! -s "$IMAGE/root.raw" ]; then
 	can_build
@@ -138,7 +139,7 @@ if [ ! -s "$IMAGE/root.raw" ]; then
 	dpkg-deb --fsys-tarfile "$WORK"/deb/linux-image-*.deb | tar -xO "./boot/vmlinuz-$KERNEL" >"$KERNEL_IMAGE"
 	furnish "$WORK/root"
 	pack "$WORK/root" "$WORK/image"
-	recipe >"$WORK/image/recipe"
+	echo "$RECIPE" >"$WORK/image/recipe"
 	echo "$VERSIONS" >"$WORK/image/versions"
 	mv "$WORK/image" "$IMAGE"
 	rm -rf --one-file-system "$WORK"
