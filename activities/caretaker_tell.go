@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // A vista is a lab as the caretaker sees it at a moment; what there is to tell of it is pure.
@@ -91,7 +92,7 @@ func (v vista) missed(t timetable, n int) runapi.Notice {
 	out.Runbook = t.Runbook
 	out.Lines = []string{"nightshift was not up within 10 minutes of it. What is that late is not started by itself."}
 	if !t.Next.IsZero() && !t.Paused {
-		out.Lines = append(out.Lines, "The next time is "+moment(t.Next)+".")
+		out.Lines = append(out.Lines, "The next time is "+words.Minute(t.Next)+".")
 	}
 	out.Commands = []runapi.Command{{Type: "nightshift run " + t.Runbook, Why: "does it now"}, {Type: "nightshift schedule list", Why: "shows what else is to come"}}
 	return out
@@ -134,16 +135,16 @@ func (v vista) hold() []runapi.Notice {
 	var n runapi.Notice
 	switch left := h.Until.Sub(v.now); {
 	case left > 0 && left <= holdSoon && h.Until.Sub(h.Since) >= 2*holdSoon:
-		n = v.notice(runapi.EventHold, "hold-ends:"+until, "the hold ends at "+moment(h.Until))
+		n = v.notice(runapi.EventHold, "hold-ends:"+until, "the hold ends at "+words.Minute(h.Until))
 	case left <= 0 && left > -holdOver:
 		n = v.notice(runapi.EventHold, "hold-ended:"+until, "the hold has ended")
 	default:
 		return nil
 	}
-	n.Lines = []string{fmt.Sprintf("Until %s, by %s: %s", moment(h.Until), h.By, h.Reason)}
+	n.Lines = []string{fmt.Sprintf("Until %s, by %s: %s", words.Minute(h.Until), h.By, h.Reason)}
 	for _, t := range v.tables {
 		if !t.Paused && !t.Next.IsZero() {
-			n.Lines = append(n.Lines, fmt.Sprintf("Schedule %s starts %s at %s.", t.Name, t.Runbook, moment(t.Next)))
+			n.Lines = append(n.Lines, fmt.Sprintf("Schedule %s starts %s at %s.", t.Name, t.Runbook, words.Minute(t.Next)))
 		}
 	}
 	n.Lines = n.Lines[:min(len(n.Lines), runapi.MostNoticeLines)]
@@ -170,10 +171,7 @@ func (v vista) debts() []runapi.Notice {
 	first := late[0].Since
 	// The key changes once a day, counted from when the first of them came to be told.
 	day := int(v.now.Sub(first.Add(v.debtsAfter)) / debtAgain)
-	subject := fmt.Sprintf("%d settings are switched off since %s", len(late), moment(first))
-	if len(late) == 1 {
-		subject = "a setting is switched off since " + moment(first)
-	}
+	subject := words.CountOf(len(late), "setting is", "settings are") + " switched off since " + words.Minute(first)
 	n := v.notice(runapi.EventDebt, fmt.Sprintf("debt:%s:%d", first.UTC().Format(time.RFC3339), day), subject)
 	for _, d := range late[:min(len(late), runapi.MostNoticeLines)] {
 		n.Lines = append(n.Lines, debtLine(d))
@@ -197,7 +195,5 @@ func (v vista) comesBack(since time.Time) bool {
 }
 
 func debtLine(d plan.Debt) string {
-	return strings.TrimSpace(fmt.Sprintf("- %s of %s (was %s), since %s by run %s", d.Setting.Title(), d.Target, d.Was, moment(d.Since), d.Run))
+	return strings.TrimSpace(fmt.Sprintf("- %s of %s (was %s), since %s by run %s", d.Setting.Title(), d.Target, d.Was, words.Minute(d.Since), d.Run))
 }
-
-func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }

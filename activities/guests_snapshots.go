@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 )
 
 const (
@@ -70,7 +71,7 @@ func (a *Activities) SetChangeTracking(ctx context.Context, c plan.Call) (plan.O
 			},
 			first: func(ctx context.Context, _ *seen) (string, error) {
 				if n := len(s.is.Snapshots); n > 0 {
-					return "", refuse(fault.State, "it has %d snapshots, the first %q: CBT changes only without any; remove them", n, s.is.Snapshots[0].Name)
+					return "", refuse(fault.State, "it has %s, the first %q: CBT changes only without any; remove them", words.Count(n, "snapshot"), s.is.Snapshots[0].Name)
 				}
 				return set, s.mayChange(ctx)
 			},

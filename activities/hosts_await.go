@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // believed is how long a vCenter may call a host connected that is off: it gives one up after a minute without a
@@ -153,5 +153,5 @@ func usable(got []live.Datastore, p plan.AwaitDatastoresParams) seen {
 	if len(missing) > 0 {
 		return seen{state: "without datastores " + strings.Join(missing, ", ")}
 	}
-	return seen{done: true, state: fmt.Sprintf("%d datastores accessible", len(p.Datastores)+len(p.Names))}
+	return seen{done: true, state: words.Count(len(p.Datastores)+len(p.Names), "datastore") + " accessible"}
 }

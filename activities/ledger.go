@@ -17,6 +17,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // ledgerSystem is the ledger of a lab, from outside.
@@ -137,7 +138,7 @@ func (a *Activities) RememberRunning(ctx context.Context, c plan.Call) (plan.Out
 	if err := a.ledger.change(ctx, c.Lab, ledger.Change{Remember: p.Guests}); err != nil {
 		return plan.Outcome{}, classify(plan.RememberRunning, c.Target, err)
 	}
-	return plan.Outcome{Evidence: fmt.Sprintf("%d guests in the ledger", len(p.Guests)), Acted: true}, nil
+	return plan.Outcome{Evidence: words.Count(len(p.Guests), "guest") + " in the ledger", Acted: true}, nil
 }
 
 // ForgetRunning strikes out those of the guests that run again. The step runs after an abort too: who was not started
@@ -161,7 +162,7 @@ func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outco
 	}
 	out := plan.Outcome{Acted: len(back) > 0}
 	if left := len(p.Guests) - len(back); left > 0 {
-		out.Note = fmt.Sprintf("%d of %d do not run and stay remembered", left, len(p.Guests))
+		out.Note = "still remembered, as not running: " + words.Of(left, len(p.Guests), "guest")
 	}
 	if len(back) == 0 {
 		return out, nil

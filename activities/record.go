@@ -16,6 +16,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // maxRecord is how large a packed inventory may be: it travels with the ledger through each of its hand-overs, and
@@ -64,7 +65,7 @@ func (a *Activities) recordLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 		note = "what to do by hand is in " + path
 	}
 	return plan.Outcome{Acted: true, Note: note,
-		Evidence: fmt.Sprintf("%d hosts, %d guests and %d datastores in the ledger (%d KiB)", len(got.Hosts), len(got.Guests), len(got.Datastores), len(packed)>>10)}, nil
+		Evidence: fmt.Sprintf("%s, %s and %s in the ledger (%d KiB)", words.Count(len(got.Hosts), "host"), words.Count(len(got.Guests), "guest"), words.Count(len(got.Datastores), "datastore"), len(packed)>>10)}, nil
 }
 
 // packRecord packs what planners need to know of a vCenter that does not answer. machine is the SMBIOS UUID of the one

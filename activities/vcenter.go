@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // AwaitVCenter waits until a vCenter that was started lets us log in and shows its inventory. While it starts it may
@@ -34,7 +35,7 @@ func (a *Activities) AwaitVCenter(ctx context.Context, c plan.Call) (plan.Outcom
 		if err != nil {
 			return seen{}, starting(err)
 		}
-		return seen{done: true, state: fmt.Sprintf("there: version %s, %d hosts, %d guests", got.Version, len(got.Hosts), len(got.Guests))}, nil
+		return seen{done: true, state: fmt.Sprintf("there: version %s, %s, %s", got.Version, words.Count(len(got.Hosts), "host"), words.Count(len(got.Guests), "guest"))}, nil
 	}))
 }
 

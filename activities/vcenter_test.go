@@ -46,7 +46,7 @@ func TestAwaitVCenter(t *testing.T) {
 	require.NoError(t, err)
 	out, err := attemptOf(t, a, plan.AwaitVCenter, awaitCall, nil)
 	require.NoError(t, err)
-	require.Contains(t, out.Evidence, "1 hosts, 1 guests")
+	require.Contains(t, out.Evidence, "1 host, 1 guest")
 	require.Equal(t, 5, dials)
 	require.Eventually(t, func() bool { return closed.Load() == 1 }, 30*time.Second, time.Millisecond, "the old session is ended")
 	require.Empty(t, w.events)

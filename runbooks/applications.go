@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 const paramStopApplications = "stop-applications"
@@ -58,11 +59,11 @@ func (d *descent) chooseApplications(allowed bool) {
 			d.stopping[n] = true
 		case allowed:
 			d.stopping[n] = true
-			d.warn(n.set, "is stopped as a whole, though "+some(staying)+" of it stay up", "")
+			d.warn(n.set, "is stopped as a whole, though "+words.Some(staying, fewNames)+" of it stay up", "")
 		case len(d.upses) > 0:
-			d.warn(n.set, some(going)+" of it go down while "+some(staying)+" stay up: it fails over to these, as it would with an empty battery", "")
+			d.warn(n.set, words.Some(going, fewNames)+" of it go down while "+words.Some(staying, fewNames)+" stay up: it fails over to these, as it would with an empty battery", "")
 		default:
-			d.block(n.set, some(going)+" of it go down while "+some(staying)+" stay up: it would fail over, or fence them",
+			d.block(n.set, words.Some(going, fewNames)+" of it go down while "+words.Some(staying, fewNames)+" stay up: it would fail over, or fence them",
 				"take all of its members down, or say with the parameter "+paramStopApplications+"=true that it may be stopped as a whole")
 		}
 	}
@@ -113,7 +114,7 @@ func (a *ascent) startApplication(n *node, needs []string) string {
 		}
 	}
 	if len(off) > 0 {
-		a.warn(n.set, "is started without "+some(off)+", which do not run and are not started", "")
+		a.warn(n.set, "is started without "+words.Some(off, fewNames)+", which do not run and are not started", "")
 	}
 	if strings.Join(needs, "") == "" && len(n.members) > 0 {
 		needs = append(needs, a.marks[n.members[0].vc.Name])

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // clockTolerance is how far a vCenter's clock may be off before it is said: logins and certificates go by it.
@@ -102,10 +103,10 @@ func (b *builder) checkVCenter(vc *vcenter) {
 func roughly(d time.Duration) string {
 	for _, step := range []time.Duration{24 * time.Hour, time.Hour, 15 * time.Minute} {
 		if d > step {
-			return span(step)
+			return words.Limit(step)
 		}
 	}
-	return span(clockTolerance)
+	return words.Limit(clockTolerance)
 }
 
 func blindToTags(warning string) bool { return strings.HasPrefix(strings.ToLower(warning), "tag") }

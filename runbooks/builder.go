@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // Groups under which steps are listed.
@@ -134,7 +135,7 @@ func (vc *vcenter) holds() string { return "vcenter:" + vc.Name }
 func (b *builder) title(verb, done string, hosts, guests int) {
 	switch {
 	case len(b.plan.Steps) > 0:
-		b.plan.Title = fmt.Sprintf("%s lab %s: %s, %s", verb, b.lab.Lab, count(hosts, "host"), count(guests, "guest"))
+		b.plan.Title = fmt.Sprintf("%s lab %s: %s, %s", verb, b.lab.Lab, words.Count(hosts, "host"), words.Count(guests, "guest"))
 	case len(b.plan.Blockers) > 0:
 		b.plan.Title = fmt.Sprintf("%s lab %s: blocked", verb, b.lab.Lab)
 	default:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/words"
 )
 
 // An order says what must be up before what: `after` of guests and groups, and what the lab stands on (foundation.go).
@@ -125,7 +126,7 @@ func (o *order) checkProviders(e *inventory.Guest, list []*guest) {
 	mine := slices.DeleteFunc(slices.Clone(list), func(g *guest) bool { return g.lab != e || g.UUID == "" })
 	if len(e.Provides) > 0 && len(mine) > 1 {
 		o.b.block("guest "+e.Name, fmt.Sprintf("the lab file says that it provides %s, but %d guests have this name", provisionWords(e.Provides), len(mine)),
-			"add its uuid to its entry under guests: ("+some(uuids(mine))+")")
+			"add its uuid to its entry under guests: ("+words.Some(uuids(mine), fewNames)+")")
 	}
 }
 
@@ -269,7 +270,7 @@ func (o *order) guest(name, vcenter, where string) *guest {
 		return found[0]
 	case len(found) > 1:
 		o.b.block("guest "+name, fmt.Sprintf("is named in %s, but %d guests have this name", where, len(found)),
-			"list it under guests: with its uuid ("+some(uuids(found))+")")
+			"list it under guests: with its uuid ("+words.Some(uuids(found), fewNames)+")")
 	case !o.blind():
 		o.b.block("guest "+name, "is named in "+where+", but no vCenter has such a guest", "correct the name in the lab file")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 const paramKeysOutside = "keys-outside"
@@ -155,7 +156,7 @@ func (d *descent) rememberRunning() {
 		needs = append(needs, cmp.Or(d.recorded[vc.Name], d.marks[vc.Name]))
 	}
 	d.chunks(list, "remember-running", func(id, part string, guests []plan.RememberedGuest) {
-		d.memory = d.add(plan.Step{ID: id, Title: "Remember the " + count(len(guests), "guest") + " that run" + singular(len(guests)) + part, Group: groupBegin,
+		d.memory = d.add(plan.Step{ID: id, Title: "Remember the " + words.Count(len(guests), "guest") + " that run" + singular(len(guests)) + part, Group: groupBegin,
 			Action: plan.RememberRunning, Target: d.labTarget(nil), Params: plan.Encode(plan.RememberParams{Guests: guests}), Needs: needs,
 			Estimate: plan.Duration(takesLedger), Timeout: plan.Duration(marginTask)})
 		needs = []string{d.memory}
@@ -295,7 +296,7 @@ func guestDownTitle(g *guest) string {
 	if then == "" {
 		then = "ask"
 	}
-	return "Shut down guest " + g.Name + " (Tools, " + span(time.Duration(g.policy.Timeout)) + ", then " + then + ")"
+	return "Shut down guest " + g.Name + " (Tools, " + words.Limit(time.Duration(g.policy.Timeout)) + ", then " + then + ")"
 }
 
 // goesDown tells whether a host of the cluster goes down.

@@ -6,6 +6,7 @@ import (
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // chooseFoundation finds out which vCenters will not be there at the end, which hosts go down last for it, and whether the
@@ -52,7 +53,7 @@ func (d *descent) tellUnseen() {
 			}
 		}
 		if len(unseen) > 0 {
-			d.warn(g.subject(), "serves datastores to hosts that stay up, without esxi: in the lab file ("+some(unseen)+"): just before it goes down, nobody can look whether guests still run from them there",
+			d.warn(g.subject(), "serves datastores to hosts that stay up, without esxi: in the lab file ("+words.Some(unseen, fewNames)+"): just before it goes down, nobody can look whether guests still run from them there",
 				"add esxi: (url, user, password) to these hosts")
 		}
 	}
@@ -272,13 +273,13 @@ func (d *descent) checkFoundationAlone() {
 	}
 	for _, g := range d.guests {
 		if d.going[g] && g.tier > 0 && len(staying) > 0 { // who needs a datastore is known
-			d.block(g.subject(), g.stands()+", which the rest of the lab needs, and "+some(staying)+" stay up",
+			d.block(g.subject(), g.stands()+", which the rest of the lab needs, and "+words.Some(staying, fewNames)+" stay up",
 				"take the whole lab down, or leave this guest out")
 		}
 	}
 	for _, h := range d.hosts {
 		if d.down[h] && len(h.lab.Provides) > 0 && len(staying) > 0 {
-			d.block(h.subject(), "provides "+provisionWords(h.lab.Provides)+", which the rest of the lab needs, and "+some(staying)+" stay up",
+			d.block(h.subject(), "provides "+provisionWords(h.lab.Provides)+", which the rest of the lab needs, and "+words.Some(staying, fewNames)+" stay up",
 				"take the whole lab down, or leave this host out")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 type hostEntry = inventory.Host
@@ -134,7 +135,7 @@ func (d *descent) chooseGuests(keysOutside bool) {
 		}
 	}
 	if templates > 0 {
-		d.leave(count(templates, "template"), "never run")
+		d.leave(words.Count(templates, "template"), "never run")
 	}
 }
 
@@ -149,7 +150,7 @@ func (d *descent) checkClusters() {
 			d.block(c.subject(), "is a vSAN cluster, whose data has to be taken down with it, which this nightshift cannot do", "mark the cluster keep: true (under clusters:)")
 		}
 		if stay := d.stays(c); stay != nil && len(c.toSuspend()) > 0 {
-			d.warn(c.subject(), fmt.Sprintf("does not go down as a whole (%s), so its HA, DRS, DPM and vCLS stay as they are", some(stay))+c.meddles(), "")
+			d.warn(c.subject(), fmt.Sprintf("does not go down as a whole (%s), so its HA, DRS, DPM and vCLS stay as they are", words.Some(stay, fewNames))+c.meddles(), "")
 		}
 	}
 }

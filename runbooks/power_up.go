@@ -7,6 +7,7 @@ import (
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 const paramTag = "tag"
@@ -326,7 +327,7 @@ func (a *ascent) forgetRunning(vcs []*vcenter) {
 		for _, m := range guests {
 			needs = append(needs, step[m])
 		}
-		title := "Forget those of the " + count(len(guests), "remembered guest") + " that run again" + part
+		title := "Forget those of the " + words.Count(len(guests), "remembered guest") + " that run again" + part
 		if len(guests) == 1 {
 			title = "Forget that guest " + guests[0].Name + " ran before, if it runs again" + part
 		}

@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // bootHosts brings the hosts back, each by itself: first those that carry what the lab stands on, without their vCenter;
@@ -96,7 +97,7 @@ func (a *ascent) awaitStores(c *climb, alone bool) {
 	}
 	slices.Sort(p.Names)
 	if n := len(p.Datastores) + len(p.Names); n > 0 {
-		c.next("await-datastores", "Wait until host "+c.h.name+" sees its "+count(n, "datastore"), plan.AwaitDatastores, plan.Encode(p), takesDatastores, a.storeTimeout())
+		c.next("await-datastores", "Wait until host "+c.h.name+" sees its "+words.Count(n, "datastore"), plan.AwaitDatastores, plan.Encode(p), takesDatastores, a.storeTimeout())
 	}
 }
 

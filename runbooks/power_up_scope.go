@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // checkVCentersUp looks at the vCenters: one that is off is started where the lab file says in which guest it runs.
@@ -303,7 +304,7 @@ func (a *ascent) byMemory() {
 		}
 	}
 	if a.tag != "" && left > 0 {
-		a.warn(count(left, "guest")+" that ran before", "without the tag "+a.tag+": not started now, and remembered for the next power-up", "")
+		a.warn(words.Count(left, "guest")+" that ran before", "without the tag "+a.tag+": not started now, and remembered for the next power-up", "")
 	}
 }
 
@@ -342,7 +343,7 @@ func (a *ascent) checkNeeded() {
 		case 1:
 			a.warn(g.subject(), "needs guest "+names[0]+", which does not run and is not started", "")
 		default:
-			a.warn(g.subject(), "needs guests "+some(names)+", which do not run and are not started", "")
+			a.warn(g.subject(), "needs guests "+words.Some(names, fewNames)+", which do not run and are not started", "")
 		}
 	}
 }
@@ -356,7 +357,7 @@ func (a *ascent) tellTagged(tag string) {
 		}
 	}
 	if n > 0 {
-		a.leave(count(n, "guest")+" with the tag "+tag, "off while the lab is up: start them with the parameter "+paramTag+"="+tag)
+		a.leave(words.Count(n, "guest")+" with the tag "+tag, "off while the lab is up: start them with the parameter "+paramTag+"="+tag)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/words"
 )
 
 const (
@@ -117,7 +118,7 @@ func (b *builder) scopeGuest(s *scope, name string) {
 		b.unknown("guest", name, "no vCenter has such a guest", known)
 	case 1:
 	default:
-		b.block("guest "+name, fmt.Sprintf("was asked for, but %d guests have this name", len(found)), "say which: "+some(found))
+		b.block("guest "+name, fmt.Sprintf("was asked for, but %d guests have this name", len(found)), "say which: "+words.Some(found, fewNames))
 	}
 }
 
@@ -126,7 +127,7 @@ func (b *builder) unknown(kind, name, text string, known []string) {
 	if near := inventory.Nearest(name, known); near != "" {
 		remedy = fmt.Sprintf("did you mean %q?", near)
 	}
-	b.block(kind+" "+name, text+"; there are: "+some(known), remedy)
+	b.block(kind+" "+name, text+"; there are: "+words.Some(known, fewNames), remedy)
 }
 
 // done is how a plan without steps says that nothing is to be done.
@@ -134,5 +135,5 @@ func (s *scope) done(state string) string {
 	if s.whole {
 		return state
 	}
-	return state + ", as far as was asked for (" + some(s.said) + ")"
+	return state + ", as far as was asked for (" + words.Some(s.said, fewNames) + ")"
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 func settle() Runbook {
@@ -70,7 +71,7 @@ func planSettle(in Input) (plan.Plan, error) {
 	b.title("Settle", "", 0, 0)
 	switch {
 	case steps > 0:
-		b.plan.Title = "Settle lab " + b.lab.Lab + ": " + count(steps, "setting")
+		b.plan.Title = "Settle lab " + b.lab.Lab + ": " + words.Count(steps, "setting")
 	case len(b.plan.Blockers) == 0 && len(b.debts) > 0:
 		b.plan.Title = "Nothing to do now: what lab " + b.lab.Lab + " is owed can't be given back yet"
 	case len(b.plan.Blockers) == 0:

@@ -8,6 +8,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 	"nightshift/runbooks/steps"
 )
 
@@ -57,7 +58,7 @@ func (w *walk) probe(s *plan.Step, c steps.Concrete, with *steps.ProbeWith) {
 
 func (w *walk) wait(s *plan.Step, with *steps.WaitWith) {
 	p := plan.WaitParams{For: with.For, Until: with.Until, Zone: with.Zone}
-	takes, title := time.Duration(with.For), "Wait for "+span(time.Duration(with.For))
+	takes, title := time.Duration(with.For), "Wait for "+words.Limit(time.Duration(with.For))
 	if with.Until != "" {
 		takes, title = 12*time.Hour, "Wait until "+with.Until+" "+cmp.Or(with.Zone, "UTC")
 	}

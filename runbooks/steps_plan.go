@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 	"nightshift/runbooks/steps"
 )
 
@@ -49,7 +50,7 @@ func planSteps(in Input, d *steps.Definition, l *steps.Library) (plan.Plan, erro
 	w.unmark(slices.DeleteFunc(slices.Clone(w.vcenters), func(vc *vcenter) bool { return w.marks[vc] == "" }))
 	switch n := len(list); {
 	case n > 0 || len(w.plan.Blockers) > 0:
-		w.plan.Title = fmt.Sprintf("Run %s on lab %s: %s", d.Name, w.lab.Lab, count(n, "step"))
+		w.plan.Title = fmt.Sprintf("Run %s on lab %s: %s", d.Name, w.lab.Lab, words.Count(n, "step"))
 	default:
 		w.plan.Steps = []plan.Step{}
 		w.plan.Title = "Nothing to do: no step of " + d.Name + " has anything to act on in lab " + w.lab.Lab

@@ -7,6 +7,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // paramUPS names the UPSes on whose account a run is made.
@@ -124,7 +125,7 @@ func (d *descent) orderLoadOff() {
 	needs := d.ends()
 	for _, u := range d.upses {
 		if u.LoadOff != nil && len(d.plan.Left) > 0 {
-			d.warn("UPS "+u.Name, "is not told to switch its load off, as "+some(d.plan.Left)+" is left as it is", "")
+			d.warn("UPS "+u.Name, "is not told to switch its load off, as "+words.Some(d.plan.Left, fewNames)+" is left as it is", "")
 			continue
 		}
 		if u.LoadOff == nil || !d.loadMayGo(u) {
@@ -132,7 +133,7 @@ func (d *descent) orderLoadOff() {
 		}
 		o := *u.LoadOff
 		d.add(plan.Step{ID: "order-load-off:" + u.Name, Group: groupEnd, Action: plan.OrderLoadOff, Target: plan.Target{Kind: plan.UPS, Name: u.Name},
-			Title:  "Order UPS " + u.Name + " to switch its load off in " + span(time.Duration(o.Delay)) + ", and on again with the mains",
+			Title:  "Order UPS " + u.Name + " to switch its load off in " + words.Limit(time.Duration(o.Delay)) + ", and on again with the mains",
 			Params: plan.Encode(plan.LoadOffParams{UPS: u.Name, Hosts: u.Feeds, Delay: o.Delay, RestartDelay: o.RestartDelay}),
 			Needs:  slices.Clone(needs), Estimate: plan.Duration(takesMark), Timeout: d.settled(time.Duration(o.Delay) + marginTask)})
 	}

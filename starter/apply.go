@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 type applyOptions struct {
@@ -100,7 +101,7 @@ func (s *session) applyAll(ctx context.Context, a *app, d *difference) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w (%d of %d changes are made; run it again for the rest)", err, made, len(d.Changes))
+		return fmt.Errorf("%w (%s made; run it again for the rest)", err, words.Of(made, len(d.Changes), "change"))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"nightshift/internal/engine"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 )
 
 func newBackupCommand(a *app) *cobra.Command {
@@ -51,7 +52,7 @@ func runBackup(ctx context.Context, a *app, file string) error {
 	if a.json() {
 		return a.writeJSON(m)
 	}
-	a.printf("Backed up %s to %s (%s).\n", dir, file, count(len(m.Files), "file"))
+	a.printf("Backed up %s to %s (%s).\n", dir, file, words.Count(len(m.Files), "file"))
 	return nil
 }
 

@@ -107,6 +107,6 @@ func completeFlags(root *cobra.Command) {
 		offer(c, "on-failure", "ask", "skip", "force", "abort")
 	}
 	_ = root.RegisterFlagCompletionFunc("output", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return append([]string{formatText, formatJSON}, words(c.Annotations[formats])...), cobra.ShellCompDirectiveNoFileComp
+		return append([]string{formatText, formatJSON}, fields(c.Annotations[formats])...), cobra.ShellCompDirectiveNoFileComp
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 	"nightshift/runbooks"
 )
 
@@ -144,7 +145,7 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 func (a *app) demoIntro(st *station, o demoOptions) {
 	p := a.paint()
 	a.tell("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
-		count(len(st.lab.Hosts), "host"), count(len(st.lab.VCenters), "vCenter"), o.speed)))
+		words.Count(len(st.lab.Hosts), "host"), words.Count(len(st.lab.VCenters), "vCenter"), o.speed)))
 	a.tell("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
 	a.tell("Watch the same in the Temporal UI: %s", p.on(cyan, cmp.Or(st.where.UI, "(none)")))
 }
@@ -196,7 +197,7 @@ func inShort(p plan.Plan) string {
 	for _, s := range p.Steps {
 		number[s.Action]++
 	}
-	text := fmt.Sprintf("Plan %s, %s:", plan.ShortHash(p.Hash()), count(len(p.Steps), "step"))
+	text := fmt.Sprintf("Plan %s, %s:", plan.ShortHash(p.Hash()), words.Count(len(p.Steps), "step"))
 	for _, w := range []struct {
 		action     plan.Action
 		verb, what string
@@ -219,7 +220,7 @@ func inShort(p plan.Plan) string {
 		case n > 0 && w.what == "":
 			text += "\n  " + w.verb
 		case n > 0:
-			text += "\n  " + w.verb + " " + count(n, w.what)
+			text += "\n  " + w.verb + " " + words.Count(n, w.what)
 		}
 	}
 	return text
@@ -236,11 +237,11 @@ func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Du
 		return
 	}
 	p := a.paint()
-	a.printf("\n%s\n", p.on(bold, "What happened, in "+span(took)))
+	a.printf("\n%s\n", p.on(bold, "What happened, in "+words.Tight(took)))
 	for _, r := range reports {
-		a.printf("  %-10s  %-8s  %d of %d steps in %s\n", r.Runbook, r.Outcome, r.Counts.Done, r.Counts.Total, span(time.Duration(r.Seconds*float64(time.Second))))
+		a.printf("  %-10s  %-8s  %s in %s\n", r.Runbook, r.Outcome, words.Of(r.Counts.Done, r.Counts.Total, "step"), words.Tight(time.Duration(r.Seconds*float64(time.Second))))
 	}
-	a.printf("  The lab received %s that change something", count(total, "call"))
+	a.printf("  The lab received %s that change something", words.Count(total, "call"))
 	if len(twice) == 0 {
 		a.printf("; none of them was sent twice.\n")
 		return

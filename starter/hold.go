@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/ledger"
+	"nightshift/internal/words"
 )
 
 type holdOptions struct {
@@ -58,7 +59,7 @@ func runHold(ctx context.Context, a *app, o holdOptions) error {
 	case o.end:
 		a.printf("The hold on lab %s is ended.\n", s.lab)
 	default:
-		a.printf("Lab %s is on hold until %s: scheduled runs are skipped. End it with `nightshift hold --end`.\n", s.lab, stamp(change.Hold.Until))
+		a.printf("Lab %s is on hold until %s: scheduled runs are skipped. End it with `nightshift hold --end`.\n", s.lab, words.Second(change.Hold.Until))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/sshexec"
+	"nightshift/internal/words"
 )
 
 func newLabCheckCommand(a *app) *cobra.Command {
@@ -49,7 +50,7 @@ func runLabCheck(ctx context.Context, a *app, problems bool) error {
 		a.showChecks(rows, problems)
 	}
 	if failed > 0 {
-		return fmt.Errorf("lab %s: %s failed", lab.Lab, count(failed, "check"))
+		return fmt.Errorf("lab %s: %s failed", lab.Lab, words.Count(failed, "check"))
 	}
 	return nil
 }
@@ -162,10 +163,10 @@ func (a *app) showChecks(rows []checkRow, problems bool) {
 	}
 	more := ""
 	if warned > 0 {
-		more += ", " + count(warned, "warning")
+		more += ", " + words.Count(warned, "warning")
 	}
 	if failed := len(rows) - good - warned; failed > 0 {
 		more += fmt.Sprintf(", %d FAILED", failed)
 	}
-	a.printf("%d of %s in order%s.\n", good, count(len(rows), "check"), more)
+	a.printf("%d of %s in order%s.\n", good, words.Count(len(rows), "check"), more)
 }

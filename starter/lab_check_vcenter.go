@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 )
 
 // checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
@@ -36,7 +37,7 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 		return c.rows, nil
 	}
 	seen.Name = v.Name // the client's has a word before it
-	c.ok("inventory", "%s, %s, %s", count(len(seen.Clusters), "cluster"), count(len(seen.Hosts), "host"), count(len(seen.Guests), "guest"))
+	c.ok("inventory", "%s, %s, %s", words.Count(len(seen.Clusters), "cluster"), words.Count(len(seen.Hosts), "host"), words.Count(len(seen.Guests), "guest"))
 	for _, w := range seen.Warnings {
 		c.add(checkWarn, "inventory", "give the account the right to read it", "%s", w)
 	}

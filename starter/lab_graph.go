@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 	"nightshift/runbooks"
 )
 
@@ -67,7 +68,7 @@ func runLabGraph(ctx context.Context, a *app, o graphOptions) error {
 		if a.global.output != formatText {
 			a.tellFindings(g)
 		}
-		err = &exitError{exitRefused, fmt.Errorf("lab %s: %s in its start order: a run would be refused, or warn", lab.Lab, count(len(g.Findings), "problem"))}
+		err = &exitError{exitRefused, fmt.Errorf("lab %s: %s in its start order: a run would be refused, or warn", lab.Lab, words.Count(len(g.Findings), "problem"))}
 	}
 	return err
 }
@@ -135,7 +136,7 @@ func (a *app) showGraph(lab string, g runbooks.Graph, full bool) {
 		last = max(last, n.Level)
 	}
 	a.printf("%s\n", p.on(bold, "Start order of lab "+lab))
-	a.printf("%s\n", p.on(dim, fmt.Sprintf("%s on %s · down goes the other way round · ← waits for", count(guests, "guest"), count(last, "level"))))
+	a.printf("%s\n", p.on(dim, fmt.Sprintf("%s on %s · down goes the other way round · ← waits for", words.Count(guests, "guest"), words.Count(last, "level"))))
 	for level := 1; level <= last; level++ {
 		a.showLevel(p, g, level, full)
 	}
@@ -148,7 +149,7 @@ func (a *app) showGraph(lab string, g runbooks.Graph, full bool) {
 		if full {
 			shown = join(g.Free)
 		}
-		a.printf("\n%s in any order%s: %s\n", count(len(g.Free), "guest"), when, shown)
+		a.printf("\n%s in any order%s: %s\n", words.Count(len(g.Free), "guest"), when, shown)
 	}
 	for _, f := range g.Findings {
 		a.printf("\n%s\n", p.on(red, f.Subject+": "+f.Text))

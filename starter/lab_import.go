@@ -18,6 +18,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/labimport"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 )
 
 type importOptions struct {
@@ -283,7 +284,14 @@ func (a *app) writeImported(path string, text []byte, replace bool) error {
 	if a.json() {
 		return a.writeJSON(map[string]any{"file": lab.Path, "lab": lab.Lab, "hosts": len(lab.Hosts), "guests": len(lab.Guests), "questions": questions})
 	}
-	a.printf("Wrote %s: lab %s, %s, %s with something to say, %s.\n\n", path, lab.Lab, count(len(lab.Hosts), "host"), count(len(lab.Guests), "guest"), count(questions, "question"))
+	holds := []string{"lab " + lab.Lab, words.Count(len(lab.Hosts), "host")}
+	if n := len(lab.Guests); n > 0 {
+		holds = append(holds, words.Count(n, "guest")+" of which there is something to say")
+	}
+	if questions > 0 {
+		holds = append(holds, words.CountOf(questions, "question to you", "questions to you"))
+	}
+	a.printf("Wrote %s: %s.\n\n", path, join(holds))
 	a.printf("Next:\n")
 	a.printf("  look for \"# ?\" in it            which hosts may be switched off, and where are their BMCs?\n")
 	a.printf("  nightshift lab trust            record certificates and serial numbers\n")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/words"
 )
 
 type trustOptions struct{ yes, replace bool }
@@ -86,7 +87,7 @@ func (a *app) trustRound(ctx context.Context, o trustOptions, lab *inventory.Lab
 		return false, nil
 	}
 	if !o.yes {
-		ok, err := a.ask(ctx, fmt.Sprintf("Write %s into %s? Compare first with what the machines themselves show.", count(len(changes), "value"), lab.Path))
+		ok, err := a.ask(ctx, fmt.Sprintf("Write %s into %s? Compare first with what the machines themselves show.", words.Count(len(changes), "value"), lab.Path))
 		if errors.Is(err, errNoAnswer) {
 			return false, &exitError{exitRefused, fmt.Errorf("nothing was written: %w; give --yes where nobody can be asked", err)}
 		}
@@ -103,7 +104,7 @@ func (a *app) trustRound(ctx context.Context, o trustOptions, lab *inventory.Lab
 	for i, f := range facts {
 		facts[i].Written = f.State == trustNew || f.State == trustChanged && o.replace
 	}
-	a.notef("Wrote %s into %s.", count(len(changes), "value"), lab.Path)
+	a.notef("Wrote %s into %s.", words.Count(len(changes), "value"), lab.Path)
 	return true, nil
 }
 
@@ -120,9 +121,9 @@ func trustEnd(facts []trustFact, o trustOptions) error {
 	}
 	switch {
 	case changed > 0:
-		return fmt.Errorf("%s CHANGED: somebody may be in between. If a machine or a certificate was replaced on purpose, run `nightshift lab trust --replace`", count(changed, "value"))
+		return fmt.Errorf("%s CHANGED: somebody may be in between. If a machine or a certificate was replaced on purpose, run `nightshift lab trust --replace`", words.Count(changed, "value"))
 	case failed > 0:
-		return fmt.Errorf("%s could not be asked: see above", count(failed, "machine"))
+		return fmt.Errorf("%s could not be asked: see above", words.Count(failed, "machine"))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/words"
 )
 
 func newLabValidateCommand(a *app) *cobra.Command {
@@ -36,7 +37,7 @@ func runLabValidate(a *app) error {
 	lab, err := a.loadLab()
 	if !a.json() {
 		if err == nil {
-			a.printf("%s is valid: lab %s, %s, %s.\n", lab.Path, lab.Lab, count(len(lab.VCenters), "vCenter"), count(len(lab.Hosts), "host"))
+			a.printf("%s is valid: lab %s, %s, %s.\n", lab.Path, lab.Lab, words.Count(len(lab.VCenters), "vCenter"), words.Count(len(lab.Hosts), "host"))
 		}
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // logOptions say what serve and worker log.
@@ -81,7 +82,7 @@ func (c *consoleLog) line(r slog.Record) error {
 	if r.Message == runapi.LogBlocked {
 		what, why = v["step"]+" is blocked", theStep.ReplaceAllString(v["why"], "")
 	}
-	_, err := fmt.Fprintf(c.out, "%s run %s: %s\n", c.now().Local().Format(time.TimeOnly), v["WorkflowID"], strings.Join(strings.Fields(what+noteSuffix(why)), " "))
+	_, err := fmt.Fprintf(c.out, "%s run %s: %s\n", c.now().Local().Format(time.TimeOnly), v["WorkflowID"], strings.Join(strings.Fields(what+words.After(why)), " "))
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/notify"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 func newNotifyTestCommand(a *app) *cobra.Command {
@@ -87,7 +88,7 @@ func runNotifyTest(ctx context.Context, a *app, names []string) error {
 		table(a.out, a.paint(), []string{"", "CHANNEL", "RESULT"}, rows)
 	}
 	if failed > 0 {
-		return fmt.Errorf("lab %s: no message through %s", lab.Lab, count(failed, "channel"))
+		return fmt.Errorf("lab %s: no message through %s", lab.Lab, words.Count(failed, "channel"))
 	}
 	return nil
 }

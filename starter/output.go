@@ -7,8 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"nightshift/internal/words"
 )
 
 // writeJSON prints one value, indented, as -o json does everywhere.
@@ -83,28 +84,6 @@ func table(w io.Writer, p paint, header []string, rows [][]string) {
 	}
 }
 
-// span is a duration as people say it: 8s, 4m05s, 2h07m.
-func span(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d < 0:
-		return "0s"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-}
-
-// stamp is a moment in local time; empty where there is none.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
 // cut shortens s to n columns of one line.
 func cut(s string, n int) string {
 	s = oneLineOf(s)
@@ -117,9 +96,9 @@ func cut(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
-func containsWord(list, word string) bool { return contains(words(list), word) }
+func containsWord(list, word string) bool { return contains(fields(list), word) }
 
-func words(list string) []string {
+func fields(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
@@ -148,14 +127,6 @@ func wrap(s string, n int) (lines []string) {
 	return lines
 }
 
-// count is "1 host", "2 hosts".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func join(l []string) string { return strings.Join(l, ", ") }
@@ -165,9 +136,5 @@ func contains(l []string, s string) bool { return slices.Contains(l, s) }
 // some names the first few.
 func some(l []string) string {
 	const few = 3
-	l = slices.Sorted(slices.Values(l))
-	if len(l) <= few {
-		return join(l)
-	}
-	return fmt.Sprintf("%s and %d more", join(l[:few]), len(l)-few)
+	return words.Some(slices.Sorted(slices.Values(l)), few)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 const (
@@ -71,7 +72,7 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 		a.notef("Written to %s. Carry it out with: nightshift run %s --plan %s", o.out, rb.Name, o.out)
 	}
 	if len(p.Blockers) > 0 {
-		return &exitError{exitRefused, fmt.Errorf("the plan has %s: a run would be refused", count(len(p.Blockers), "blocker"))}
+		return &exitError{exitRefused, fmt.Errorf("the plan has %s: a run would be refused", words.Count(len(p.Blockers), "blocker"))}
 	}
 	return nil
 }
@@ -84,7 +85,7 @@ func (a *app) tellLocked(ctx context.Context, s *session) {
 	}
 	l := st.Locks[0]
 	a.notef("Lab %s is locked by run %s (%s, by %s) since %s: another run would be refused until that ends, or wait with --wait.",
-		s.lab, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, stamp(l.Since))
+		s.lab, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, words.Second(l.Since))
 }
 
 // showPlan prints the plan in the form that was asked for.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // progress shows how a run goes on.
@@ -89,16 +90,16 @@ func (p *plainProgress) step(v view, i int) {
 	case runapi.Running:
 		p.line(v.since(i), "begun", v.title(s))
 	case runapi.StepDone:
-		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", v.title(s), span(v.elapsed(i)), noteSuffix(v.Sheet.Notes[s.ID])))
+		p.line(v.finished(i), "done", fmt.Sprintf("%s (%s)%s", v.title(s), words.Tight(v.elapsed(i)), words.After(v.Sheet.Notes[s.ID])))
 	case runapi.StepSkip:
-		p.line(v.finished(i), "skipped", s.Title+noteSuffix(v.why(s)))
+		p.line(v.finished(i), "skipped", s.Title+words.After(v.why(s)))
 	case runapi.Blocked:
-		p.line(v.Now, "blocked", v.title(s)+noteSuffix(v.why(s)))
+		p.line(v.Now, "blocked", v.title(s)+words.After(v.why(s)))
 		for _, c := range v.goOn(s) {
 			p.more(c)
 		}
 	case runapi.HalfDone:
-		p.line(v.Now, "half done", s.Title+noteSuffix(v.why(s)))
+		p.line(v.Now, "half done", s.Title+words.After(v.why(s)))
 	}
 }
 
@@ -131,13 +132,6 @@ func (v view) changes(printed map[string]byte) []int {
 		return v.Now
 	})
 	return list
-}
-
-func noteSuffix(note string) string {
-	if note == "" {
-		return ""
-	}
-	return ": " + note
 }
 
 func linkSuffix(link string) string {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // liveProgress redraws in place. It never uses more lines than the window has, as what scrolled out cannot be redrawn.
@@ -126,9 +127,9 @@ func (s style) head(v view, width int) []string {
 	if !v.Sheet.Ended.IsZero() {
 		end = v.Sheet.Ended
 	}
-	state := v.headline() + ", " + span(max(0, end.Sub(v.Sheet.Started)))
+	state := v.headline() + ", " + words.Tight(max(0, end.Sub(v.Sheet.Started)))
 	if left, ok := v.left(); ok {
-		state += ", about " + span(left) + " left"
+		state += ", about " + words.Tight(left) + " left"
 	}
 	lines := []string{
 		s.paint.on(bold, cut(title, width-1)),
@@ -204,7 +205,7 @@ func (s style) hiddenGroups(hidden map[byte]int) []row {
 		what   string
 	}{{runapi.StepDone, "done"}, {runapi.StepSkip, "done, but for skipped steps"}, {runapi.Todo, "to come"}} {
 		if n := hidden[h.letter]; n > 0 {
-			rows = append(rows, row{fmt.Sprintf("  %s %s %s", s.mark(h.letter), count(n, "group"), h.what), s.colour(h.letter)})
+			rows = append(rows, row{fmt.Sprintf("  %s %s %s", s.mark(h.letter), words.Count(n, "group"), h.what), s.colour(h.letter)})
 		}
 	}
 	return rows
@@ -298,8 +299,8 @@ func (g *stepGroup) sum(c map[byte]int) {
 
 func (s style) runningRow(v view, i int) row {
 	step := v.Plan.Steps[i]
-	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), span(v.elapsed(i)))
-	return row{text + noteSuffix(cmp.Or(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
+	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), words.Tight(v.elapsed(i)))
+	return row{text + words.After(cmp.Or(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
 }
 
 // blockedRows has all that somebody needs who is to decide: nothing of it is cut off.

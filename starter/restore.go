@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/plan"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 )
 
 func newRestoreCommand(a *app) *cobra.Command {
@@ -134,7 +135,7 @@ func knownVersion(m statedir.Manifest) error {
 
 // tellRestore says what a person has to do after a restore.
 func (a *app) tellRestore(dir string, r statedir.Restored) {
-	a.tell("%s", a.paint().on(bold, "This state is from a backup of "+stamp(r.Made)+": the lab may be ahead of it."))
+	a.tell("%s", a.paint().on(bold, "This state is from a backup of "+words.Second(r.Made)+": the lab may be ahead of it."))
 	if len(r.Runs) > 0 {
 		a.tell("  Runs that were open then will not go on: look at what they left, then free their locks.")
 		for _, run := range r.Runs {

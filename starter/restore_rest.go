@@ -16,6 +16,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/runapi"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 	"nightshift/workflows"
 )
 
@@ -43,7 +44,7 @@ func bringToRest(ctx context.Context, a *app, dir *statedir.Dir, m statedir.Mani
 		return nil, nil, fmt.Errorf("look into the restored state: %w", err)
 	}
 	defer c.Close()
-	r := rest{client: c, namespace: srv.Namespace(), database: dir.Database(), why: "restored from the backup of " + stamp(m.Made)}
+	r := rest{client: c, namespace: srv.Namespace(), database: dir.Database(), why: "restored from the backup of " + words.Second(m.Made)}
 	if paused, err = r.pauseSchedules(ctx); err != nil { // first: one may start a run the moment that the engine is up
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"nightshift/internal/words"
 	"nightshift/runbooks"
 )
 
@@ -122,7 +123,7 @@ func runRuns(ctx context.Context, a *app, o runsOptions) error {
 		if r.Open {
 			end = a.now()
 		}
-		rows = append(rows, []string{r.Run, r.State, stamp(r.Started), took(r.Started, end), r.By})
+		rows = append(rows, []string{r.Run, r.State, words.Second(r.Started), took(r.Started, end), r.By})
 	}
 	table(a.out, a.paint(), []string{"RUN", "STATE", "STARTED", "TOOK", "BY"}, rows)
 	return nil
@@ -169,5 +170,5 @@ func took(from, to time.Time) string {
 	if from.IsZero() || to.IsZero() {
 		return ""
 	}
-	return span(to.Sub(from))
+	return words.Tight(to.Sub(from))
 }

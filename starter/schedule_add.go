@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/calendar"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 type scheduleAddOptions struct {
@@ -125,7 +126,7 @@ func (o scheduleAddOptions) schedule(a *app, name string) (runapi.Schedule, erro
 	case o.deadline < 0, o.jitter < 0:
 		return sc, usage("--deadline and --jitter are longer than nothing")
 	case o.jitter > mostJitter:
-		return sc, usage("--jitter %s: %s at most", o.jitter, span(mostJitter))
+		return sc, usage("--jitter %s: %s at most", o.jitter, words.Tight(mostJitter))
 	}
 	if o.paused {
 		sc.Note = "paused by " + a.who + " when it was added"

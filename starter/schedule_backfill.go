@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nightshift/internal/words"
 )
 
 // mostBackfilled is how many runs a backfill starts at most.
@@ -57,7 +59,7 @@ func runScheduleBackfill(ctx context.Context, a *app, o scheduleBackfillOptions,
 	case err != nil:
 		return err
 	case len(times) == 0:
-		return a.said(map[string]any{"schedule": name, "runs": 0}, "Schedule %s had no time from %s to %s: nothing is started.", name, stamp(from), stamp(to))
+		return a.said(map[string]any{"schedule": name, "runs": 0}, "Schedule %s had no time from %s to %s: nothing is started.", name, words.Second(from), words.Second(to))
 	case len(times) > mostBackfilled:
 		return usage("from %s to %s schedule %s would have started %d runs, and no more than %d are started at a time: choose a shorter time", o.from, o.to, name, len(times), mostBackfilled)
 	}
@@ -69,7 +71,7 @@ func runScheduleBackfill(ctx context.Context, a *app, o scheduleBackfillOptions,
 			}
 			a.notef("  %s", dayAndTime(t, a.now()))
 		}
-		ok, err := a.ask(ctx, fmt.Sprintf("Start %s of schedule %s now, one after the other?", count(len(times), "run"), name))
+		ok, err := a.ask(ctx, fmt.Sprintf("Start %s of schedule %s now, one after the other?", words.Count(len(times), "run"), name))
 		if err != nil || !ok {
 			return &exitError{exitRefused, errors.Join(errors.New("nothing is started"), err)}
 		}
@@ -77,7 +79,7 @@ func runScheduleBackfill(ctx context.Context, a *app, o scheduleBackfillOptions,
 	if err := s.schedules.Backfill(ctx, s.lab, name, from, to); err != nil {
 		return err
 	}
-	return a.said(map[string]any{"schedule": name, "runs": len(times)}, "Schedule %s starts %s, one after the other. See them with `nightshift runs`.", name, count(len(times), "run"))
+	return a.said(map[string]any{"schedule": name, "runs": len(times)}, "Schedule %s starts %s, one after the other. See them with `nightshift runs`.", name, words.Count(len(times), "run"))
 }
 
 // pastTime reads a local time that is past.

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"nightshift/internal/words"
 )
 
 func newSchedulePauseCommand(a *app) *cobra.Command {
@@ -30,7 +32,7 @@ func setSchedulePaused(ctx context.Context, a *app, name string, pause bool, rea
 	if pause {
 		verb = "paused"
 	}
-	if err := s.schedules.Pause(ctx, s.lab, name, pause, verb+" by "+a.who+noteSuffix(reason)); err != nil {
+	if err := s.schedules.Pause(ctx, s.lab, name, pause, verb+" by "+a.who+words.After(reason)); err != nil {
 		return err
 	}
 	return a.said(map[string]string{"schedule": name, "state": verb}, "Schedule %s is %s.", name, verb)

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 )
 
 type serveOptions struct {
@@ -139,7 +140,7 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		return
 	}
 	p := a.paint()
-	what := fmt.Sprintf("%s (%s, %s), from %s", st.lab.Lab, count(len(st.lab.VCenters), "vCenter"), count(len(st.lab.Hosts), "host"), st.lab.Path)
+	what := fmt.Sprintf("%s (%s, %s), from %s", st.lab.Lab, words.Count(len(st.lab.VCenters), "vCenter"), words.Count(len(st.lab.Hosts), "host"), st.lab.Path)
 	if o.simulate != "" {
 		what = fmt.Sprintf("%s, simulated, %g times as fast as a real one", st.lab.Lab, o.speed)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 	"nightshift/runbooks"
 )
 
@@ -88,9 +89,9 @@ func giveUp(ctx context.Context, a *app, o settleOptions) error {
 	case a.json():
 		return a.writeJSON(st)
 	case o.forget != "":
-		a.printf("Guest %s is forgotten; %s left.\n", o.forget, count(len(st.Memory), "remembered guest"))
+		a.printf("Guest %s is forgotten; %s left.\n", o.forget, words.Count(len(st.Memory), "remembered guest"))
 	default:
-		a.printf("Debt %s is given up; %s left.\n", o.forgive, count(len(st.Debts), "debt"))
+		a.printf("Debt %s is given up; %s left.\n", o.forgive, words.Count(len(st.Debts), "debt"))
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ func recoverLedger(ctx context.Context, a *app, run string) error {
 		return a.writeJSON(map[string]any{"run": run, "debts": sheet.Owed, "guests": guests})
 	}
 	a.printf("From run %s: %s and %s are in the ledger of lab %s. See it with `nightshift status`.\n",
-		run, count(len(sheet.Owed), "debt"), count(len(guests), "remembered guest"), s.lab)
+		run, words.Count(len(sheet.Owed), "debt"), words.Count(len(guests), "remembered guest"), s.lab)
 	return nil
 }
 

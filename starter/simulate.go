@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/simlab"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 )
 
 // simulated are the labs that can be simulated, by what people call them; the first is the usual one.
@@ -136,7 +137,7 @@ func (s *simulation) sight() string {
 			running++
 		}
 	}
-	return fmt.Sprintf("In the server room: %d of %s on%s, %s running.", len(on), count(len(hosts), "server"), which, count(running, "guest"))
+	return fmt.Sprintf("In the server room: %d of %s on%s, %s running.", len(on), words.Count(len(hosts), "server"), which, words.Count(running, "guest"))
 }
 
 // markVerb sets and clears the mark on the vCenter, in two calls that the record cannot tell apart. It acts on no machine.

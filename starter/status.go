@@ -15,6 +15,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -175,7 +176,7 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 	st.lockText(w, p)
 	if st.Held {
 		h := st.Ledger.Hold
-		section(w, p, "On hold: scheduled runs are skipped", fmt.Sprintf("until %s, by %s: %s\nend it with: nightshift hold --end", stamp(h.Until), h.By, h.Reason))
+		section(w, p, "On hold: scheduled runs are skipped", fmt.Sprintf("until %s, by %s: %s\nend it with: nightshift hold --end", words.Second(h.Until), h.By, h.Reason))
 	}
 	var debts []string
 	for _, d := range st.Ledger.Debts {
@@ -186,7 +187,7 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 	}
 	section(w, p, "Owed: switched off, to be switched on again", debts...)
 	if n := len(st.Ledger.Memory); n > 0 {
-		section(w, p, "Remembered", count(n, "guest")+" ran before the lab went down, and power-up starts again")
+		section(w, p, "Remembered", words.Count(n, "guest")+" ran before the lab went down, and power-up starts again")
 	}
 	var schedules []string
 	for _, s := range st.Schedules {
@@ -211,7 +212,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 		}
 		if r.Sheet != nil {
 			v := view{Run: r.Run, Sheet: *r.Sheet, Now: a.now()}
-			lines = append(lines, v.headline()+", since "+stamp(r.Sheet.Started)+", by "+r.Sheet.By)
+			lines = append(lines, v.headline()+", since "+words.Second(r.Sheet.Started)+", by "+r.Sheet.By)
 			if r.Sheet.Total > 0 {
 				lines = append(lines, v.counts())
 			}
@@ -225,7 +226,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 			}
 		}
 		for _, b := range r.Blocked {
-			lines = append(lines, p.on(red, "blocked: "+b.Title+noteSuffix(b.Why)))
+			lines = append(lines, p.on(red, "blocked: "+b.Title+words.After(b.Why)))
 			for _, c := range b.GoOn {
 				lines = append(lines, "    "+c)
 			}
@@ -240,7 +241,7 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 func (st labStatus) lockText(w io.Writer, p paint) {
 	var locks []string
 	for _, l := range st.Ledger.Locks {
-		locks = append(locks, fmt.Sprintf("%s: by run %s (%s, by %s) since %s", l.Scope, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, stamp(l.Since)))
+		locks = append(locks, fmt.Sprintf("%s: by run %s (%s, by %s) since %s", l.Scope, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, words.Second(l.Since)))
 	}
 	for _, o := range st.Orphans {
 		locks = append(locks, p.on(red, fmt.Sprintf("run %s is %s and never released its locks; once you have looked at what it left:", o.Run, o.State)),
@@ -250,7 +251,7 @@ func (st labStatus) lockText(w io.Writer, p paint) {
 }
 
 func debtText(d plan.Debt) string {
-	return fmt.Sprintf("%s of %s (%s), since %s (run %s; debt %s)", d.Setting.Title(), d.Target, wasText(d), stamp(d.Since), d.Run, d.ID)
+	return fmt.Sprintf("%s of %s (%s), since %s (run %s; debt %s)", d.Setting.Title(), d.Target, wasText(d), words.Second(d.Since), d.Run, d.ID)
 }
 
 // wasText says in words what a setting was.

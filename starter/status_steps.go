@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"nightshift/internal/report"
+	"nightshift/internal/words"
 )
 
 // stepsOptions choose steps of a run.
@@ -76,7 +77,7 @@ func runSteps(ctx context.Context, a *app, o stepsOptions, arg string) error {
 	}
 	a.printf("\n")
 	if len(steps) < len(r.Steps) {
-		a.printf("%d of %s chosen\n", len(steps), count(len(r.Steps), "step"))
+		a.printf("%d of %s chosen\n", len(steps), words.Count(len(r.Steps), "step"))
 	}
 	writeSteps(a.out, a.paint(), steps, !o.chosen() && len(steps) > foldAbove)
 	return nil
@@ -105,19 +106,19 @@ func writeSteps(w io.Writer, p paint, steps []report.Step, folded bool) {
 		for _, st := range of[g] {
 			numbers[st.State]++
 		}
-		var words []string
+		var said []string
 		for _, state := range stepStates() {
 			if n := numbers[state]; n > 0 {
-				words = append(words, fmt.Sprintf("%d %s", n, state))
+				said = append(said, fmt.Sprintf("%d %s", n, state))
 			}
 		}
-		fmt.Fprintf(w, "%s: %s\n", p.on(bold, cmp.Or(g, "Steps")), strings.Join(words, ", "))
+		fmt.Fprintf(w, "%s: %s\n", p.on(bold, cmp.Or(g, "Steps")), strings.Join(said, ", "))
 		for _, st := range of[g] {
 			told := st.State == report.StateBlocked || st.State == report.StateRunning || st.State == report.StateHalfDone
 			if folded && !told {
 				continue
 			}
-			line := fmt.Sprintf("  %-9s %s", st.State, st.Title+noteSuffix(st.Note))
+			line := fmt.Sprintf("  %-9s %s", st.State, st.Title+words.After(st.Note))
 			if st.State == report.StateBlocked || st.State == report.StateHalfDone {
 				line = p.on(red, line)
 			}

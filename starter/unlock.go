@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/ledger"
+	"nightshift/internal/words"
 )
 
 func newUnlockCommand(a *app) *cobra.Command {
@@ -53,7 +54,7 @@ func runUnlock(ctx context.Context, a *app, run, reason string) error {
 	}
 	a.printf("The locks of run %s are freed.\n", run)
 	if n := len(st.Debts); n > 0 {
-		a.printf("%s still owed: see `nightshift status`.\n", count(n, "setting"))
+		a.printf("%s still owed: see `nightshift status`.\n", words.Count(n, "setting"))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/nut"
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 func newUPSCommand(a *app) *cobra.Command {
@@ -106,19 +107,7 @@ func readUPS(ctx context.Context, lab *inventory.Lab, u inventory.UPS) upsState 
 // upsLimits are those at which a power-down starts, in a line.
 func upsLimits(u inventory.UPS) string {
 	b := u.OnBattery
-	return fmt.Sprintf("a charge of %d %%, with %s left, or after %s on battery", b.Charge, spanOf(b.Runtime), spanOf(b.After))
-}
-
-// spanOf is a duration without the zeros at its end: 10m, 1h30m.
-func spanOf(d fmt.Stringer) string {
-	s := strings.TrimSuffix(d.String(), "m0s")
-	if s != d.String() {
-		s += "m"
-	}
-	if h := strings.TrimSuffix(s, "h0m"); h != s {
-		s = h + "h"
-	}
-	return s
+	return fmt.Sprintf("a charge of %d %%, with %s left, or after %s on battery", b.Charge, words.Written(time.Duration(b.Runtime)), words.Written(time.Duration(b.After)))
 }
 
 func (u upsState) text(p paint) string {

@@ -84,7 +84,7 @@ func (r *run) takeIn(ctx workflow.Context) {
 	case err != nil:
 		r.keepPlan(ctx, a, "no new plan could be made: "+cause(err))
 	case len(reply.Blockers) > 0:
-		r.keepPlan(ctx, a, fmt.Sprintf("the new plan has %d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
+		r.keepPlan(ctx, a, "the new plan has "+theFirst(reply.Blockers))
 	default:
 		r.consider(ctx, a, reply)
 	}

@@ -239,7 +239,7 @@ func TestANewPlanThatIsNotCarriedOut(t *testing.T) {
 				p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "is gone"}}
 				return p, nil
 			}
-		}, steps: "bd.", note: "no Tools; the new plan has 1 blockers, the first: host esx21: is gone"},
+		}, steps: "bd.", note: "no Tools; the new plan has 1 blocker: host esx21: is gone"},
 		"no plan": {set: func(b *bench) {
 			b.again = func(int) (plan.Plan, error) {
 				return plan.Plan{}, temporal.NewNonRetryableApplicationError("vCenter does not answer", "Precondition", nil)

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/signature"
+	"nightshift/internal/words"
 )
 
 // scheduledBy is set by Temporal on what a schedule starts.
@@ -32,7 +33,7 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 	limit := time.Duration(r.Settings.ApprovalDeadline)
 	answered := func() bool { return r.approved() || r.Outcome != "" }
 	r.tell(runapi.EventApproval, func() bool { return !answered() })
-	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "waits for an approval, at most "+words(limit))
+	r.alarm.set(ctx, workflow.Now(ctx).Add(limit), "waits for an approval, at most "+words.Written(limit))
 	for !answered() {
 		if rang := r.await(ctx, nil); rang {
 			return r.finish(runapi.Refused, r.silence(limit))
@@ -51,9 +52,9 @@ func (r *run) awaitApproval(ctx workflow.Context) error {
 // silence is what a run that was not approved in time ends with.
 func (r *run) silence(limit time.Duration) string {
 	if n := len(r.approvals(r.Hash)); n > 0 {
-		return fmt.Sprintf("only %d of %d approvals of the plan came within %s", n, r.Settings.Approvers.Need, limit)
+		return fmt.Sprintf("only %s of the plan came within %s", words.Of(n, r.Settings.Approvers.Need, "approval"), words.Written(limit))
 	}
-	return fmt.Sprintf("nobody approved the plan within %s", limit)
+	return "nobody approved the plan within " + words.Written(limit)
 }
 
 // wanted is what the run waits for, for people.

@@ -137,7 +137,7 @@ func TestApprovalsThatAreRefused(t *testing.T) {
 			s.run(s.params("ann"))
 			sheet := s.sheet()
 			require.Equal(t, runapi.Refused, sheet.Outcome)
-			require.Equal(t, "nobody approved the plan within 1h0m0s", sheet.Why, "silence is no")
+			require.Equal(t, "nobody approved the plan within 1h", sheet.Why, "silence is no")
 			require.Empty(t, s.ran())
 			require.Empty(t, sheet.Approvals)
 		})
@@ -192,7 +192,7 @@ func TestOneOfTwoApprovalsIsNone(t *testing.T) {
 	s.order(time.Minute, runapi.Approve, s.approve("bob", nil), "")
 	s.run(s.params("ann"))
 	require.Equal(t, runapi.Refused, s.sheet().Outcome)
-	require.Equal(t, "only 1 of 2 approvals of the plan came within 1h0m0s", s.sheet().Why)
+	require.Equal(t, "only 1 of 2 approvals of the plan came within 1h", s.sheet().Why)
 	require.Empty(t, s.ran())
 }
 
@@ -322,7 +322,7 @@ func TestAStepThatActsIsNotSkippedUnsigned(t *testing.T) {
 	s.order(12*time.Minute, runapi.Retry, runapi.Order{By: "eve", Steps: []string{"g1"}}, "")
 	s.run(s.params("ann"))
 	require.Equal(t, runapi.Partial, s.sheet().Outcome, s.sheet().Why)
-	require.Contains(t, s.sheet().Why, "1 of 2 steps were skipped")
+	require.Contains(t, s.sheet().Why, "1 of 2 steps skipped")
 }
 
 // TestAnAmendmentNeedsSignaturesOfItsOwn: what was signed for the first plan is none for a harsher one.

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // show puts the run sheet where the Temporal UI shows it. It is made at every workflow task, so it stays short.
@@ -42,8 +43,8 @@ func (r *run) markdown(id string) string {
 	}
 	r.planned(&b, id)
 	if len(r.steps) > 0 {
-		fmt.Fprintf(&b, "%d of %d steps done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
-			r.count[runapi.StepDone], len(r.steps), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],
+		fmt.Fprintf(&b, "%s done, %d running, %d blocked, %d skipped, %d left out · asked for by %s · plan %s\n\n",
+			words.Of(r.count[runapi.StepDone], len(r.steps), "step"), r.count[runapi.Running], r.count[runapi.Blocked], r.count[runapi.StepSkip], r.count[runapi.Untouched]+r.count[runapi.HalfDone],
 			escape(r.p.By), plan.ShortHash(r.Hash))
 	}
 	r.list(&b, id, "Blocked: waits for you", runapi.Blocked)

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,10 +45,4 @@ func TestTheRunSheetOfABlockedRun(t *testing.T) {
 	require.Contains(t, text, "| Guests | 1 of 3, 1 skipped |")
 	r.set(1, runapi.StepSkip)
 	require.Contains(t, r.markdown("run-1"), "| Guests | 1 of 3, 2 skipped |", "also of steps that are skipped now")
-}
-
-func TestDurationsHaveNoZerosAtTheEnd(t *testing.T) {
-	for d, want := range map[time.Duration]string{12 * time.Hour: "12h", 90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 5 * time.Second: "5s", 61 * time.Second: "1m1s"} {
-		require.Equal(t, want, words(d))
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // handOver is the length of history at which a run goes on in a fresh one. Temporal warns at 10,240 events; a step
@@ -250,29 +251,17 @@ func (r *run) watchClock(ctx workflow.Context) {
 // The summary is what the clock that runs until then is called, why what the run ends with.
 func (r *run) deadline() (at time.Time, summary, why string) {
 	if d := time.Duration(r.Settings.Deadline); d > 0 {
-		at, summary, why = r.Begun.Add(d), "may take at most "+words(d), fmt.Sprintf("deadline of the run (%s)", words(d))
+		at, summary, why = r.Begun.Add(d), "may take at most "+words.Written(d), fmt.Sprintf("deadline of the run (%s)", words.Written(d))
 	}
 	if d := time.Duration(r.Settings.BlockedDeadline); !r.Stuck.IsZero() && d > 0 {
 		if stuck := r.Stuck.Add(d); at.IsZero() || stuck.Before(at) {
-			at, summary, why = stuck, "waits for a person, at most "+words(d), "nobody answered for "+words(d)
+			at, summary, why = stuck, "waits for a person, at most "+words.Written(d), "nobody answered for "+words.Written(d)
 		}
 	}
 	if no, step, d := r.unconfirmed(); !no.IsZero() && (at.IsZero() || no.Before(at)) {
-		at, summary, why = no, "waits for a yes, at most "+words(d), fmt.Sprintf("nobody said yes to %q for %s", step, words(d))
+		at, summary, why = no, "waits for a yes, at most "+words.Written(d), fmt.Sprintf("nobody said yes to %q for %s", step, words.Written(d))
 	}
 	return at, summary, why
-}
-
-// words is a duration without the zeros at its end: 12h, 90m, 1h30m.
-func words(d time.Duration) string {
-	s := strings.TrimSuffix(d.String(), "m0s")
-	if s == d.String() {
-		return s
-	}
-	if hours := strings.TrimSuffix(s, "h0"); hours != s {
-		return hours + "h"
-	}
-	return s + "m"
 }
 
 // cause is the text of an error without Temporal's wrapping.

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // A run is one life: lock, plan, approve, execute, verify, report. It is the same for every runbook.
@@ -164,7 +165,7 @@ func (r *run) plan(ctx workflow.Context) error {
 	}
 	switch {
 	case len(reply.Blockers) > 0:
-		return r.finish(runapi.Refused, fmt.Sprintf("%d blockers, the first: %s", len(reply.Blockers), reply.Blockers[0]))
+		return r.finish(runapi.Refused, theFirst(reply.Blockers))
 	case r.p.PlanHash != "" && r.p.PlanHash != reply.Hash:
 		return r.finish(runapi.Refused, fmt.Sprintf("the lab has changed since the plan was made: plan %s was asked for, now it would be %s",
 			plan.ShortHash(r.p.PlanHash), plan.ShortHash(reply.Hash)))
@@ -172,6 +173,14 @@ func (r *run) plan(ctx workflow.Context) error {
 		return r.finish(runapi.Done, reply.Title)
 	}
 	return nil
+}
+
+// theFirst names the first of some blockers, and how many there are.
+func theFirst(blockers []plan.Finding) string {
+	if len(blockers) == 1 {
+		return "1 blocker: " + blockers[0].String()
+	}
+	return words.Count(len(blockers), "blocker") + ", the first: " + blockers[0].String()
 }
 
 func (r *run) request(ctx workflow.Context) plan.Request {
@@ -193,7 +202,7 @@ func (r *run) verify(ctx workflow.Context) {
 	left, err := r.stillToDo(ctx)
 	r.Outcome = runapi.Done
 	if n := r.count[runapi.StepSkip]; n > 0 {
-		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("%d of %d steps were skipped", n, len(r.steps))
+		r.Outcome, r.Why = runapi.Partial, words.Of(n, len(r.steps), "step")+" skipped"
 	}
 	switch {
 	case r.Aborted != "":
@@ -202,7 +211,7 @@ func (r *run) verify(ctx workflow.Context) {
 		r.Outcome, r.Why = runapi.Partial, "every step is behind, but the end state could not be verified: "+cause(err)
 	case len(left) > 0:
 		r.Left = left
-		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("every step is behind, but %d of them would have to be done again, the first: %s", len(left), left[0].Text)
+		r.Outcome, r.Why = runapi.Partial, "every step is behind, but "+words.Of(len(left), len(r.steps), "step")+" would have to be done again, the first: "+left[0].Text
 	}
 	if left := r.graph.Left; len(left) > 0 && r.Aborted == "" {
 		r.say("left as it is, as the warnings say: " + strings.Join(bounded(left), ", "))

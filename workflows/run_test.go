@@ -246,7 +246,7 @@ func TestRefusals(t *testing.T) {
 			b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x", ledger.Locked, nil)
 		},
 			runapi.Params{Approved: true}, "lab is locked by run x"},
-		"silence": {func(*bench) {}, runapi.Params{}, "nobody approved the plan within 1h0m0s"},
+		"silence": {func(*bench) {}, runapi.Params{}, "nobody approved the plan within 1h"},
 		"no": {func(b *bench) {
 			b.order(time.Minute, runapi.Reject, runapi.Order{By: "bob", Reason: "backup runs"}, "")
 		}, runapi.Params{}, "rejected by bob: backup runs"},

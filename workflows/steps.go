@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // What is other in the run of a step runbook: its plan is carried out as it was made, and never made anew, as the steps that
@@ -42,7 +42,7 @@ func (r *run) unconfirmed() (at time.Time, step string, limit time.Duration) {
 func (r *run) verifySteps(ctx workflow.Context) {
 	r.Outcome = runapi.Done
 	if n := r.count[runapi.StepSkip]; n > 0 {
-		r.Outcome, r.Why = runapi.Partial, fmt.Sprintf("%d of %d steps were skipped", n, len(r.steps))
+		r.Outcome, r.Why = runapi.Partial, words.Of(n, len(r.steps), "step")+" skipped"
 	}
 	var st ledger.State
 	if err := r.call(ctx, ledgerOptions("read what is owed"), plan.ReadLedger, r.p.Lab, &st); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/signature"
+	"nightshift/internal/words"
 )
 
 func (c *checker) people() {
@@ -68,7 +69,7 @@ func (c *checker) approvers() {
 		case len(of) == 0:
 			c.add(at+".of", "nobody may approve", "names of people: "+strings.Join(people, ", "))
 		case need > len(of):
-			c.add(at+".need", fmt.Sprintf("%d approvals are needed, but only %s may approve", need, count(len(of), "person", "people")), fmt.Sprintf("at most %d", len(of)))
+			c.add(at+".need", fmt.Sprintf("%s needed, but only %s may approve", words.CountOf(need, "approval is", "approvals are"), words.CountOf(len(of), "person", "people")), fmt.Sprintf("at most %d", len(of)))
 		case !someoneMayAsk(need, of, people) && !slices.ContainsFunc(of, func(who string) bool { return !slices.Contains(people, who) }):
 			c.add(at, fmt.Sprintf("%d of %d have to approve, and whoever asks for a run cannot: nobody but a schedule could ever ask for one", need, len(of)),
 				"a smaller need, another name in of, or one more person in people who asks")
@@ -79,13 +80,6 @@ func (c *checker) approvers() {
 // someoneMayAsk tells whether there is a person without whom enough approvers are left.
 func someoneMayAsk(need int, of, people []string) bool {
 	return need < len(of) || slices.ContainsFunc(people, func(p string) bool { return !slices.Contains(of, p) })
-}
-
-func count(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
 }
 
 // approvers are a runbook's, with the keys that they sign with; nil where it has none.

@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/calendar"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 var scheduleName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
@@ -65,7 +66,7 @@ func (c *checker) approvable(at string, s Schedule) {
 		return
 	}
 	c.add(at+".runbook", fmt.Sprintf("what a schedule asks for takes %d signed approvals, as nobody signs for a schedule, and only %s may approve %s",
-		runapi.LeastForSchedule, count(len(a.Of), "person", "people"), s.Runbook), fmt.Sprintf("at least %d people in %s", runapi.LeastForSchedule, people))
+		runapi.LeastForSchedule, words.CountOf(len(a.Of), "person", "people"), s.Runbook), fmt.Sprintf("at least %d people in %s", runapi.LeastForSchedule, people))
 }
 
 func knownZone(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 // A cluster of an application inside guests, as far as it shows from outside.
@@ -91,7 +92,7 @@ func (d *draft) sharedDisks() []shared {
 	}
 	var out []shared
 	for t, guests := range sets {
-		out = append(out, shared{guests, "they share " + some(paths[t]) + how(guests)})
+		out = append(out, shared{guests, "they share " + words.Some(paths[t], fewNames) + how(guests)})
 	}
 	slices.SortFunc(out, func(a, b shared) int { return cmp.Compare(a.guests[0].Name, b.guests[0].Name) })
 	return out
@@ -123,7 +124,7 @@ func (d *draft) writeApplications(w *writer) {
 	taken := map[string]bool{}
 	for _, a := range list {
 		name := unused(taken, plain(cmp.Or(a.name, stem(names(a.guests))), "cluster"))
-		w.proposal(0, "  # "+some(names(a.guests))+": "+strings.Join(a.reasons, "; "))
+		w.proposal(0, "  # "+words.Some(names(a.guests), fewNames)+": "+strings.Join(a.reasons, "; "))
 		w.proposal(0, "  - name: "+quoted(name))
 		w.proposal(0, "    members: "+listOf(names(a.guests)))
 		w.proposal(0, "    at: [{address: ADDRESS-OF-A-MEMBER, user: USER, key: FILE}]")

@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 // A source is something that the lab stands on, for the summary that a person reads.
@@ -89,7 +90,7 @@ func (d *draft) findVCenter() {
 		d.vcenter.say(inventory.ProvidesVCenter, "? from: it is a "+d.vcenter.setup.Product+". Is it this one?")
 		ask = ""
 	} else if len(appliances) > 1 {
-		ask = "is it one of " + some(names(appliances)) + "? Then say there: provides: [vcenter]"
+		ask = "is it one of " + words.Some(names(appliances), fewNames) + "? Then say there: provides: [vcenter]"
 	}
 	d.sources = append(d.sources, source{"this vCenter", d.vcenter, u.Hostname(), ask})
 }
@@ -117,7 +118,7 @@ func (d *draft) findStores() {
 			continue
 		}
 		p := d.server(s.From)
-		x := source{"datastore " + store.Name, p, s.Via + " from " + some(s.From), ""}
+		x := source{"datastore " + store.Name, p, s.Via + " from " + words.Some(s.From, fewNames), ""}
 		value := inventory.ProvidesDatastore + ":" + store.Name
 		switch {
 		case p == nil:
@@ -130,7 +131,7 @@ func (d *draft) findStores() {
 			x.ask = "this guest needs the datastore itself, by its own files or by what it starts after: that is a circle"
 		default:
 			given[store.Name] = true
-			p.say(value, "from: the datastore comes by "+s.Via+" from "+some(s.From))
+			p.say(value, "from: the datastore comes by "+s.Via+" from "+words.Some(s.From, fewNames))
 			d.provider[store.Ref] = p
 		}
 		d.sources = append(d.sources, x)
@@ -187,9 +188,9 @@ func (d *draft) findServers(title, kind string, of func(live.HostSetup) []string
 		if at, err := netip.ParseAddr(a); err == nil && at.IsLoopback() {
 			continue
 		}
-		x := source{title + " of " + some(hosts[a]), g, a, ""}
+		x := source{title + " of " + words.Some(hosts[a], fewNames), g, a, ""}
 		if g != nil && g.entry {
-			g.say(kind, "from the "+title+" settings of "+some(hosts[a]))
+			g.say(kind, "from the "+title+" settings of "+words.Some(hosts[a], fewNames))
 		}
 		if g != nil && kind == inventory.ProvidesDNS {
 			x.ask = "is it a domain controller, too? Then add identity to its provides:"
@@ -211,7 +212,7 @@ func (d *draft) findKeys() {
 		servers[k.ID] = k.Servers
 	}
 	for _, id := range sortedKeys(used) {
-		what := "keys of " + some(used[id])
+		what := "keys of " + words.Some(used[id], fewNames)
 		if len(servers[id]) == 0 {
 			d.sources = append(d.sources, source{what, nil, "key provider " + cmp.Or(id, "unknown"),
 				"is it the vCenter's own? Else: does its key server stay on? A guest of this lab that is it says: provides: [keys]"})

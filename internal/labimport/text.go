@@ -132,6 +132,9 @@ const groupPrefix = "group:"
 
 var noName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
+// fewNames is how many names of a list are told.
+const fewNames = 4
+
 // plain makes a name that nightshift itself can use of one that vCenter has.
 func plain(s, otherwise string) string {
 	s = strings.Trim(noName.ReplaceAllString(s, "-"), "-._")
@@ -139,21 +142,4 @@ func plain(s, otherwise string) string {
 		return otherwise
 	}
 	return strings.TrimRight(s, "-._")
-}
-
-// some names the first few of a list.
-func some(names []string) string {
-	const few = 4
-	if len(names) <= few {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-}
-
-// count is "1 host", "2 hosts".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

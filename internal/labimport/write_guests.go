@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 // writeFoundation sums up what the lab stands on, whoever provides it.
@@ -54,7 +55,7 @@ func (d *draft) writeGuests(w *writer) {
 		w.comment(0, "? Left out, as the order would go in a circle: %s", s)
 	}
 	if double := d.notListed(); len(double) > 0 {
-		w.comment(0, "Names of guests that cannot stand here, as there are several of one name, or for their characters: %s", some(double))
+		w.comment(0, "Names of guests that cannot stand here, as there are several of one name, or for their characters: %s", words.Some(double, fewNames))
 	}
 }
 
@@ -112,7 +113,7 @@ func (d *draft) together() (lines []string) {
 	for _, c := range d.sortedClusters() {
 		for _, r := range rules(c) {
 			if guests := d.of(r.Guests); r.Kind == live.RuleTogether && len(guests) > 1 {
-				lines = append(lines, "Kept on one host by rule "+r.Name+": "+some(names(guests)))
+				lines = append(lines, "Kept on one host by rule "+r.Name+": "+words.Some(names(guests), fewNames))
 			}
 		}
 	}
@@ -168,7 +169,7 @@ func (d *draft) proposeGroups(w *writer, indent int, tags map[string][]string) {
 	for _, t := range sortedKeys(tags) {
 		if nameable(t) {
 			name := unused(taken, plain(t, "tag"))
-			w.proposal(indent, pad+"- {name: "+quoted(name)+", tag: "+quoted(t)+"} # "+count(len(tags[t]), "guest")+": "+some(tags[t]))
+			w.proposal(indent, pad+"- {name: "+quoted(name)+", tag: "+quoted(t)+"} # "+words.Count(len(tags[t]), "guest")+": "+words.Some(tags[t], fewNames))
 		}
 	}
 }
@@ -180,9 +181,9 @@ func (w *writer) folders(indent int, folders map[string][]string) {
 	w.remark(indent, "By folder:")
 	for i, f := range sortedKeys(folders) {
 		if i == mostFolders {
-			w.proposal(indent, "  and "+count(len(folders)-mostFolders, "folder")+" more")
+			w.proposal(indent, "  and "+words.Count(len(folders)-mostFolders, "folder")+" more")
 			break
 		}
-		w.proposal(indent, "  "+cmp.Or(f, "(none)")+": "+count(len(folders[f]), "guest")+": "+some(folders[f]))
+		w.proposal(indent, "  "+cmp.Or(f, "(none)")+": "+words.Count(len(folders[f]), "guest")+": "+words.Some(folders[f], fewNames))
 	}
 }

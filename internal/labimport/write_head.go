@@ -3,6 +3,8 @@ package labimport
 import (
 	"net/url"
 	"strings"
+
+	"nightshift/internal/words"
 )
 
 func (d *draft) writeHead(w *writer) {
@@ -107,7 +109,7 @@ func (d *draft) writeRest(w *writer) {
 	for _, t := range []struct{ key, tag string }{{"keep", "KeepOn"}, {"start", "StartUp"}} {
 		said := "? no guest bears it: another tag, or is it not used?"
 		if n := bear[t.tag]; n > 0 {
-			said = "on " + count(n, "guest")
+			said = "on " + words.Count(n, "guest")
 		}
 		w.line(2, t.key+": "+t.tag, said)
 	}
@@ -118,7 +120,7 @@ func (d *draft) writeRest(w *writer) {
 	w.line(4, "onTimeout: leave", "? then: leave (the run stops and asks), powerOff or suspend")
 	ask := "where no VMware Tools run"
 	if len(without) > 0 {
-		ask = "? " + count(len(without), "guest") + " without running VMware Tools (" + some(without) +
+		ask = "? " + words.Count(len(without), "guest") + " without running VMware Tools (" + words.Some(without, fewNames) +
 			") cannot be asked to shut down: leave (a power-down is refused), powerOff or suspend"
 	}
 	w.line(4, "noTools: leave", ask)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 func (d *draft) writeHosts(w *writer) {
@@ -36,7 +37,7 @@ func (d *draft) writeHosts(w *writer) {
 		d.writeHost(w, h, h.setup.BMC != "" && bmcs[h.setup.BMC] == 1)
 	}
 	if left := len(d.in.Live.Hosts) - len(d.hosts); left > 0 {
-		w.comment(2, "%s cannot stand here, as their names cannot be written down; they are never touched.", count(left, "host"))
+		w.comment(2, "%s cannot stand here, as their names cannot be written down; they are never touched.", words.Count(left, "host"))
 	}
 }
 
@@ -59,16 +60,16 @@ func (d *draft) clusterWords(c live.Cluster) string {
 			n++
 		}
 	}
-	words := []string{count(n, "host")}
+	said := []string{words.Count(n, "host")}
 	for _, x := range []struct {
 		on   bool
 		word string
 	}{{c.HA, "HA"}, {c.DRS, "DRS " + c.DRSLevel}, {c.DPM, "DPM"}, {c.VSAN, "vSAN"}} {
 		if x.on {
-			words = append(words, x.word)
+			said = append(said, x.word)
 		}
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(said, ", ")
 }
 
 func (d *draft) writeHost(w *writer, h *host, ownBMC bool) {
@@ -103,11 +104,11 @@ func (d *draft) writeHost(w *writer, h *host, ownBMC bool) {
 }
 
 func carried(list []*guest) string {
-	var words []string
+	var said []string
 	for _, g := range list {
-		words = append(words, g.Name+" ("+g.keep+")")
+		said = append(said, g.Name+" ("+g.keep+")")
 	}
-	return some(words)
+	return words.Some(said, fewNames)
 }
 
 // apiURL is where the host's own API is: at its first VMkernel adapter, as there may be no name server then.

@@ -51,7 +51,7 @@ func Compose(n runapi.Notice, link string) notice.Data {
 		subject = cmp.Or(subject, happened(n))
 	}
 	d.Subject = "[" + n.Lab + "] " + subject
-	d.Text = words(d)
+	d.Text = builtIn(d)
 	return d
 }
 

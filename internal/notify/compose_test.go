@@ -70,11 +70,11 @@ func notices() map[string]runapi.Notice {
 		"deadline": about(runapi.EventDeadline, nil),
 		"done":     about(runapi.EventDone, ended(runapi.Done, "")),
 		"partial": about(runapi.EventPartial, func(s *runapi.Sheet) {
-			ended(runapi.Partial, "1 of 27 steps were skipped")(s)
+			ended(runapi.Partial, "1 of 27 steps skipped")(s)
 			s.Left = []plan.Finding{{Subject: "guest web01", Text: "Shut down guest web01"}}
 		}),
 		"refused": about(runapi.EventRefused, func(s *runapi.Sheet) {
-			ended(runapi.Refused, "1 blockers, the first: …")(s)
+			ended(runapi.Refused, "1 blocker: …")(s)
 			s.Blockers, s.Total = []plan.Finding{{Subject: "host esx21", Text: "has no BMC"}}, 0
 		}),
 		"skipped": about(runapi.EventSkipped, ended(runapi.Skipped, "on hold until 2026-11-21T08:00:00Z, by ann@desk: backup")),

@@ -3,10 +3,10 @@ package notify
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"nightshift/internal/notice"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // happened is what became of a run, for a subject line.
@@ -19,14 +19,11 @@ func happened(n runapi.Notice) string {
 		}
 		return n.Runbook + " waits for an approval"
 	case runapi.EventBlocked:
-		if k := len(n.Steps) + n.More; k != 1 {
-			return fmt.Sprintf("%s is blocked: %d steps wait for you", n.Runbook, k)
-		}
-		return n.Runbook + " is blocked: a step waits for you"
+		return n.Runbook + " is blocked: " + words.CountOf(len(n.Steps)+n.More, "step waits", "steps wait") + " for you"
 	case runapi.EventStale:
 		return n.Runbook + " woke late, and asks whether it may go on"
 	case runapi.EventDeadline:
-		return fmt.Sprintf("%s ends by itself at %s if nobody answers", n.Runbook, clock(s.Deadline))
+		return fmt.Sprintf("%s ends by itself at %s if nobody answers", n.Runbook, words.Minute(s.Deadline))
 	case runapi.EventDone:
 		return n.Runbook + " is done"
 	case runapi.EventPartial:
@@ -54,7 +51,7 @@ func standing(n runapi.Notice) []string {
 		lines = append(lines, "It waits for "+s.Waiting+".")
 	}
 	if s.Total > 0 {
-		text := fmt.Sprintf("%d of %d steps are done", s.Done, s.Total)
+		text := words.Of(s.Done, s.Total, "step") + " done"
 		for _, c := range []struct {
 			n    int
 			what string
@@ -74,8 +71,8 @@ func standing(n runapi.Notice) []string {
 	return lines
 }
 
-// words is the built-in text.
-func words(d notice.Data) string {
+// builtIn is the built-in text.
+func builtIn(d notice.Data) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	if d.Title != "" {
@@ -103,7 +100,7 @@ func words(d notice.Data) string {
 		line("%s\n    %s", c.Type, c.Why)
 	}
 	if !d.Deadline.IsZero() && d.Event != string(runapi.EventDeadline) {
-		line("\nIf nobody answers, it ends by itself at %s.", clock(d.Deadline))
+		line("\nIf nobody answers, it ends by itself at %s.", words.Minute(d.Deadline))
 	}
 	if d.By != "" {
 		line("\nRun %s, asked for by %s", d.Run, d.By)
@@ -113,5 +110,3 @@ func words(d notice.Data) string {
 	}
 	return strings.TrimSpace(b.String())
 }
-
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }

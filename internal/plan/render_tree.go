@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"nightshift/internal/words"
 )
 
 // A Part of a rendered plan, for TreeOptions.Style.
@@ -59,9 +61,9 @@ func (p Plan) Tree(o TreeOptions) string {
 		}
 	}
 	t.line(PartTitle, "", p.Title)
-	facts := []string{"plan " + ShortHash(p.Hash()), many(len(p.Steps), "step")}
+	facts := []string{"plan " + ShortHash(p.Hash()), words.Many(len(p.Steps), "step")}
 	if len(p.Steps) > 0 {
-		facts = append(facts, "about "+roundly(total), "* = on the critical path")
+		facts = append(facts, "about "+words.Roughly(total), "* = on the critical path")
 	}
 	t.line(PartDim, "", strings.Join(facts, " · "))
 	t.groups()
@@ -107,7 +109,7 @@ func (t *tree) groups() {
 		if !t.o.Full && kinds[kind] > groupsOver && shown[kind] > groupsTo {
 			if shown[kind] == kinds[kind] {
 				t.b.WriteByte('\n')
-				t.line(PartDim, "", fmt.Sprintf("… and %s more of the kind “%s …” (all: --full)", thousands(kinds[kind]-groupsTo), kind))
+				t.line(PartDim, "", fmt.Sprintf("… and %s more of the kind “%s …” (all: --full)", words.Thousands(kinds[kind]-groupsTo), kind))
 			}
 			continue
 		}
@@ -128,7 +130,7 @@ func (t *tree) group(g *group) {
 		name = "Steps"
 	}
 	if len(g.steps) > 3 {
-		name += " (" + thousands(len(g.steps)) + ")"
+		name += " (" + words.Thousands(len(g.steps)) + ")"
 	}
 	t.line(PartGroup, "", name)
 	steps := g.steps
@@ -143,7 +145,7 @@ func (t *tree) group(g *group) {
 		t.step(branch, s)
 	}
 	if n := len(g.steps) - len(steps); n > 0 {
-		text := "… and " + thousands(n) + " more"
+		text := "… and " + words.Thousands(n) + " more"
 		if c := t.countCritical(g.steps[len(steps):]); c > 0 {
 			text += fmt.Sprintf(", %d of them *", c)
 		}
@@ -167,7 +169,7 @@ func (t *tree) step(branch string, s Step) {
 		part, title = PartCritical, "* "+s.Title
 	}
 	if s.Estimate > 0 {
-		title += " ~" + roundly(time.Duration(s.Estimate))
+		title += " ~" + words.Roughly(time.Duration(s.Estimate))
 	}
 	wait := waits(s)
 	if left := t.o.Width - utf8.RuneCountInString(branch+title); t.o.Width > 0 && left < 12 {
@@ -193,7 +195,7 @@ func waits(s Step) string {
 	case n <= most:
 		return "  ← " + strings.Join(s.Needs, ", ")
 	default:
-		return fmt.Sprintf("  ← %s and %s more", strings.Join(s.Needs[:most-1], ", "), thousands(n-most+1))
+		return fmt.Sprintf("  ← %s and %s more", strings.Join(s.Needs[:most-1], ", "), words.Thousands(n-most+1))
 	}
 }
 
@@ -202,7 +204,7 @@ func (t *tree) findings(part Part, heading string, list []Finding) {
 		return
 	}
 	t.b.WriteByte('\n')
-	t.line(part, "", fmt.Sprintf("%s (%s)", heading, thousands(len(list))))
+	t.line(part, "", fmt.Sprintf("%s (%s)", heading, words.Thousands(len(list))))
 	n := len(list)
 	if part != PartBlocker && !t.o.Full && n > foldOver {
 		n = foldTo
@@ -214,7 +216,7 @@ func (t *tree) findings(part Part, heading string, list []Finding) {
 		}
 	}
 	if rest := len(list) - n; rest > 0 {
-		t.line(PartDim, "  ", "… and "+thousands(rest)+" more (all: --full)")
+		t.line(PartDim, "  ", "… and "+words.Thousands(rest)+" more (all: --full)")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // A Comparison is what two runs of a runbook did differently. Its JSON form is what `diff -o json` prints.
@@ -45,7 +46,7 @@ type Change struct {
 // Compare tells what B did otherwise than A. The plans are theirs; nil where there is none.
 func Compare(a, b Report, pa, pb *plan.Plan) Comparison {
 	c := Comparison{Runbook: a.Runbook, A: side(a), B: side(b), Plans: []string{}, Outcomes: []Change{}, Durations: []Change{}, Decisions: []string{},
-		Threshold: fmt.Sprintf("more than %s and more than a quarter of the longer time", Span(noise))}
+		Threshold: fmt.Sprintf("more than %s and more than a quarter of the longer time", span(noise))}
 	if pa != nil && pb != nil {
 		c.Plans = list(plan.Diff(*pa, *pb))
 	}
@@ -62,7 +63,7 @@ func Compare(a, b Report, pa, pb *plan.Plan) Comparison {
 			c.Outcomes = append(c.Outcomes, Change{s.ID, s.Title, o.ending(), s.ending()})
 		}
 		if o.State == StateDone && s.State == StateDone && !Noisy(o.Seconds, s.Seconds) {
-			c.Durations = append(c.Durations, Change{s.ID, s.Title, Span(o.Seconds), Span(s.Seconds)})
+			c.Durations = append(c.Durations, Change{s.ID, s.Title, span(o.Seconds), span(s.Seconds)})
 		}
 	}
 	mine, others := a.deeds(), b.deeds()
@@ -92,7 +93,7 @@ func (s Step) ending() string {
 		text += " by force"
 	}
 	if s.State != StateDone {
-		text += suffix(Reason(s.plan, s.Note))
+		text += words.After(Reason(s.plan, s.Note))
 	}
 	return text
 }
@@ -110,10 +111,10 @@ func (r Report) deeds() (list []string) {
 		for _, p := range pairs(o.Params) {
 			line += " " + p
 		}
-		list = append(list, line+", by "+o.By+suffix(o.Reason))
+		list = append(list, line+", by "+o.By+words.After(o.Reason))
 	}
 	for _, d := range byRule(r) {
-		list = append(list, fmt.Sprintf("%s: %s, by %s%s", d.Step, d.Verdict, d.By, suffix(Reason(r.step(d.Step), d.Evidence))))
+		list = append(list, fmt.Sprintf("%s: %s, by %s%s", d.Step, d.Verdict, d.By, words.After(Reason(r.step(d.Step), d.Evidence))))
 	}
 	for _, a := range r.Amendments {
 		list = append(list, a.String())
@@ -145,7 +146,7 @@ func (c Comparison) Text(w io.Writer) {
 		letter string
 		Side
 	}{{"A", c.A}, {"B", c.B}} {
-		line := fmt.Sprintf("%s  %s: %s, %d of %d steps done, %s", s.letter, s.Run, s.Outcome, s.Done, s.Total, took(s.Seconds))
+		line := fmt.Sprintf("%s  %s: %s, %s done, %s", s.letter, s.Run, s.Outcome, words.Of(s.Done, s.Total, "step"), span(s.Seconds))
 		if s.Watts > 0 {
 			line += ", " + Watts(s.Watts) + " before"
 		}

@@ -15,6 +15,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 //go:embed page/page.html.tmpl
@@ -37,9 +38,9 @@ const (
 // nothing else. What comes from the lab is escaped by html/template.
 func (r Report) HTML(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"span": Span, "watts": Watts, "kwh": KWh, "stamp": moment, "clock": clock, "short": plan.ShortHash, "rfc": func(t time.Time) string { return t.Format(time.RFC3339) },
+		"span": span, "watts": Watts, "kwh": KWh, "stamp": words.Second, "clock": words.Clock, "short": plan.ShortHash, "rfc": func(t time.Time) string { return t.Format(time.RFC3339) },
 		"join": func(l []string) string { return strings.Join(l, ", ") }, "key": keyOf, "pairs": pairs, "sorted": sortedKeys[string], "watted": sortedKeys[float64],
-		"percent": percent, "several": several, "action": actionWords,
+		"percent": percent, "several": words.Count, "action": actionWords,
 	}).Parse(pageText)
 	if err != nil {
 		return err
@@ -193,7 +194,7 @@ func debt(d plan.Debt) string {
 	case "partiallyAutomated":
 		was = "partially automated"
 	}
-	return fmt.Sprintf("%s of %s (was %s), since %s, by run %s", d.Setting.Title(), d.Target, was, moment(d.Since), d.Run)
+	return fmt.Sprintf("%s of %s (was %s), since %s, by run %s", d.Setting.Title(), d.Target, was, words.Second(d.Since), d.Run)
 }
 
 func powerRows(p *plan.Power) (rows []powerRow) {
@@ -218,13 +219,6 @@ func powerRows(p *plan.Power) (rows []powerRow) {
 		rows = append(rows, powerRow{h, tell(p.Before, h), tell(p.After, h)})
 	}
 	return rows
-}
-
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("15:04:05")
 }
 
 func zone(t time.Time) string {

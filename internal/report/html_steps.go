@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"nightshift/internal/words"
 )
 
 // A viewer makes rows of steps.
@@ -87,7 +89,7 @@ func (v viewer) groups(folded bool) (list []groupView) {
 		}
 		o.Numbers = fmt.Sprintf("%d of %d done", done, len(g.steps))
 		if !from.IsZero() {
-			o.Numbers += fmt.Sprintf(", %s to %s", clock(from), clock(to))
+			o.Numbers += fmt.Sprintf(", %s to %s", words.Clock(from), words.Clock(to))
 			b := v.s.bar(from, to, "span")
 			o.Bar = &b
 		}

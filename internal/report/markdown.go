@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // marks are what Markdown, and the HTML in it, would not show as it stands.
@@ -45,7 +46,7 @@ func (r Report) Markdown(w io.Writer, all bool) {
 			m.line("%s\n", md(s))
 		}
 	}
-	rows := [][]string{{"Run", mdCode(r.Run)}, {"Asked for by", md(r.By)}, {"Started", moment(r.Started)}, {"Ended", moment(r.Ended)}, {"Took", Span(r.Seconds)},
+	rows := [][]string{{"Run", mdCode(r.Run)}, {"Asked for by", md(r.By)}, {"Started", words.Second(r.Started)}, {"Ended", words.Second(r.Ended)}, {"Took", span(r.Seconds)},
 		{"Steps", md(r.numbers())}, {"Plan", mdCode(plan.ShortHash(r.Hash))}, {"Lab file", mdCode(plan.ShortHash(r.LabHash))}}
 	for _, k := range sortedKeys(r.Parameters) {
 		rows = append(rows, []string{"Parameter " + md(k), md(r.Parameters[k])})
@@ -86,7 +87,7 @@ func (m mdPage) undone(r Report) {
 	for _, u := range list {
 		m.line("**%s**\n", u.Title)
 		for _, s := range u.Rows {
-			m.line("- %s%s", md(s.Title), md(suffix(s.Note)))
+			m.line("- %s%s", md(s.Title), md(words.After(s.Note)))
 		}
 		if u.More > 0 {
 			m.line("- … and %d more", u.More)
@@ -120,9 +121,9 @@ func (m mdPage) path(r Report) {
 	for _, l := range r.Chain() {
 		before := ""
 		if l.Idle > late.Seconds() {
-			before = Span(l.Idle)
+			before = span(l.Idle)
 		}
-		rows = append(rows, []string{clock(l.Begun), md(l.Title), Span(l.Seconds), before, md(l.Why)})
+		rows = append(rows, []string{words.Clock(l.Begun), md(l.Title), span(l.Seconds), before, md(l.Why)})
 	}
 	m.table("Began|Step|took|waited before|why", rows)
 }
@@ -132,14 +133,14 @@ func (m mdPage) reality(r Report) {
 		return
 	}
 	m.head("Plan against reality")
-	m.line("Estimated %s, took %s from the first step to the last.\n", Span(r.Reality.Planned), Span(r.Reality.Took))
+	m.line("Estimated %s, took %s from the first step to the last.\n", span(r.Reality.Planned), span(r.Reality.Took))
 	var rows [][]string
 	for _, k := range r.Reality.Kinds {
-		rows = append(rows, []string{md(actionWords(k.Action)), fmt.Sprint(k.Steps), Span(k.Estimate), Span(k.Median), Span(k.Longest)})
+		rows = append(rows, []string{md(actionWords(k.Action)), fmt.Sprint(k.Steps), span(k.Estimate), span(k.Median), span(k.Longest)})
 	}
 	m.table("Action|steps|estimate|median|longest", rows)
 	for _, a := range r.Amendments {
-		m.line("\n- %s: %s", moment(a.At), md(a.String()))
+		m.line("\n- %s: %s", words.Second(a.At), md(a.String()))
 		for _, c := range a.Changes {
 			m.line("  - %s", md(c))
 		}
@@ -153,7 +154,7 @@ func (m mdPage) history(r Report) {
 	}
 	m.head("Decisions and approvals")
 	for _, o := range r.Orders {
-		line := fmt.Sprintf("- %s: **%s** by %s", moment(o.At), md(o.Verb), md(o.By))
+		line := fmt.Sprintf("- %s: **%s** by %s", words.Second(o.At), md(o.Verb), md(o.By))
 		if len(o.Steps) > 0 {
 			line += ": " + md(strings.Join(o.Steps, ", "))
 		}
@@ -163,16 +164,16 @@ func (m mdPage) history(r Report) {
 		if changed := pairs(o.Params); len(changed) > 0 {
 			line += ", with " + md(strings.Join(changed, ", "))
 		}
-		m.line("%s%s", line, md(suffix(o.Reason)))
+		m.line("%s%s", line, md(words.After(o.Reason)))
 	}
 	for _, d := range rules {
-		m.line("- %s: %s: **%s**, by %s%s", moment(d.At), md(d.Step), md(d.Verdict), md(d.By), md(suffix(d.Evidence)))
+		m.line("- %s: %s: **%s**, by %s%s", words.Second(d.At), md(d.Step), md(d.Verdict), md(d.By), md(words.After(d.Evidence)))
 	}
 	if q := r.Requester; q != nil {
-		m.line("- %s: asked for by %s%s", moment(q.At), md(q.Name), md(keyOf(q.Key)))
+		m.line("- %s: asked for by %s%s", words.Second(q.At), md(q.Name), md(keyOf(q.Key)))
 	}
 	for _, a := range r.Approvals {
-		m.line("- %s: plan %s approved by %s%s", moment(a.At), mdCode(plan.ShortHash(a.Hash)), md(a.Name), md(keyOf(a.Key)))
+		m.line("- %s: plan %s approved by %s%s", words.Second(a.At), mdCode(plan.ShortHash(a.Hash)), md(a.Name), md(keyOf(a.Key)))
 	}
 }
 
@@ -202,7 +203,7 @@ func (m mdPage) steps(r Report, all bool) {
 	if folded {
 		var rows [][]string
 		for _, l := range r.lanes(scaleOf(r)) {
-			rows = append(rows, []string{clock(l.from), md(l.Name), fmt.Sprint(l.Steps), Span(l.Seconds)})
+			rows = append(rows, []string{words.Clock(l.from), md(l.Name), fmt.Sprint(l.Steps), span(l.Seconds)})
 		}
 		m.table("Began|Group|steps|took", rows)
 		m.line("\nOf which there is something to say:\n")
@@ -228,9 +229,9 @@ func (m mdPage) steps(r Report, all bool) {
 		}
 		took := ""
 		if s.Seconds > 0 {
-			took = Span(s.Seconds)
+			took = span(s.Seconds)
 		}
-		rows = append(rows, []string{clock(s.Begun), title, s.State, took, Span(s.Estimate), md(note)})
+		rows = append(rows, []string{words.Clock(s.Begun), title, s.State, took, span(s.Estimate), md(note)})
 	}
 	if len(rows) == 0 {
 		m.line("Nothing.")

@@ -120,12 +120,6 @@ func TestARunUnderWayHasNoChain(t *testing.T) {
 	require.Empty(t, Assemble(run, s, &p, started()).Path)
 }
 
-func TestSpan(t *testing.T) {
-	for in, want := range map[float64]string{0: "0 s", 0.4: "0.4 s", 9.96: "10 s", 12.4: "12 s", 59.6: "1 min", 245: "4 min 5 s", 3599.7: "1 h", 7620: "2 h 7 min", 86370: "1 d", 273600: "3 d 4 h"} {
-		require.Equal(t, want, Span(in), in)
-	}
-}
-
 func TestBetween(t *testing.T) {
 	at := func(h float64) time.Time { return started().Add(time.Duration(h * float64(time.Hour))) }
 	reading := func(price float64, hosts map[string]float64) *plan.PowerReading {

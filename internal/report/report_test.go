@@ -192,7 +192,7 @@ func TestAReportTellsHowTheRunWasPlannedAnew(t *testing.T) {
 	var b bytes.Buffer
 	Assemble(run, s, p, started()).Text(&b)
 	for _, want := range []string{"Planned anew\n", "guest web01 is on host esx22 now): 0 steps added, 1 changed, 0 no longer needed\n      changed: Shut down guest web01: it runs at another place\n",
-		"1 steps added, 0 changed, 0 no longer needed, approved by bob\n", "no new plan (host esx21 is dead): rejected by bob: not that one\n", "nothing is other than before\n"} {
+		"1 step added, 0 changed, 0 no longer needed, approved by bob\n", "no new plan (host esx21 is dead): rejected by bob: not that one\n", "nothing is other than before\n"} {
 		require.Contains(t, b.String(), want)
 	}
 	s.Outcome, s.Phase, s.Stale, s.Proposal = "", runapi.PhaseExecute, "nightshift slept", &runapi.Amendment{}

@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/signature"
+	"nightshift/internal/words"
 )
 
 // A Check is what became of one look at a run's signatures.
@@ -56,7 +57,7 @@ func (r Report) Verify(people []plan.Approver, want *plan.Approvers, firstRun st
 	for _, a := range r.Amendments {
 		if len(a.Beyond) > 0 && a.Refused == "" {
 			n := len(good[a.To])
-			c := Check{What: fmt.Sprintf("the new plan of %s approved by %d", moment(a.At), need), Holds: n >= need,
+			c := Check{What: fmt.Sprintf("the new plan of %s approved by %d", words.Second(a.At), need), Holds: n >= need,
 				Why: fmt.Sprintf("%d valid approvals of plan %s", n, plan.ShortHash(a.To))}
 			if !c.Holds {
 				c.Why = fmt.Sprintf("it was carried out with %s, and went beyond the plan before: %s", c.Why, a.Beyond[0])
@@ -161,10 +162,10 @@ func signedBy(s runapi.Signature, namespace, name string, people []plan.Approver
 func (r Report) signatures(w io.Writer) {
 	var lines []string
 	if q := r.Requester; q != nil {
-		lines = append(lines, fmt.Sprintf("  %s  asked for by %s%s", moment(q.At), q.Name, keyOf(q.Key)))
+		lines = append(lines, fmt.Sprintf("  %s  asked for by %s%s", words.Second(q.At), q.Name, keyOf(q.Key)))
 	}
 	for _, a := range r.Approvals {
-		lines = append(lines, fmt.Sprintf("  %s  plan %s approved by %s%s", moment(a.At), plan.ShortHash(a.Hash), a.Name, keyOf(a.Key)))
+		lines = append(lines, fmt.Sprintf("  %s  plan %s approved by %s%s", words.Second(a.At), plan.ShortHash(a.Hash), a.Name, keyOf(a.Key)))
 	}
 	if len(lines) > 0 {
 		lines = append(lines, "  look at them again: nightshift report verify "+r.Run)

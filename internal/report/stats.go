@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // Stats are what the last runs of a lab tell together. Its JSON form is what `stats -o json` prints.
@@ -182,12 +183,12 @@ func (s Stats) Text(w io.Writer) {
 		fmt.Fprintf(w, "Lab %s: no run has ended yet.\n", s.Lab)
 		return
 	}
-	fmt.Fprintf(w, "Lab %s, the last %s\n", s.Lab, several(s.Read, "run"))
+	fmt.Fprintf(w, "Lab %s, the last %s\n", s.Lab, words.Count(s.Read, "run"))
 	for _, b := range s.Runbooks {
 		b.text(w)
 	}
 	if s.Nights > 0 {
-		line := fmt.Sprintf("\nSaved while the lab was down: %s, metered over %s", KWh(s.KWh), several(s.Nights, "time"))
+		line := fmt.Sprintf("\nSaved while the lab was down: %s, metered over %s", KWh(s.KWh), words.Count(s.Nights, "time"))
 		for _, c := range sortedKeys(s.Money) {
 			line += fmt.Sprintf(", %.2f %s", s.Money[c], c)
 		}
@@ -203,16 +204,16 @@ func (b RunbookStats) text(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n  Runs       %d: %s\n", b.Runbook, b.Runs, strings.Join(parts, ", "))
 	fmt.Fprintf(w, "  Success    %.0f%% of those that began\n", 100*b.Success)
 	if b.Median > 0 {
-		fmt.Fprintf(w, "  Took       %s in the middle, %s at the 95th percentile (those that were done)\n", Span(b.Median), Span(b.P95))
+		fmt.Fprintf(w, "  Took       %s in the middle, %s at the 95th percentile (those that were done)\n", span(b.Median), span(b.P95))
 	}
 	if b.Before > 0 {
-		fmt.Fprintf(w, "  Trend      %s in the last %d, %s in those before: %s\n", Span(b.Recent), trendOf, Span(b.Before), trend(b.Recent, b.Before))
+		fmt.Fprintf(w, "  Trend      %s in the last %d, %s in those before: %s\n", span(b.Recent), trendOf, span(b.Before), trend(b.Recent, b.Before))
 	}
 	for i, c := range b.Blockers {
-		fmt.Fprintf(w, "  %-10s %s, %s\n", first(i, "Trouble"), c.What, times(c.Times))
+		fmt.Fprintf(w, "  %-10s %s, %s\n", first(i, "Trouble"), c.What, words.Times(c.Times))
 	}
 	for i, c := range b.Slowest {
-		fmt.Fprintf(w, "  %-10s %s, %s (of %s)\n", first(i, "Slowest"), c.Step, Span(c.Median), several(c.Runs, "run"))
+		fmt.Fprintf(w, "  %-10s %s, %s (of %s)\n", first(i, "Slowest"), c.Step, span(c.Median), words.Count(c.Runs, "run"))
 	}
 }
 

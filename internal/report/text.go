@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // foldAbove is how many steps a report lists one by one; of more it tells the groups, and the steps of which there is
@@ -54,14 +55,14 @@ func (r Report) heading(w io.Writer) {
 	}
 	row("Run", r.Run)
 	row("Asked by", r.By)
-	row("Started", moment(r.Started))
-	row("Ended", moment(r.Ended))
-	row("Took", took(r.Seconds))
+	row("Started", words.Second(r.Started))
+	row("Ended", words.Second(r.Ended))
+	row("Took", span(r.Seconds))
 	row("Outcome", r.verdict())
 	row("Steps", r.numbers())
 	row("Plan", plan.ShortHash(r.Hash))
 	if v := r.Reality; v != nil && v.Planned > 0 {
-		row("Estimate", fmt.Sprintf("%s for the steps, which took %s", took(v.Planned), took(v.Took)))
+		row("Estimate", fmt.Sprintf("%s for the steps, which took %s", span(v.Planned), span(v.Took)))
 	}
 	for _, line := range r.powerInWords() {
 		row("Power", line)
@@ -87,9 +88,9 @@ func (r Report) heading(w io.Writer) {
 func (r Report) path(w io.Writer) {
 	var lines []string
 	for _, l := range r.Chain() {
-		line := fmt.Sprintf("  %s  %-8s %s", clock(l.Begun), took(l.Seconds), l.Title)
+		line := fmt.Sprintf("  %s  %-11s %s", words.Clock(l.Begun), span(l.Seconds), l.Title)
 		if l.Idle > late.Seconds() {
-			line += fmt.Sprintf(" (%s before it%s)", took(l.Idle), suffix(l.Why))
+			line += fmt.Sprintf(" (%s before it%s)", span(l.Idle), words.After(l.Why))
 		} else if l.Why != "" {
 			line += " (" + l.Why + ")"
 		}
@@ -118,7 +119,7 @@ func (r Report) verdict() string {
 func (r Report) numbers() string {
 	c := r.Counts
 	if c.Total == 0 {
-		return "nothing was touched, " + took(r.Seconds)
+		return "nothing was touched, " + span(r.Seconds)
 	}
 	s := fmt.Sprintf("%d of %d done", c.Done, c.Total)
 	for _, n := range []struct {
@@ -129,7 +130,7 @@ func (r Report) numbers() string {
 			s += fmt.Sprintf(", %d %s", n.n, n.what)
 		}
 	}
-	return s + ", " + took(r.Seconds)
+	return s + ", " + span(r.Seconds)
 }
 
 // maxListed bounds a list of steps in the text; the JSON has them all.
@@ -144,7 +145,7 @@ func (r Report) stepsByState(w io.Writer) {
 		var lines []string
 		for _, st := range r.Steps {
 			if st.State == s.state {
-				lines = append(lines, "  "+st.Title+st.amended()+suffix(Reason(st.plan, st.Note)))
+				lines = append(lines, "  "+st.Title+st.amended()+words.After(Reason(st.plan, st.Note)))
 			}
 		}
 		section(w, s.title, lines)
@@ -166,7 +167,7 @@ func (r Report) timeline(w io.Writer, folded bool) {
 	}
 	var lines []string
 	for _, s := range done {
-		line := fmt.Sprintf("  %s  %-8s %s", s.Begun.Local().Format("15:04:05"), took(s.Seconds), s.Title)
+		line := fmt.Sprintf("  %s  %-11s %s", words.Clock(s.Begun), span(s.Seconds), s.Title)
 		if s.State == StateRunning {
 			line += " (still running)"
 		}
@@ -177,7 +178,7 @@ func (r Report) timeline(w io.Writer, folded bool) {
 		if s.Forced != "" && s.State == StateDone && !strings.HasPrefix(s.Note, "was already") {
 			line += ", by force, as " + s.Forced + " said"
 		}
-		lines = append(lines, line+suffix(s.Note))
+		lines = append(lines, line+words.After(s.Note))
 	}
 	switch {
 	case folded:
@@ -223,7 +224,7 @@ func foldedGroups(w io.Writer, done []Step) {
 	fmt.Fprintf(w, "\nDone, by group (every step: nightshift report RUN --all)\n")
 	const most = 2 * maxListed
 	for _, g := range groups[:min(most, len(groups))] {
-		line := fmt.Sprintf("  %s  %-8s %s: %d done", g.from.Local().Format("15:04:05"), took(max(0, g.to.Sub(g.from).Seconds())), g.name, g.n)
+		line := fmt.Sprintf("  %s  %-11s %s: %d done", words.Clock(g.from), span(max(0, g.to.Sub(g.from).Seconds())), g.name, g.n)
 		if g.running > 0 {
 			line += fmt.Sprintf(", %d still running", g.running)
 		}
@@ -238,7 +239,7 @@ func foldedGroups(w io.Writer, done []Step) {
 func (r Report) history(w io.Writer) {
 	var lines []string
 	for _, o := range r.Orders {
-		line := fmt.Sprintf("  %s  %s by %s", moment(o.At), o.Verb, o.By)
+		line := fmt.Sprintf("  %s  %s by %s", words.Second(o.At), o.Verb, o.By)
 		if len(o.Steps) > 0 {
 			line += ": " + strings.Join(o.Steps, ", ")
 		}
@@ -248,7 +249,7 @@ func (r Report) history(w io.Writer) {
 		if changed := pairs(o.Params); len(changed) > 0 {
 			line += ", with " + strings.Join(changed, ", ")
 		}
-		lines = append(lines, line+suffix(o.Reason))
+		lines = append(lines, line+words.After(o.Reason))
 		for _, id := range o.Steps {
 			if why := decidedBy(o, id, r.Decisions); why != "" {
 				lines = append(lines, "      it was blocked: "+Reason(r.step(id), why))
@@ -258,7 +259,7 @@ func (r Report) history(w io.Writer) {
 	section(w, "Orders", lines)
 	lines = nil
 	for _, a := range r.Amendments {
-		lines = append(lines, fmt.Sprintf("  %s  %s", moment(a.At), a))
+		lines = append(lines, fmt.Sprintf("  %s  %s", words.Second(a.At), a))
 		for _, c := range a.Changes {
 			lines = append(lines, "      "+c)
 		}
@@ -266,7 +267,7 @@ func (r Report) history(w io.Writer) {
 	section(w, "Planned anew", lines)
 	lines = nil
 	for _, d := range byRule(r) {
-		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", moment(d.At), d.Step, d.Verdict, d.By, suffix(Reason(r.step(d.Step), d.Evidence))))
+		lines = append(lines, fmt.Sprintf("  %s  %s: %s, by %s%s", words.Second(d.At), d.Step, d.Verdict, d.By, words.After(Reason(r.step(d.Step), d.Evidence))))
 	}
 	section(w, "Acted again by rule, and why", lines)
 }
@@ -317,28 +318,6 @@ func section(w io.Writer, title string, lines []string) {
 		lines, more = lines[:maxListed], fmt.Sprintf("  … and %d more\n", n)
 	}
 	fmt.Fprintf(w, "\n%s\n%s\n%s", title, strings.Join(lines, "\n"), more)
-}
-
-func suffix(note string) string {
-	if note == "" {
-		return ""
-	}
-	return ": " + note
-}
-
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
-}
-
-func took(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

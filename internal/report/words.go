@@ -3,12 +3,12 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // Words are the run in paragraphs: how it ended, what determined how long it took, what was decided, what was saved, and
@@ -30,22 +30,22 @@ func (r Report) estimateInWords() string {
 	case r.Ended.IsZero() || v == nil || v.Took == 0 || v.Planned == 0:
 		return ""
 	case Noisy(v.Planned, v.Took):
-		return fmt.Sprintf("That is what the plan had estimated (%s).", Span(v.Planned))
+		return fmt.Sprintf("That is what the plan had estimated (%s).", span(v.Planned))
 	case v.Took > v.Planned:
-		return fmt.Sprintf("The plan had estimated %s: the steps took %s longer.", Span(v.Planned), Span(v.Took-v.Planned))
+		return fmt.Sprintf("The plan had estimated %s: the steps took %s longer.", span(v.Planned), span(v.Took-v.Planned))
 	}
-	return fmt.Sprintf("The plan had estimated %s: the steps took %s less.", Span(v.Planned), Span(v.Planned-v.Took))
+	return fmt.Sprintf("The plan had estimated %s: the steps took %s less.", span(v.Planned), span(v.Planned-v.Took))
 }
 
 func (r Report) opening() string {
 	began := fmt.Sprintf("Asked for by %s, it began on %s", cmp.Or(r.By, "nobody known"), r.Started.Local().Format("Monday, 2 January 2006, at 15:04"))
 	switch {
 	case r.Outcome == "":
-		return fmt.Sprintf("%s and is under way for %s: %s.", began, Span(r.Seconds), r.verdict())
+		return fmt.Sprintf("%s and is under way for %s: %s.", began, span(r.Seconds), r.verdict())
 	case r.Outcome == runapi.Done:
-		return fmt.Sprintf("%s and was done after %s.", began, Span(r.Seconds))
+		return fmt.Sprintf("%s and was done after %s.", began, span(r.Seconds))
 	}
-	return fmt.Sprintf("%s and ended after %s: %s.", began, Span(r.Seconds), strings.TrimRight(r.verdict(), "."))
+	return fmt.Sprintf("%s and ended after %s: %s.", began, span(r.Seconds), strings.TrimRight(r.verdict(), "."))
 }
 
 func (r Report) stepsInWords() string {
@@ -58,7 +58,7 @@ func (r Report) stepsInWords() string {
 	case c.Done == c.Total:
 		return fmt.Sprintf("All %d steps were done.", c.Total)
 	}
-	numbers := strings.TrimSuffix(r.numbers(), ", "+took(r.Seconds))
+	numbers := strings.TrimSuffix(r.numbers(), ", "+span(r.Seconds))
 	return "Of the steps, " + numbers + "."
 }
 
@@ -80,10 +80,10 @@ func (r Report) pathInWords() string {
 	var names []string
 	for _, l := range steps {
 		if l.Folded > 0 {
-			names = append(names, fmt.Sprintf("%d steps in a row (%s), %s", l.Folded, Span(l.Seconds), l.Why))
+			names = append(names, fmt.Sprintf("%d steps in a row (%s), %s", l.Folded, span(l.Seconds), l.Why))
 			continue
 		}
-		names = append(names, fmt.Sprintf("“%s” (%s)", brief(l.Title), Span(l.Seconds)))
+		names = append(names, fmt.Sprintf("“%s” (%s)", brief(l.Title), span(l.Seconds)))
 	}
 	return "What determined the end, above all: " + strings.Join(names, ", then ") + "."
 }
@@ -99,13 +99,13 @@ func brief(title string) string {
 func (r Report) decidedInWords() string {
 	var parts []string
 	if n := len(byRule(r)); n > 0 {
-		parts = append(parts, fmt.Sprintf("nightshift decided %s by rule to act again", times(n)))
+		parts = append(parts, fmt.Sprintf("nightshift decided %s by rule to act again", words.Times(n)))
 	}
 	if n := len(r.Orders); n > 0 {
-		parts = append(parts, fmt.Sprintf("people gave %s", several(n, "order")))
+		parts = append(parts, fmt.Sprintf("people gave %s", words.Count(n, "order")))
 	}
 	if n := len(r.Amendments); n > 0 {
-		parts = append(parts, fmt.Sprintf("what was left was planned anew %s", times(n)))
+		parts = append(parts, fmt.Sprintf("what was left was planned anew %s", words.Times(n)))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -135,23 +135,23 @@ func (r Report) powerInWords() (out []string) {
 
 // String says what was saved in a sentence.
 func (s Saved) String() string {
-	line := fmt.Sprintf("While it was down, for %s, the lab saved %s", Span(s.To.Sub(s.From).Seconds()), KWh(s.KWh))
+	line := fmt.Sprintf("While it was down, for %s, the lab saved %s", span(s.To.Sub(s.From).Seconds()), KWh(s.KWh))
 	if s.Money > 0 {
 		line += fmt.Sprintf(", %.2f %s", s.Money, s.Currency)
 	}
-	return line + fmt.Sprintf(": %s less than before, metered at %s.", Watts(s.Watts), several(s.Hosts, "server"))
+	return line + fmt.Sprintf(": %s less than before, metered at %s.", Watts(s.Watts), words.Count(s.Hosts, "server"))
 }
 
 func (r Report) leftInWords() string {
 	var parts []string
 	if n := r.Counts.Blocked; n > 0 {
-		parts = append(parts, several(n, "step")+" blocked")
+		parts = append(parts, words.Count(n, "step")+" blocked")
 	}
 	if n := len(r.Left); n > 0 {
-		parts = append(parts, several(n, "finding")+" of the end-state check")
+		parts = append(parts, words.Count(n, "finding")+" of the end-state check")
 	}
 	if n := len(r.Owed); n > 0 {
-		parts = append(parts, several(n, "setting")+" to be given back")
+		parts = append(parts, words.Count(n, "setting")+" to be given back")
 	}
 	if len(parts) == 0 {
 		if r.Outcome == runapi.Done {
@@ -168,25 +168,13 @@ func (r Report) leftInWords() string {
 
 func metered(hosts, unmetered int) string {
 	if unmetered == 0 {
-		return several(hosts, "server")
+		return words.Count(hosts, "server")
 	}
-	return fmt.Sprintf("%d of %d servers that are metered", hosts, hosts+unmetered)
+	return words.Of(hosts, hosts+unmetered, "server") + " that are metered"
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
-// several is "1 step", "2 steps".
-func several(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// span is words.Span of seconds.
+func span(seconds float64) string { return words.Span(time.Duration(seconds * float64(time.Second))) }
 
 // Watts is a power for people.
 func Watts(w float64) string {
@@ -205,30 +193,4 @@ func KWh(kwh float64) string {
 		return fmt.Sprintf("%.1f kWh", kwh)
 	}
 	return fmt.Sprintf("%.0f kWh", kwh)
-}
-
-// Span is a time in seconds as people say it: 0.4 s, 12 s, 4 min 5 s, 2 h 7 min, 3 d 4 h.
-func Span(seconds float64) string {
-	d := time.Duration(math.Abs(seconds) * float64(time.Second))
-	switch {
-	case d < 9950*time.Millisecond:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
-	case d < time.Minute-500*time.Millisecond:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	}
-	two := func(big time.Duration, bigName string, small time.Duration, smallName string) string {
-		d = d.Round(small)
-		s := fmt.Sprintf("%d %s", d/big, bigName)
-		if rest := d % big / small; rest > 0 {
-			s += fmt.Sprintf(" %d %s", rest, smallName)
-		}
-		return s
-	}
-	switch {
-	case d < time.Hour-500*time.Millisecond:
-		return two(time.Minute, "min", time.Second, "s")
-	case d < 24*time.Hour-30*time.Second:
-		return two(time.Hour, "h", time.Minute, "min")
-	}
-	return two(24*time.Hour, "d", time.Hour, "h")
 }

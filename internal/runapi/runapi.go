@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/words"
 )
 
 // The workflow types that people see in the Temporal UI, by name.
@@ -259,7 +260,7 @@ func (a Amendment) String() string {
 	if a.From == a.To {
 		return fmt.Sprintf("planned anew (%s): nothing is other than before", a.Why)
 	}
-	s := fmt.Sprintf("planned anew (%s): %d steps added, %d changed, %d no longer needed", a.Why, a.Added, a.Changed, a.Dropped)
+	s := fmt.Sprintf("planned anew (%s): %s added, %d changed, %d no longer needed", a.Why, words.Count(a.Added, "step"), a.Changed, a.Dropped)
 	if a.ApprovedBy != "" {
 		s += ", approved by " + a.ApprovedBy
 	}
