@@ -8,7 +8,6 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
-	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/words"
 )
@@ -121,7 +120,7 @@ func (v vista) orphan(l ledger.Lock) runapi.Notice {
 		"What it had begun may be half done, and no other run can start.",
 	}
 	n.Commands = []runapi.Command{{Type: "nightshift report " + h.Workflow, Why: "tells what it had done"},
-		{Type: "nightshift unlock " + report.Quote(h.Workflow) + " --reason WHY", Why: "frees its lock, once you have looked"},
+		{Type: "nightshift unlock " + words.Shell(h.Workflow) + " --reason WHY", Why: "frees its lock, once you have looked"},
 		{Type: "nightshift run " + h.Runbook, Why: "then: plans and does what is left"}}
 	return n
 }

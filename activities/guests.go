@@ -223,7 +223,7 @@ func (d *guestDown) harsher(policy, leave string) (string, error) {
 	case policy == powerOff:
 		return powerOff, nil
 	case policy != suspend:
-		return "", refuse(fault.State, "%s; `nightshift retry --force` powers it off", leave)
+		return "", refuse(fault.State, "%s", leave)
 	case d.last.NoSuspend != "":
 		return "", refuse(fault.Unsupported, "it cannot be suspended: %s", d.last.NoSuspend)
 	}

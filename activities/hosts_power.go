@@ -220,7 +220,11 @@ func (d *hostDown) calls() map[string]call {
 				case d.p.NoRights == graceful:
 					return graceful, nil
 				}
-				return "", fmt.Errorf("%w; policy noRights: graceful asks its BMC instead (for this run: `nightshift retry` with -p noRights=graceful)", err)
+				instead := "policy noRights: graceful asks its BMC instead"
+				if !d.a.lab.Settings(d.call.Runbook).Approval { // nothing is changed in plans that were approved
+					instead += " (for this run: `nightshift retry` with -p noRights=graceful)"
+				}
+				return "", fmt.Errorf("%w; %s", err, instead)
 			}},
 		graceful: {words: resetGraceful + " to the BMC of " + t.String(), limit: limit, late: d.late,
 			send: func(ctx context.Context, _ seen) (string, error) { return "", d.server.reset(ctx, resetGraceful) }},

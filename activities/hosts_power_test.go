@@ -195,7 +195,14 @@ func TestWithoutRightsTheBMCIsAskedWhereThePolicySaysSo(t *testing.T) {
 				case no.kind != "":
 					requireType(t, err, no.kind)
 					require.ErrorContains(t, err, "ShutdownHost_Task: no")
-					require.ErrorContains(t, err, "noRights", "the way out is named")
+					require.ErrorContains(t, err, "retry` with -p noRights=graceful", "the way out is named")
+					a := newActivities(w)
+					a.lab.Runbooks = map[string]inventory.Runbook{"power-down": {Approval: true}}
+					c := hostCall(p)
+					c.Runbook = "power-down"
+					_, err = attemptOf(t, a, plan.ShutdownHost, c, nil)
+					require.ErrorContains(t, err, "noRights: graceful")
+					require.NotContains(t, err.Error(), "-p noRights", "an approved plan is not changed")
 				default:
 					require.Error(t, err)
 					require.NotContains(t, err.Error(), "noRights")

@@ -269,6 +269,7 @@ func sheet(steps string) runapi.Sheet {
 			s.Running++
 		case runapi.Blocked:
 			s.Blocked++
+			finished = begun + 30
 			s.Notes[littlePlan().Steps[i].ID] = "the guest is still up after 5m"
 		case runapi.Untouched, runapi.HalfDone:
 			s.Untouched++

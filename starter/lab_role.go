@@ -9,7 +9,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
-	"nightshift/internal/report"
+	"nightshift/internal/words"
 	"nightshift/runbooks"
 )
 
@@ -133,7 +133,7 @@ func ids(list []rolePrivilege) []string {
 }
 
 func (o roleOptions) commands(principal string, ids []string) (govc, powercli []string) {
-	name, who := report.Quote(o.name), report.Quote(principal)
+	name, who := words.Shell(o.name), words.Shell(principal)
 	govc = []string{
 		fmt.Sprintf("govc role.create %s %s", name, strings.Join(ids, " ")),
 		fmt.Sprintf("govc permissions.set -principal %s -role %s -propagate=true /", who, name),

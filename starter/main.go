@@ -19,7 +19,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 
-	"nightshift/internal/report"
+	"nightshift/internal/words"
 )
 
 func main() {
@@ -111,7 +111,7 @@ func startedAs(program string) string {
 	case strings.Contains(program, string(filepath.Separator)+"go-build"):
 		return "go run ./starter"
 	case strings.ContainsAny(program, " '\"\\"):
-		return report.Quote(program)
+		return words.Shell(program)
 	}
 	return program
 }

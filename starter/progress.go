@@ -76,7 +76,7 @@ func (p *plainProgress) Show(v view) {
 func (p *plainProgress) now(v view) {
 	if h := v.headline(); h != p.headline && v.Sheet.Outcome == "" {
 		p.headline = h
-		p.line(v.Now, "now", h)
+		p.line(v.changed(), "now", h)
 		for _, l := range v.planned() {
 			p.more(l)
 		}
@@ -94,12 +94,12 @@ func (p *plainProgress) step(v view, i int) {
 	case runapi.StepSkip:
 		p.line(v.finished(i), "skipped", s.Title+words.After(v.why(s)))
 	case runapi.Blocked:
-		p.line(v.Now, "blocked", v.title(s)+words.After(v.why(s)))
+		p.line(v.ended(i), "blocked", v.title(s)+words.After(v.why(s)))
 		for _, c := range v.goOn(s) {
 			p.more(c)
 		}
 	case runapi.HalfDone:
-		p.line(v.Now, "half done", s.Title+words.After(v.why(s)))
+		p.line(v.ended(i), "half done", s.Title+words.After(v.why(s)))
 	}
 }
 

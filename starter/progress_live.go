@@ -300,7 +300,7 @@ func (g *stepGroup) sum(c map[byte]int) {
 func (s style) runningRow(v view, i int) row {
 	step := v.Plan.Steps[i]
 	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), words.Tight(v.elapsed(i)))
-	return row{text + words.After(cmp.Or(v.Sheet.Notes[step.ID], v.waitsFor(i))), cyan}
+	return row{text + words.After(cmp.Or(v.why(step), v.waitsFor(i))), cyan}
 }
 
 // blockedRows has all that somebody needs who is to decide: nothing of it is cut off.

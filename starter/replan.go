@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/plan"
-	"nightshift/internal/report"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 func newReplanCommand(a *app) *cobra.Command {
@@ -43,18 +43,18 @@ func (a *app) showProposal(ctx context.Context, s *session, run string, p *runap
 func (v view) planned() (lines []string) {
 	s := v.Sheet
 	if s.Stale != "" {
-		lines = append(lines, s.Stale+": let it go on with", "    nightshift resume "+report.Quote(v.Run))
+		lines = append(lines, s.Stale+": let it go on with", "    nightshift resume "+words.Shell(v.Run))
 	}
 	if s.Proposal != nil && s.Outcome == "" {
 		lines = append(lines, "a new plan waits for an approval ("+s.Proposal.Why+"):")
 		for _, b := range s.Proposal.Beyond {
 			lines = append(lines, "    "+b)
 		}
-		approve := "    nightshift approve " + report.Quote(v.Run)
+		approve := "    nightshift approve " + words.Shell(v.Run)
 		if s.Approvers != nil {
 			approve += " --sign"
 		}
-		lines = append(lines, approve, "    nightshift reject "+report.Quote(v.Run)+" --reason WHY")
+		lines = append(lines, approve, "    nightshift reject "+words.Shell(v.Run)+" --reason WHY")
 	}
 	return lines
 }

@@ -13,7 +13,6 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
-	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/words"
 )
@@ -245,7 +244,7 @@ func (st labStatus) lockText(w io.Writer, p paint) {
 	}
 	for _, o := range st.Orphans {
 		locks = append(locks, p.on(red, fmt.Sprintf("run %s is %s and never released its locks; once you have looked at what it left:", o.Run, o.State)),
-			"    nightshift unlock "+report.Quote(o.Run)+" --reason WHY")
+			"    nightshift unlock "+words.Shell(o.Run)+" --reason WHY")
 	}
 	section(w, p, "Locks", locks...)
 }

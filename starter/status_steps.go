@@ -118,7 +118,7 @@ func writeSteps(w io.Writer, p paint, steps []report.Step, folded bool) {
 			if folded && !told {
 				continue
 			}
-			line := fmt.Sprintf("  %-9s %s", st.State, st.Title+words.After(st.Note))
+			line := fmt.Sprintf("  %-9s %s", st.State, st.Title+words.After(st.Why()))
 			if st.State == report.StateBlocked || st.State == report.StateHalfDone {
 				line = p.on(red, line)
 			}

@@ -40,6 +40,32 @@ func (v view) letter(i int) byte {
 func (v view) begun(i int) time.Time    { return v.at(v.Sheet.Begun, i) }
 func (v view) finished(i int) time.Time { return v.at(v.Sheet.Finished, i) }
 
+// ended is when step i came to its end or blocked; now where that is not known.
+func (v view) ended(i int) time.Time {
+	if t := v.finished(i); !t.IsZero() {
+		return t
+	}
+	return v.Now
+}
+
+// changed is when the run came to stand as it does: of one that is blocked, when the last of its steps blocked or ended.
+func (v view) changed() time.Time {
+	if v.Sheet.Phase != runapi.PhaseExecute || v.Sheet.Blocked == 0 || !v.Sheet.Stuck() {
+		return v.Now
+	}
+	var last time.Time
+	for i := range v.Sheet.Steps {
+		t := v.finished(i)
+		if v.letter(i) == runapi.Blocked && t.IsZero() { // it blocked before nightshift wrote down when
+			return v.Now
+		}
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
 func (v view) at(tenths []int64, i int) time.Time {
 	if i >= len(tenths) || tenths[i] < 0 {
 		return time.Time{}
@@ -53,7 +79,7 @@ func (v view) elapsed(i int) time.Duration {
 	switch {
 	case from.IsZero():
 		return 0
-	case to.IsZero():
+	case to.IsZero() || v.letter(i) == runapi.Blocked:
 		return max(0, v.Now.Sub(v.since(i)))
 	}
 	return max(0, to.Sub(from))
@@ -194,7 +220,7 @@ func (v view) blocked() []int {
 
 // goOn are the commands to type next for a blocked step.
 func (v view) goOn(step plan.Step) (commands []string) {
-	for _, c := range report.GoOn(v.Run, step, v.Sheet.Approvers != nil) {
+	for _, c := range v.Sheet.GoOn(v.Run, step) {
 		commands = append(commands, c.Type)
 	}
 	return commands

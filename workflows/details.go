@@ -105,11 +105,10 @@ func (r *run) list(b *strings.Builder, id, title string, letter byte) {
 		if note := r.Notes[s.ID]; note != "" && letter != runapi.Running {
 			fmt.Fprintf(b, ": %s", escape(note))
 		}
-		if letter == runapi.Blocked && s.Action == plan.Confirm {
-			fmt.Fprintf(b, "\n  - yes: %s\n  - no: %s", code("nightshift confirm "+id+" "+quote(s.ID)), code("nightshift abort "+id+" --reason WHY"))
-		} else if letter == runapi.Blocked {
-			step := id + " " + quote(s.ID)
-			fmt.Fprintf(b, "\n  - %s\n  - %s", code("nightshift retry "+step), code("nightshift skip "+step+" --reason WHY"))
+		if letter == runapi.Blocked {
+			for _, c := range (runapi.Sheet{Approval: r.Settings.Approval, Approvers: r.Settings.Approvers}).GoOn(id, s) {
+				fmt.Fprintf(b, "\n  - %s: %s", escape(c.Why), code(c.Type))
+			}
 		}
 		b.WriteString("\n")
 	}

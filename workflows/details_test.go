@@ -31,18 +31,22 @@ func TestNamesAreNoMarkdown(t *testing.T) {
 // What the sheet says of a blocked step can be copied into a terminal; a skipped step is not counted as done.
 func TestTheRunSheetOfABlockedRun(t *testing.T) {
 	p := plan.Plan{Schema: plan.SchemaVersion, Steps: []plan.Step{{ID: "shutdown-guest:web01", Title: "Shut down guest web01", Group: "Guests"},
-		{ID: "shutdown-guest:my db", Title: "Shut down guest my db", Group: "Guests"}, {ID: "x", Title: "x", Group: "Guests"}}}
+		{ID: "shutdown-guest:my db", Title: "Shut down guest my db", Group: "Guests",
+			Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{})}, {ID: "x", Title: "x", Group: "Guests"}}}
 	g, err := plan.NewGraph(p)
 	require.NoError(t, err)
-	r := &run{graph: g, steps: []byte("sbd"), State: State{Phase: runapi.PhaseExecute, Notes: map[string]string{"shutdown-guest:my db": "still on; `nightshift retry --force` powers it off"}}}
+	r := &run{graph: g, steps: []byte("sbd"), State: State{Phase: runapi.PhaseExecute, Notes: map[string]string{"shutdown-guest:my db": "still on; look at *it*"}}}
 	for _, c := range r.steps {
 		r.count[c]++
 	}
 	r.countGroups()
 	text := r.markdown("run-1")
-	require.Contains(t, text, "Shut down guest my db: still on; `nightshift retry --force` powers it off\n")
-	require.Contains(t, text, "  - `nightshift retry run-1 'shutdown-guest:my db'`\n  - `nightshift skip run-1 'shutdown-guest:my db' --reason WHY`\n")
+	require.Contains(t, text, "Shut down guest my db: still on; look at \\*it\\*\n")
+	require.Contains(t, text, "  - tries again: `nightshift retry run-1 'shutdown-guest:my db'`\n  - pulls the guest's plug: `nightshift retry run-1 'shutdown-guest:my db' --force`\n"+
+		"  - goes on as if it were done: `nightshift skip run-1 'shutdown-guest:my db' --reason WHY`\n")
 	require.Contains(t, text, "| Guests | 1 of 3, 1 skipped |")
+	r.Settings.Approval = true
+	require.NotContains(t, r.markdown("run-1"), "--force", "the run would refuse it")
 	r.set(1, runapi.StepSkip)
 	require.Contains(t, r.markdown("run-1"), "| Guests | 1 of 3, 2 skipped |", "also of steps that are skipped now")
 }

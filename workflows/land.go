@@ -165,6 +165,7 @@ func (r *run) failAs(ctx workflow.Context, i int, policy plan.OnFailure, why str
 	case r.Aborted != "": // an Always step: nobody may be there any more, and the run must end
 		r.finishStep(ctx, i, runapi.HalfDone)
 	default:
+		r.EndedAt[i] = r.tenths(ctx) // until somebody decides
 		r.set(i, runapi.Blocked)
 		workflow.GetLogger(ctx).Info(runapi.LogBlocked, "step", s.Title, "why", why)
 		r.tellBlocked(s.ID)

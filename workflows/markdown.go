@@ -31,14 +31,6 @@ func code(s string) string {
 	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", "\u2502").Replace(strings.Map(printable, s)) + "`"
 }
 
-// quote makes one word of the id of a step for a shell.
-func quote(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("'\"\\$&|;<>()*?[]#~!", r) }) {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	return s
-}
-
 func printable(r rune) rune {
 	if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
 		return unicode.ReplacementChar

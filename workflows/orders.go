@@ -228,6 +228,7 @@ func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	delete(r.Notes, s.ID)
 	delete(r.Replans, s.ID)
 	delete(r.Vain, s.ID)
+	r.EndedAt[i] = -1
 	r.set(i, runapi.Todo)
 	return nil
 }

@@ -340,6 +340,22 @@ func TestFailureBlocksOnlyItsBranch(t *testing.T) {
 	require.Contains(t, b.ran()[:7], "after-other", "it did not wait for the blocked ones")
 }
 
+func TestABlockedStepTellsWhenItBlocked(t *testing.T) {
+	b := newBench(t, step("g"))
+	b.does["g"] = failing(1, "still on")
+	var blocked, again runapi.Sheet
+	b.during(string(plan.PowerOnGuest), 2, func() { again = b.now() })
+	b.RegisterDelayedCallback(func() { blocked = b.now() }, time.Minute)
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g"}}, "")
+	b.run(runapi.Params{Approved: true})
+	require.Equal(t, "b", blocked.Steps)
+	require.GreaterOrEqual(t, blocked.Finished[0], int64(0))
+	require.Less(t, blocked.Finished[0], int64(600), "when it did, and not when somebody looks")
+	require.Equal(t, "r", again.Steps)
+	require.Equal(t, int64(-1), again.Finished[0], "it goes on")
+	require.GreaterOrEqual(t, b.sheet().Finished[0], int64(1200))
+}
+
 func TestRetryWithOtherParametersIsAnAmendment(t *testing.T) {
 	s := step("g")
 	s.Action, s.Params = plan.ShutdownGuest, plan.Encode(plan.ShutdownGuestParams{Method: "shutdown", Timeout: plan.Duration(time.Minute), OnTimeout: "leave", NoTools: "leave"})

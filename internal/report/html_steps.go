@@ -117,6 +117,9 @@ func (v viewer) undone() (list []undone) {
 		{StateBlocked, "Blocked: waits for you"}, {StateHalfDone, "Half done: begun, and not seen to its end"},
 		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun"},
 	} {
+		if kind.state == StateUntouched && v.r.idle() {
+			continue
+		}
 		u := undone{Title: kind.title}
 		for i, st := range v.r.Steps {
 			if st.State != kind.state {

@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // States of a step in a report.
@@ -48,6 +49,7 @@ type Report struct {
 	Decisions []runapi.Decision `json:"decisions"`
 	Orders    []runapi.Record   `json:"orders"`
 	// Approvers, Requester and Approvals are as in the sheet: who had to sign, who asked, and the signatures that counted.
+	Approval  bool             `json:"approval,omitempty"` // no step of the plan can be changed: it had to be approved
 	Approvers *plan.Approvers  `json:"approvers,omitempty"`
 	Requester *runapi.Consent  `json:"requester,omitempty"`
 	Approvals []runapi.Consent `json:"approvals,omitempty"`
@@ -81,7 +83,7 @@ type Report struct {
 	Made   time.Time `json:"made"`
 	MadeBy string    `json:"madeBy,omitempty"`
 	// Next are the commands that go on from here, each with what it is good for.
-	Next []Command `json:"next"`
+	Next []runapi.Command `json:"next"`
 }
 
 // Counts are numbers of steps. Untouched includes the half-done ones.
@@ -125,12 +127,6 @@ type Step struct {
 	plan     plan.Step
 }
 
-// A Command is something to type, and why.
-type Command struct {
-	Type string `json:"type"`
-	Why  string `json:"why"`
-}
-
 // Assemble makes the report of a run from its sheet and its plan. The plan is nil before there is one.
 func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 	r := Report{
@@ -139,7 +135,7 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
 			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},
 		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
-		Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
+		Approval: s.Approval, Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
 		Amendments: list(s.Amendments), Proposal: s.Proposal, Stale: s.Stale,
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
 		Owed: list(s.Owed), Path: []Link{}, Power: s.Power, Versions: s.Versions, Runs: s.Runs, Made: now,
@@ -188,6 +184,9 @@ func steps(s runapi.Sheet, p plan.Plan, now time.Time) []Step {
 		o := Step{ID: st.ID, Title: st.Title, Group: st.Group, Target: st.Target.String(), State: state(s, i),
 			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID],
 			Estimate: time.Duration(st.Estimate).Seconds(), plan: st}
+		if o.State == StateBlocked { // it has not come to its end
+			o.Ended = time.Time{}
+		}
 		switch {
 		case !o.Begun.IsZero() && !o.Ended.IsZero():
 			o.Seconds = o.Ended.Sub(o.Begun).Seconds()
@@ -225,10 +224,10 @@ func state(s runapi.Sheet, i int) string {
 }
 
 // next says which command goes on from here.
-func next(r Report) []Command {
-	var out []Command
+func next(r Report) []runapi.Command {
+	var out []runapi.Command
 	add := func(why, format string, args ...any) {
-		out = append(out, Command{Type: fmt.Sprintf(format, args...), Why: why})
+		out = append(out, runapi.Command{Type: fmt.Sprintf(format, args...), Why: why})
 	}
 	again := "nightshift run " + r.Runbook + parameters(r.Parameters)
 	switch r.Outcome {
@@ -254,7 +253,7 @@ func next(r Report) []Command {
 		add("shows what is switched off and not settled", "nightshift status")
 	}
 	if out == nil {
-		out = []Command{}
+		out = []runapi.Command{}
 	}
 	return out
 }
@@ -274,7 +273,7 @@ func nextOpen(r Report, add func(why, format string, args ...any)) {
 	}
 	for _, s := range r.Steps {
 		if s.State == StateBlocked {
-			for _, c := range GoOn(r.Run, s.plan, r.Approvers != nil) {
+			for _, c := range (runapi.Sheet{Approvers: r.Approvers, Approval: r.Approval}).GoOn(r.Run, s.plan) {
 				add(c.Why, "%s", c.Type)
 			}
 		}
@@ -285,7 +284,7 @@ func nextOpen(r Report, add func(why, format string, args ...any)) {
 func parameters(p map[string]string) string {
 	var b strings.Builder
 	for _, k := range sortedKeys(p) {
-		b.WriteString(" -p " + Quote(k+"="+p[k]))
+		b.WriteString(" -p " + words.Shell(k+"="+p[k]))
 	}
 	return b.String()
 }
@@ -305,7 +304,7 @@ func (r *Report) Broken(why, status string) {
 	}
 	r.Counts.Untouched = r.Counts.Total - r.Counts.Done - r.Counts.Skipped
 	r.Counts.Running, r.Counts.Blocked = 0, 0
-	r.Next = []Command{
+	r.Next = []runapi.Command{
 		{Type: fmt.Sprintf("nightshift unlock %s --reason WHY", r.Run), Why: "frees its locks, once you have looked at what is half done"},
 		{Type: "nightshift run " + r.Runbook + parameters(r.Parameters), Why: "plans and does what is left"},
 		{Type: "nightshift status", Why: "shows what is switched off and not settled"},

@@ -113,6 +113,17 @@ func TestARefusedRunTouchedNothing(t *testing.T) {
 	for _, st := range r.Steps {
 		require.Equal(t, StateUntouched, st.State)
 	}
+	r.Blockers = []plan.Finding{{Subject: "host esx21", Text: "has no BMC"}}
+	var summary, text, markdown bytes.Buffer
+	r.Summary(&summary)
+	r.Text(&text)
+	r.Markdown(&markdown, true)
+	for _, b := range []string{summary.String(), text.String(), markdown.String()} {
+		require.Contains(t, b, "5 steps planned, none of them begun")
+		require.Contains(t, b, "host esx21: has no BMC")
+		require.NotContains(t, b, "Untouched", "the steps of a plan that was refused are no list of what is left undone")
+	}
+	require.Less(t, strings.Index(summary.String(), "Blockers"), strings.Index(summary.String(), "Warnings"))
 }
 
 // A run that was terminated in the Temporal UI tells no end: what ran is half done.
@@ -131,12 +142,6 @@ func TestJSONHasListsAndNoNulls(t *testing.T) {
 	b, err := json.Marshal(Assemble(run, runapi.Sheet{Lab: "home", Runbook: "settle", Phase: runapi.PhasePlan, Started: started()}, nil, started()))
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "null")
-}
-
-func TestQuote(t *testing.T) {
-	for in, want := range map[string]string{"shutdown-guest:web01": "shutdown-guest:web01", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
-		require.Equal(t, want, Quote(in))
-	}
 }
 
 // A plug that was pulled is told where people read what was done, and an order is told once.
@@ -161,24 +166,6 @@ func TestForceAndAmendmentsAreTold(t *testing.T) {
 	require.Equal(t, 1, strings.Count(text(), "act again"), "of nightshift's own")
 	s.Notes["shutdown-guest:web01"] = "was already off"
 	require.NotContains(t, text(), ", by force, as", "nothing was done by force")
-}
-
-func TestGoOnNamesEveryCommand(t *testing.T) {
-	s := plan.Step{ID: "shutdown-guest:my db", Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{})}
-	var got []string
-	for _, c := range GoOn(run, s, false) {
-		got = append(got, c.Type)
-	}
-	require.Equal(t, []string{"nightshift retry " + run + " 'shutdown-guest:my db'", "nightshift retry " + run + " 'shutdown-guest:my db' --force",
-		"nightshift skip " + run + " 'shutdown-guest:my db' --reason WHY"}, got)
-	signed := GoOn(run, s, true)
-	require.Len(t, signed, 2, "neither force nor skip: the run would refuse them")
-	require.Equal(t, "nightshift retry "+run+" 'shutdown-guest:my db'", signed[0].Type)
-	require.Equal(t, "nightshift abort "+run+" --reason WHY", signed[1].Type)
-	check := GoOn(run, plan.Step{ID: "check-guest:db", Action: plan.CheckGuest}, true)
-	require.Equal(t, "nightshift skip "+run+" check-guest:db --reason WHY", check[len(check)-1].Type, "a step that only waits may be skipped")
-	require.Empty(t, Harsher(plan.Step{Action: plan.EnterMaintenance}))
-	require.Empty(t, Harsher(plan.Step{Action: plan.ShutdownGuest, Params: plan.Encode(plan.ShutdownGuestParams{Method: plan.PowerOffGuest})}), "it is the harshest already")
 }
 
 func TestAReportTellsHowTheRunWasPlannedAnew(t *testing.T) {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // Reason is the note of a blocked step for somebody who reads its title beside it: without the step's name once more, and
-// without the commands, which GoOn lists.
+// without the commands, which Sheet.GoOn lists.
 func Reason(s plan.Step, note string) string {
 	note = strings.TrimPrefix(note, "unclear: ")
 	if s.Target.Name != "" {
@@ -23,38 +22,8 @@ func Reason(s plan.Step, note string) string {
 	return note
 }
 
-// GoOn are the commands that go on from a blocked step. Where the run's plan is signed by approvers, those that the run
-// would refuse are left out: the harsher way, and to go on without a step that acts.
-func GoOn(run string, s plan.Step, signed bool) []Command {
-	id := Quote(s.ID)
-	if s.Action == plan.Confirm {
-		return []Command{{Type: fmt.Sprintf("nightshift confirm %s %s", run, id), Why: "says yes"},
-			{Type: fmt.Sprintf("nightshift abort %s --reason WHY", run), Why: "says no, and ends the run in order"}}
-	}
-	list := []Command{{Type: fmt.Sprintf("nightshift retry %s %s", run, id), Why: "tries again"}}
-	if signed && !s.Waits() && !s.Always {
-		list[0].Why = "tries again, once you did by hand what it is to do"
-		return append(list, Command{Type: fmt.Sprintf("nightshift abort %s --reason WHY", run), Why: "ends the run in order; plan and approve anew"})
-	}
-	if harsher := Harsher(s); harsher != "" && !signed {
-		list = append(list, Command{Type: fmt.Sprintf("nightshift retry %s %s --force", run, id), Why: harsher})
-	}
-	return append(list, Command{Type: fmt.Sprintf("nightshift skip %s %s --reason WHY", run, id), Why: "goes on as if it were done"})
-}
-
-// Harsher says what --force lets the step do; empty where it knows no other way.
-func Harsher(s plan.Step) string {
-	switch s.Action {
-	case plan.ShutdownGuest:
-		var p plan.ShutdownGuestParams
-		if json.Unmarshal(s.Params, &p) == nil && p.Method != plan.PowerOffGuest {
-			return "pulls the guest's plug"
-		}
-	case plan.ShutdownHost:
-		return "cuts the host's power, once its guests are seen off"
-	}
-	return ""
-}
+// Why is what there is to say of the step, beside its title.
+func (s Step) Why() string { return Reason(s.plan, s.Note) }
 
 // Amendments are the parameters of the step that operators have changed, as KEY=VALUE, sorted.
 func Amendments(step string, orders []runapi.Record) []string {

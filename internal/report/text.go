@@ -38,8 +38,8 @@ func (r Report) text(w io.Writer, folded bool) {
 func (r Report) Summary(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", r.Title, r.verdict())
 	fmt.Fprintf(w, "  %s\n", r.numbers())
-	r.stepsByState(w)
 	findings(w, "Blockers", r.Blockers)
+	r.stepsByState(w)
 	findings(w, "Warnings", r.Warnings)
 	findings(w, "Left by the end-state check", r.Left)
 	r.commands(w)
@@ -121,6 +121,9 @@ func (r Report) numbers() string {
 	if c.Total == 0 {
 		return "nothing was touched, " + span(r.Seconds)
 	}
+	if r.idle() {
+		return words.Count(c.Total, "step") + " planned, none of them begun, " + span(r.Seconds)
+	}
 	s := fmt.Sprintf("%d of %d done", c.Done, c.Total)
 	for _, n := range []struct {
 		n    int
@@ -133,6 +136,12 @@ func (r Report) numbers() string {
 	return s + ", " + span(r.Seconds)
 }
 
+// idle tells of a run that ended before the first of its steps: they are no list of what is left undone.
+func (r Report) idle() bool {
+	c := r.Counts
+	return r.Outcome != "" && c.Total > 0 && c.Done+c.Running+c.Blocked+c.Skipped+c.HalfDone == 0
+}
+
 // maxListed bounds a list of steps in the text; the JSON has them all.
 const maxListed = 40
 
@@ -142,10 +151,13 @@ func (r Report) stepsByState(w io.Writer) {
 		{StateBlocked, "Blocked"}, {StateHalfDone, "Half done: begun, and not seen to its end"},
 		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun"},
 	} {
+		if s.state == StateUntouched && r.idle() {
+			continue
+		}
 		var lines []string
 		for _, st := range r.Steps {
 			if st.State == s.state {
-				lines = append(lines, "  "+st.Title+st.amended()+words.After(Reason(st.plan, st.Note)))
+				lines = append(lines, "  "+st.Title+st.amended()+words.After(st.Why()))
 			}
 		}
 		section(w, s.title, lines)
@@ -178,7 +190,7 @@ func (r Report) timeline(w io.Writer, folded bool) {
 		if s.Forced != "" && s.State == StateDone && !strings.HasPrefix(s.Note, "was already") {
 			line += ", by force, as " + s.Forced + " said"
 		}
-		lines = append(lines, line+words.After(s.Note))
+		lines = append(lines, line+words.After(s.Why()))
 	}
 	switch {
 	case folded:
@@ -321,14 +333,3 @@ func section(w io.Writer, title string, lines []string) {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// Quote makes one word of s for a POSIX shell.
-func Quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@%+=,", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}

@@ -51,7 +51,7 @@ func (r Report) opening() string {
 func (r Report) stepsInWords() string {
 	c := r.Counts
 	switch {
-	case c.Total == 0:
+	case c.Total == 0 || r.idle():
 		return "Nothing was touched."
 	case c.Done == c.Total && c.Total == 1:
 		return "Its one step was done."

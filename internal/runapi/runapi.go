@@ -195,7 +195,8 @@ type Sheet struct {
 	Untouched int    `json:"untouched"` // half-done ones included
 	Steps     string `json:"steps"`     // one letter for each step of the plan
 
-	// Begun and Finished are when the steps first began and came to their end, in tenths of a second since Started; -1: not yet.
+	// Begun and Finished are when the steps first began and came to their end, or blocked, in tenths of a second since Started;
+	// -1: not yet.
 	Begun    Tenths `json:"begun,omitempty"`
 	Finished Tenths `json:"finished,omitempty"`
 	// Notes say, by step id, why a step is blocked or was skipped, or what was special about it.
@@ -204,6 +205,8 @@ type Sheet struct {
 	Attempts  map[string]int `json:"attempts,omitempty"`
 	Decisions []Decision     `json:"decisions,omitempty"`
 	Orders    []Record       `json:"orders,omitempty"`
+	// Approval says that no step of the plan can be changed: it had to be approved, whatever --yes said.
+	Approval bool `json:"approval,omitempty"`
 	// Approvers are those whose signatures the plan needs, Requester is who signed the request for the run, and Approvals
 	// are the signatures that count, those of amended plans included. All are empty where the runbook has no approvers.
 	Approvers *plan.Approvers `json:"approvers,omitempty"`

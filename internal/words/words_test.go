@@ -28,6 +28,12 @@ func TestSomeNames(t *testing.T) {
 	require.Equal(t, "c, a and 2 more", Some([]string{"c", "a", "b", "d"}, 2))
 }
 
+func TestShellWords(t *testing.T) {
+	for in, want := range map[string]string{"shutdown-guest:web01": "shutdown-guest:web01", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$(x)": "'$(x)'"} {
+		require.Equal(t, want, Shell(in))
+	}
+}
+
 func TestAfter(t *testing.T) {
 	require.Empty(t, After(""))
 	require.Equal(t, ": no Tools", After("no Tools"))
