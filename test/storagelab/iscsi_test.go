@@ -1,0 +1,202 @@
+//go:build storagelab
+
+package storagelab_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+	"nightshift/internal/iscsi"
+	"nightshift/test/storagelab"
+)
+
+func unique() string { return "ns-" + uuid.NewString()[:8] }
+
+// The whole way of a LUN with another maker's name: published at the source, written, replicated, published at the other site; an
+// initiator sees the same disk.
+func TestTheReplicaIsTheSameDisk(t *testing.T) {
+	lab := storagelab.Connect(t)
+	name := unique()
+	source, dr := lab.SS1.NewPool(), lab.SS2.NewPool()
+	lab.Prepare(source, dr)
+	volume, replica := source.Volume("mail", 16), dr.Dataset("mail")
+	lio := target(t, lab, lab.SS1, name)
+	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
+	done, err := iscsi.Ensure(t.Context(), lio, p)
+	require.NoError(t, err, "%v", done)
+	require.NotEmpty(t, done)
+	done, err = iscsi.Ensure(t.Context(), lio, p)
+	require.NoError(t, err)
+	require.Empty(t, done, "it is so already")
+
+	portal := portalOf(p, lab.SS1)
+	wrong := portal
+	wrong.Password = "wrongwrong1234"
+	require.Equal(t, 24, lab.SS2.Login(wrong).Status, "another secret")
+	lab.SS2.Logout(wrong)
+	wrong.User = ""
+	require.NotZero(t, lab.SS2.Login(wrong).Status, "none")
+	lab.SS2.Logout(wrong)
+	require.NotZero(t, lab.SS1.Login(portal).Status, "an initiator that is not listed, with the right secret")
+	lab.SS1.Logout(portal)
+
+	r := lab.SS2.Login(portal)
+	require.Zero(t, r.Status, r.Stderr)
+	lab.SS2.Scribble(lab.SS2.Disk(portal, 7), 0, 4)
+	atSource := disk(t, lab, lab.SS2, p)
+	l, err := lio.List(t.Context())
+	require.NoError(t, err)
+	lu, found := l.Find(name)
+	require.True(t, found)
+	require.Empty(t, iscsi.Words(iscsi.Diff(lu.Seen(), atSource)), "the target tells what its initiators see")
+	loggedIn, unknown := lu.Sessions()
+	require.Equal(t, []string{lab.SS2.Initiator}, loggedIn)
+	require.Zero(t, unknown)
+	record, err := iscsi.NewRecord(iscsi.LIO, lu).Marshal()
+	require.NoError(t, err)
+
+	_, err = lio.Unpublish(t.Context(), name, false)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, lab.SS2.Initiator)
+	lab.SS2.Logout(portal)
+	lab.SS1.As("zfsadm").Run("zfs", "snapshot", volume+"@a")
+	lab.SS1.As("zfsadm").Script(replicate, volume+"@a", "ss2", replica)
+	written := lab.SS1.Digest(storagelab.Device(volume))
+	_, err = lio.Unpublish(t.Context(), name, false)
+	require.NoError(t, err)
+
+	// At the other site there is nothing but the record.
+	back, err := iscsi.ParseRecord(record)
+	require.NoError(t, err)
+	there := publication(name, storagelab.Device(replica), lab.SS2, lab.SS1.Initiator)
+	there.Identity = back.Identity
+	require.Empty(t, iscsi.Expressible(iscsi.LIO, back.Identity))
+	done, err = iscsi.Ensure(t.Context(), target(t, lab, lab.SS2, name), there)
+	require.NoError(t, err, "%v", done)
+	portal = portalOf(there, lab.SS2)
+	r = lab.SS1.Login(portal)
+	require.Zero(t, r.Status, r.Stderr)
+	require.Equal(t, written, lab.SS1.Digest(lab.SS1.Disk(portal, 7)))
+	require.Equal(t, atSource, disk(t, lab, lab.SS1, there), "page 0x83, LUN, serial number, vendor, product, sizes")
+	require.Equal(t, there.Identity.NAA, atSource.NAA)
+	require.Contains(t, lab.SS1.Run("sg_vpd", "--page=di", lab.SS1.Disk(portal, 7)), "0x"+atSource.NAA, "as sg3-utils read it")
+}
+
+// disk is the one that a machine sees of a publication.
+func disk(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine, p iscsi.Publication) iscsi.Identity {
+	t.Helper()
+	disks, err := iscsi.Disks(t.Context(), connect(t, lab, m), p.Target)
+	require.NoError(t, err)
+	require.Len(t, disks, 1)
+	require.NotEmpty(t, disks[0].Block)
+	return disks[0].Identity
+}
+
+// ZFS says nothing where initiators have a volume open: measured here, so that nobody trusts it to.
+func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
+	lab := storagelab.Connect(t)
+	name := unique()
+	volume := lab.SS1.NewPool().Volume("mail", 16)
+	lab.SS1.Run("zfs", "snapshot", volume+"@a")
+	lio := target(t, lab, lab.SS1, name)
+	_, err := iscsi.Ensure(t.Context(), lio, publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator))
+	require.NoError(t, err)
+	lab.SS1.Scribble(storagelab.Device(volume), 0, 1)
+	lab.SS1.Run("zfs", "rollback", volume+"@a")
+	lab.SS1.Run("zfs", "set", "volsize=24M", volume)
+	require.Contains(t, lab.SS1.Try("zfs", "destroy", "-r", volume).Stderr, "busy", "only this one is refused")
+
+	l, err := lio.List(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, l.Free(volume, "roll back "+volume), fault.State)
+	_, err = lio.Unpublish(t.Context(), name, false)
+	require.NoError(t, err)
+	l, err = lio.List(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, l.Free(volume, "roll back "+volume))
+}
+
+func TestMoreThanOneInATarget(t *testing.T) {
+	lab := storagelab.Connect(t)
+	pool := lab.SS1.NewPool()
+	first, second := unique(), unique()
+	lio := target(t, lab, lab.SS1, first)
+	t.Cleanup(func() { lab.SS1.Run(iscsi.LIOProgramPath, "unpublish", second, "sessions") })
+	a := publication(first, storagelab.Device(pool.Volume("a", 16)), lab.SS1, lab.SS2.Initiator)
+	b := publication(second, storagelab.Device(pool.Volume("b", 16)), lab.SS1, lab.SS2.Initiator)
+	b.Target, b.Identity.LUN = a.Target, 8
+	b.Grants[0].ReadOnly = true
+	for _, p := range []iscsi.Publication{a, b} {
+		_, err := iscsi.Ensure(t.Context(), lio, p)
+		require.NoError(t, err)
+	}
+	twin := b
+	twin.Name, twin.Device, twin.Identity.LUN = unique(), storagelab.Device(pool.Volume("c", 16)), 9
+	_, err := lio.Publish(t.Context(), twin)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, "the NAA is shown by")
+
+	portal := portalOf(a, lab.SS1)
+	require.Zero(t, lab.SS2.Login(portal).Status)
+	lab.SS2.Scribble(lab.SS2.Disk(portal, 7), 0, 1)
+	require.NotZero(t, lab.SS2.Try("dd", "if=/dev/zero", "of="+lab.SS2.Disk(portal, 8), "bs=4k", "count=1", "oflag=direct").Status, "it is write protected")
+
+	// A second initiator with a secret of its own, and one that is none any more.
+	a.Grants = append(a.Grants, iscsi.Grant{Initiator: lab.SS1.Initiator, CHAP: &iscsi.CHAP{User: "other", Secret: inventory.NewSecret("another secret 2")}})
+	done, err := iscsi.Ensure(t.Context(), lio, a)
+	require.NoError(t, err)
+	require.NotEmpty(t, done)
+	own := portal
+	own.User, own.Password = "other", "another secret 2"
+	require.Zero(t, lab.SS1.Login(own).Status)
+	lab.SS1.Logout(own)
+
+	_, err = lio.Unpublish(t.Context(), first, true)
+	require.NoError(t, err)
+	l, err := lio.List(t.Context())
+	require.NoError(t, err)
+	lu, found := l.Find(second)
+	require.True(t, found)
+	loggedIn, _ := lu.Sessions()
+	require.Equal(t, []string{lab.SS2.Initiator}, loggedIn, "its session goes on")
+	lab.SS2.Run("dd", "if="+lab.SS2.Disk(portal, 8), "of=/dev/null", "bs=4k", "count=1", "iflag=direct")
+}
+
+// After a boot it is what it was, also where an administrator's targetcli has kept it as something else.
+func TestItSurvivesAReboot(t *testing.T) {
+	lab := storagelab.ConnectAlone(t)
+	name := unique()
+	volume := lab.SS1.NewPool().Volume("mail", 16)
+	lio := target(t, lab, lab.SS1, name)
+	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
+	_, err := iscsi.Ensure(t.Context(), lio, p)
+	require.NoError(t, err)
+	before, err := lio.List(t.Context())
+	require.NoError(t, err)
+	lab.SS1.Run("targetctl", "save")
+
+	lab.SS1.Reboot()
+	require.Equal(t, "active", lab.SS1.Run("systemctl", "is-active", "nightshift-lio.service"))
+	lio = iscsi.NewLIO(connect(t, lab, lab.SS1), root)
+	after, err := lio.List(t.Context())
+	require.NoError(t, err)
+	want, _ := before.Find(name)
+	got, _ := after.Find(name)
+	require.Equal(t, want, got)
+	portal := portalOf(p, lab.SS1)
+	require.Zero(t, lab.SS2.Login(portal).Status)
+	require.Empty(t, iscsi.Words(iscsi.Diff(p.Identity, disk(t, lab, lab.SS2, p))))
+	lab.SS2.Logout(portal)
+
+	_, err = lio.Unpublish(t.Context(), name, false)
+	require.NoError(t, err)
+	lab.SS1.Reboot()
+	after, err = iscsi.NewLIO(connect(t, lab, lab.SS1), root).List(t.Context())
+	require.NoError(t, err)
+	_, found := after.Find(name)
+	require.False(t, found, "what was taken away does not come back")
+}
