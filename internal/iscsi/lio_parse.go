@@ -136,7 +136,7 @@ func (t *tree) listing() (Listing, error) {
 	l := Listing{Kind: LIO, Running: t.running}
 	slices.Sort(t.dirs)
 	for _, dir := range t.dirs {
-		if parts := strings.Split(dir, "/"); len(parts) == 3 && parts[0] == "core" {
+		if parts := strings.Split(dir, "/"); len(parts) == 3 && parts[0] == "core" && strings.Contains(parts[1], "_") { // beside backstores there is alua
 			lu, err := t.store(dir, parts[1], parts[2])
 			if err != nil {
 				return Listing{}, err

@@ -39,7 +39,7 @@ set -- core
 attributes "$@" | xargs -0 -r grep -HZ '' 2>/dev/null | sed 's/^/F/'
 find "$@" -type f \( -name info -o -name vpd_unit_serial -o -path 'iscsi/*/auth/password*' \) ! -readable -printf 'X%p\n'
 secrets "$@" | xargs -0 -r grep -lvx -e '' -e NULL 2>/dev/null | sed 's/^/C/'
-find "$@" -mindepth 2 -maxdepth 5 -type d \( -path 'core/*/*' ! -path 'core/*/*/*' -o -path 'iscsi/*/tpgt_*' ! -path 'iscsi/*/tpgt_*/*' \
+find "$@" -mindepth 2 -maxdepth 5 -type d \( -path 'core/*_*/*' ! -path 'core/*/*/*' -o -path 'iscsi/*/tpgt_*' ! -path 'iscsi/*/tpgt_*/*' \
 	-o -path 'iscsi/*/tpgt_*/np/*' -o -path 'iscsi/*/tpgt_*/acls/*' ! -path 'iscsi/*/tpgt_*/acls/*/*' \) -printf 'D%p\n'
 [ ! -d iscsi ] || find iscsi -type l -printf 'L%p\0%l\n'
 

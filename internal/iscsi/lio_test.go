@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/iscsi/liosim"
+	"nightshift/internal/vmfs"
 )
 
 const (
@@ -295,4 +296,18 @@ func TestWithoutTheProgram(t *testing.T) {
 	require.NoError(t, iscsi.NewLIO(answer{stdout: "nightshift-lio 1\n"}, sudo).Version(t.Context()))
 	require.ErrorIs(t, iscsi.NewLIO(answer{stdout: "nightshift-lio 2\n"}, sudo).Version(t.Context()), fault.Unsupported)
 	require.ErrorIs(t, iscsi.NewLIO(answer{status: 127}, sudo).Version(t.Context()), fault.NotFound)
+}
+
+// What the header of the document's volume asks for is what LIO shows; under LIO's own name for the product it is not.
+func TestTheDocumentsVolumeWouldBeMounted(t *testing.T) {
+	header, err := vmfs.ParseVML("vml.0200030000600144f07ed404000000496ff8cd0003434f4d535441")
+	require.NoError(t, err)
+	r := newRig(t)
+	p := publication(r.volume("tank/vol1"))
+	r.ensure(p)
+	id := r.list().LUs[0].Seen()
+	lu := vmfs.LU{LUN: id.LUN, DeviceType: id.DeviceType, NAA: id.NAA, Vendor: id.Vendor, Product: id.Product}
+	require.Empty(t, vmfs.Guard(header, lu))
+	lu.Product = "vol1"
+	require.Len(t, vmfs.Guard(header, lu), 1)
 }

@@ -10,14 +10,17 @@ import (
 type LU struct {
 	LUN        uint16
 	DeviceType byte
-	Designator []byte // of INQUIRY page 0x83, association LUN, type NAA
+	NAA        string // hexadecimal digits of its name in INQUIRY page 0x83
 	Vendor     string
 	Product    string
 }
 
-// DiskID is the identity that ESXi makes of it.
+// DiskID is the identity that ESXi makes of it. Digits that are none make an identity that no volume has.
 func (l LU) DiskID() DiskID {
-	id := append([]byte{}, l.Designator...)
+	id, err := hex.DecodeString(l.NAA)
+	if err != nil {
+		id = nil
+	}
 	product := l.Product + strings.Repeat(" ", productPart)
 	id = append(id, product[:productPart]...)
 	return DiskID{Type: 2, Length: byte(len(id)), LUN: l.LUN, DeviceType: l.DeviceType, Vendor: l.Vendor, Model: l.Product, Identity: id}

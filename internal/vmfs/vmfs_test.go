@@ -221,13 +221,13 @@ func TestGuard(t *testing.T) {
 	m := document(t)
 	v, err := Inspect(m, m.size)
 	require.NoError(t, err)
-	right := LU{LUN: 3, Designator: unhex(t, "600144f07ed404000000496ff8cd0003"), Vendor: "SUN", Product: "COMSTAR"}
+	right := LU{LUN: 3, NAA: "600144f07ed404000000496ff8cd0003", Vendor: "SUN", Product: "COMSTAR"}
 	require.Empty(t, Guard(v.LVM.Disk, right))
 	for field, change := range map[string]func(*LU){
 		"LUN number":                      func(l *LU) { l.LUN = 4 },
 		"device type":                     func(l *LU) { l.DeviceType = 5 },
-		"NAA":                             func(l *LU) { l.Designator = unhex(t, "6001405f7ed404000000496ff8cd0003") },
-		"length of the identity":          func(l *LU) { l.Designator = l.Designator[:8] },
+		"NAA":                             func(l *LU) { l.NAA = "6001405f7ed404000000496ff8cd0003" },
+		"length of the identity":          func(l *LU) { l.NAA = l.NAA[:16] },
 		"first characters of the product": func(l *LU) { l.Product = "vmfs1" },
 	} {
 		lu := right
@@ -236,6 +236,9 @@ func TestGuard(t *testing.T) {
 		require.Len(t, list, 1, field)
 		require.Equal(t, field, list[0].Field)
 	}
+	none := right
+	none.NAA = "6001x"
+	require.NotEmpty(t, Guard(v.LVM.Disk, none), "digits that are none")
 	other := v.LVM.Disk
 	other.Type = 1
 	require.Equal(t, "type of the identity: the volume expects 1, the LUN would be 2", Guard(other, right)[0].String())

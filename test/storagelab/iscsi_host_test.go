@@ -3,17 +3,12 @@
 package storagelab_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/ssh"
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
@@ -21,66 +16,48 @@ import (
 	"nightshift/test/storagelab"
 )
 
-// A host runs commands on a machine, with input, as iscsi wants it.
-type host struct {
-	t      testing.TB
-	client *ssh.Client
-}
-
-func connect(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) host {
+// connect logs in at a machine as the service account.
+func connect(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) *sshexec.Client {
 	t.Helper()
-	text, err := os.ReadFile(lab.AdminKey)
+	known, err := os.ReadFile(lab.KnownHosts)
 	require.NoError(t, err)
-	key, err := ssh.ParsePrivateKey(text)
+	_, rest, found := strings.Cut("\n"+string(known), "\n"+m.Name+" ")
+	require.True(t, found)
+	key, _, _ := strings.Cut(rest, "\n")
+	login := inventory.SSH{Address: m.Address, User: "zfsadm", Key: lab.ServiceKey, HostKey: key}
+	resolved, err := sshexec.Resolve(t.Context(), m.Name, login, t.TempDir())
 	require.NoError(t, err)
-	client, err := ssh.Dial("tcp", m.Address, &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
-		HostKeyCallback: ssh.InsecureIgnoreHostKey()}) // lab.Connect has compared it
+	client, err := sshexec.Dial(t.Context(), resolved)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-	return host{t, client}
+	t.Cleanup(client.Close)
+	return client
 }
 
-func (h host) Query(ctx context.Context, argv []string) (sshexec.Result, error) {
-	return h.Act(ctx, argv, nil)
+// lio is a machine's target, as the lab file would have it.
+func lio(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) *iscsi.LIOTarget {
+	t.Helper()
+	target, err := iscsi.Open(inventory.StorageHost{Name: m.Name, Elevate: inventory.ElevateSudo, Target: &inventory.StorageTarget{Kind: inventory.TargetLIO}}, connect(t, lab, m))
+	require.NoError(t, err)
+	require.IsType(t, &iscsi.LIOTarget{}, target)
+	return target.(*iscsi.LIOTarget)
 }
-
-func (h host) Act(_ context.Context, argv []string, stdin io.Reader) (sshexec.Result, error) {
-	line, err := sshexec.Quote(argv)
-	if err != nil {
-		return sshexec.Result{}, err
-	}
-	session, err := h.client.NewSession()
-	if err != nil {
-		return sshexec.Result{}, err
-	}
-	defer session.Close()
-	var out, errs bytes.Buffer
-	session.Stdin, session.Stdout, session.Stderr = stdin, &out, &errs
-	err = session.Run(line)
-	res := sshexec.Result{Stdout: out.Bytes(), Stderr: errs.Bytes()}
-	var exit *ssh.ExitError
-	if errors.As(err, &exit) {
-		res.Status, err = exit.ExitStatus(), nil
-	}
-	return res, err
-}
-
-func root(argv []string) []string { return argv }
 
 // install puts on a machine what prepare-storage does.
 func install(m *storagelab.Machine) {
 	m.Script(`umask 022; printf '%s' "$1" >"$2.new"; chmod 755 "$2.new"; mv "$2.new" "$2"`, iscsi.LIOProgram(), iscsi.LIOProgramPath)
 	m.Script(`umask 022; printf '%s' "$1" >"$2"; systemctl daemon-reload; systemctl enable -q nightshift-lio.service`, iscsi.LIOUnit(), iscsi.LIOUnitPath)
+	m.Script(`umask 337; printf 'zfsadm ALL=(root) NOPASSWD: %s\n' "$1" >/etc/sudoers.d/.nightshift-lio; mv /etc/sudoers.d/.nightshift-lio /etc/sudoers.d/nightshift-lio`,
+		iscsi.LIOProgramPath)
 }
 
 // target is the LIO of a machine, from which a name is taken at the end.
 func target(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine, name string) *iscsi.LIOTarget {
 	t.Helper()
 	install(m)
-	lio := iscsi.NewLIO(connect(t, lab, m), root)
-	require.NoError(t, lio.Version(t.Context()))
+	target := lio(t, lab, m)
+	require.NoError(t, target.Version(t.Context()))
 	t.Cleanup(func() { m.Run(iscsi.LIOProgramPath, "unpublish", name, "sessions") })
-	return lio
+	return target
 }
 
 // identity is one of COMSTAR, which nobody else has.

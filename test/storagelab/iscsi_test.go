@@ -24,12 +24,12 @@ func TestTheReplicaIsTheSameDisk(t *testing.T) {
 	source, dr := lab.SS1.NewPool(), lab.SS2.NewPool()
 	lab.Prepare(source, dr)
 	volume, replica := source.Volume("mail", 16), dr.Dataset("mail")
-	lio := target(t, lab, lab.SS1, name)
+	published := target(t, lab, lab.SS1, name)
 	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
-	done, err := iscsi.Ensure(t.Context(), lio, p)
+	done, err := iscsi.Ensure(t.Context(), published, p)
 	require.NoError(t, err, "%v", done)
 	require.NotEmpty(t, done)
-	done, err = iscsi.Ensure(t.Context(), lio, p)
+	done, err = iscsi.Ensure(t.Context(), published, p)
 	require.NoError(t, err)
 	require.Empty(t, done, "it is so already")
 
@@ -48,7 +48,7 @@ func TestTheReplicaIsTheSameDisk(t *testing.T) {
 	require.Zero(t, r.Status, r.Stderr)
 	lab.SS2.Scribble(lab.SS2.Disk(portal, 7), 0, 4)
 	atSource := disk(t, lab, lab.SS2, p)
-	l, err := lio.List(t.Context())
+	l, err := published.List(t.Context())
 	require.NoError(t, err)
 	lu, found := l.Find(name)
 	require.True(t, found)
@@ -59,14 +59,14 @@ func TestTheReplicaIsTheSameDisk(t *testing.T) {
 	record, err := iscsi.NewRecord(iscsi.LIO, lu).Marshal()
 	require.NoError(t, err)
 
-	_, err = lio.Unpublish(t.Context(), name, false)
+	_, err = published.Unpublish(t.Context(), name, false)
 	require.ErrorIs(t, err, fault.State)
 	require.ErrorContains(t, err, lab.SS2.Initiator)
 	lab.SS2.Logout(portal)
 	lab.SS1.As("zfsadm").Run("zfs", "snapshot", volume+"@a")
 	lab.SS1.As("zfsadm").Script(replicate, volume+"@a", "ss2", replica)
 	written := lab.SS1.Digest(storagelab.Device(volume))
-	_, err = lio.Unpublish(t.Context(), name, false)
+	_, err = published.Unpublish(t.Context(), name, false)
 	require.NoError(t, err)
 
 	// At the other site there is nothing but the record.
@@ -89,7 +89,7 @@ func TestTheReplicaIsTheSameDisk(t *testing.T) {
 // disk is the one that a machine sees of a publication.
 func disk(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine, p iscsi.Publication) iscsi.Identity {
 	t.Helper()
-	disks, err := iscsi.Disks(t.Context(), connect(t, lab, m), p.Target)
+	disks, err := iscsi.Disks(t.Context(), iscsi.OverSSH(connect(t, lab, m)), p.Target)
 	require.NoError(t, err)
 	require.Len(t, disks, 1)
 	require.NotEmpty(t, disks[0].Block)
@@ -102,20 +102,20 @@ func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
 	name := unique()
 	volume := lab.SS1.NewPool().Volume("mail", 16)
 	lab.SS1.Run("zfs", "snapshot", volume+"@a")
-	lio := target(t, lab, lab.SS1, name)
-	_, err := iscsi.Ensure(t.Context(), lio, publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator))
+	published := target(t, lab, lab.SS1, name)
+	_, err := iscsi.Ensure(t.Context(), published, publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator))
 	require.NoError(t, err)
 	lab.SS1.Scribble(storagelab.Device(volume), 0, 1)
 	lab.SS1.Run("zfs", "rollback", volume+"@a")
 	lab.SS1.Run("zfs", "set", "volsize=24M", volume)
 	require.Contains(t, lab.SS1.Try("zfs", "destroy", "-r", volume).Stderr, "busy", "only this one is refused")
 
-	l, err := lio.List(t.Context())
+	l, err := published.List(t.Context())
 	require.NoError(t, err)
 	require.ErrorIs(t, l.Free(volume, "roll back "+volume), fault.State)
-	_, err = lio.Unpublish(t.Context(), name, false)
+	_, err = published.Unpublish(t.Context(), name, false)
 	require.NoError(t, err)
-	l, err = lio.List(t.Context())
+	l, err = published.List(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, l.Free(volume, "roll back "+volume))
 }
@@ -124,19 +124,19 @@ func TestMoreThanOneInATarget(t *testing.T) {
 	lab := storagelab.Connect(t)
 	pool := lab.SS1.NewPool()
 	first, second := unique(), unique()
-	lio := target(t, lab, lab.SS1, first)
+	published := target(t, lab, lab.SS1, first)
 	t.Cleanup(func() { lab.SS1.Run(iscsi.LIOProgramPath, "unpublish", second, "sessions") })
 	a := publication(first, storagelab.Device(pool.Volume("a", 16)), lab.SS1, lab.SS2.Initiator)
 	b := publication(second, storagelab.Device(pool.Volume("b", 16)), lab.SS1, lab.SS2.Initiator)
 	b.Target, b.Identity.LUN = a.Target, 8
 	b.Grants[0].ReadOnly = true
 	for _, p := range []iscsi.Publication{a, b} {
-		_, err := iscsi.Ensure(t.Context(), lio, p)
+		_, err := iscsi.Ensure(t.Context(), published, p)
 		require.NoError(t, err)
 	}
 	twin := b
 	twin.Name, twin.Device, twin.Identity.LUN = unique(), storagelab.Device(pool.Volume("c", 16)), 9
-	_, err := lio.Publish(t.Context(), twin)
+	_, err := published.Publish(t.Context(), twin)
 	require.ErrorIs(t, err, fault.State)
 	require.ErrorContains(t, err, "the NAA is shown by")
 
@@ -147,7 +147,7 @@ func TestMoreThanOneInATarget(t *testing.T) {
 
 	// A second initiator with a secret of its own, and one that is none any more.
 	a.Grants = append(a.Grants, iscsi.Grant{Initiator: lab.SS1.Initiator, CHAP: &iscsi.CHAP{User: "other", Secret: inventory.NewSecret("another secret 2")}})
-	done, err := iscsi.Ensure(t.Context(), lio, a)
+	done, err := iscsi.Ensure(t.Context(), published, a)
 	require.NoError(t, err)
 	require.NotEmpty(t, done)
 	own := portal
@@ -155,9 +155,9 @@ func TestMoreThanOneInATarget(t *testing.T) {
 	require.Zero(t, lab.SS1.Login(own).Status)
 	lab.SS1.Logout(own)
 
-	_, err = lio.Unpublish(t.Context(), first, true)
+	_, err = published.Unpublish(t.Context(), first, true)
 	require.NoError(t, err)
-	l, err := lio.List(t.Context())
+	l, err := published.List(t.Context())
 	require.NoError(t, err)
 	lu, found := l.Find(second)
 	require.True(t, found)
@@ -171,18 +171,18 @@ func TestItSurvivesAReboot(t *testing.T) {
 	lab := storagelab.ConnectAlone(t)
 	name := unique()
 	volume := lab.SS1.NewPool().Volume("mail", 16)
-	lio := target(t, lab, lab.SS1, name)
+	published := target(t, lab, lab.SS1, name)
 	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
-	_, err := iscsi.Ensure(t.Context(), lio, p)
+	_, err := iscsi.Ensure(t.Context(), published, p)
 	require.NoError(t, err)
-	before, err := lio.List(t.Context())
+	before, err := published.List(t.Context())
 	require.NoError(t, err)
 	lab.SS1.Run("targetctl", "save")
 
 	lab.SS1.Reboot()
 	require.Equal(t, "active", lab.SS1.Run("systemctl", "is-active", "nightshift-lio.service"))
-	lio = iscsi.NewLIO(connect(t, lab, lab.SS1), root)
-	after, err := lio.List(t.Context())
+	published = lio(t, lab, lab.SS1)
+	after, err := published.List(t.Context())
 	require.NoError(t, err)
 	want, _ := before.Find(name)
 	got, _ := after.Find(name)
@@ -192,10 +192,10 @@ func TestItSurvivesAReboot(t *testing.T) {
 	require.Empty(t, iscsi.Words(iscsi.Diff(p.Identity, disk(t, lab, lab.SS2, p))))
 	lab.SS2.Logout(portal)
 
-	_, err = lio.Unpublish(t.Context(), name, false)
+	_, err = published.Unpublish(t.Context(), name, false)
 	require.NoError(t, err)
 	lab.SS1.Reboot()
-	after, err = iscsi.NewLIO(connect(t, lab, lab.SS1), root).List(t.Context())
+	after, err = lio(t, lab, lab.SS1).List(t.Context())
 	require.NoError(t, err)
 	_, found := after.Find(name)
 	require.False(t, found, "what was taken away does not come back")

@@ -92,6 +92,6 @@ rmdir() {
 	done
 }
 
-modprobe() { command mkdir -p "$root/core"; }
+modprobe() { command mkdir -p "$root/core/alua/lu_gps/default_lu_gp"; }
 mount() { :; }
 sync() { :; }
