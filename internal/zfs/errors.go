@@ -65,6 +65,9 @@ func (e *ToolError) Unwrap() []error { return e.kinds }
 
 // refused makes an error of a tool that ended badly.
 func (c *Client) refused(argv []string, exit Exit, stderr string) error {
+	if words, _, is := strings.Cut("\n"+stderr, "\nusage:"); is {
+		stderr = words // the list of all options and properties says nothing of the error
+	}
 	return &ToolError{Host: c.name, Command: short(argv), Exit: exit, Words: clean(stderr), kinds: classify(exit, stderr)}
 }
 

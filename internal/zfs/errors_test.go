@@ -2,6 +2,7 @@ package zfs
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -89,4 +90,13 @@ func TestWhatAToolSaysIsShownHarmless(t *testing.T) {
 	require.NotContains(t, err.Error(), "\x1b")
 	require.Less(t, len(err.Error()), 1200)
 	require.True(t, strings.HasSuffix(err.Error(), "…"))
+}
+
+func TestTheUsageIsNoReason(t *testing.T) {
+	usage, err := os.ReadFile("testdata/bad-property-openzfs-2.3.2.txt") // as printed
+	require.NoError(t, err)
+	err = New("ss2", nil).refused([]string{"zfs", "list"}, Exit{Status: 2}, string(usage))
+	require.EqualError(t, err, "ss2: `zfs list` ended with status 2: bad property list: invalid property 'nosuchprop'")
+	require.ErrorIs(t, err, fault.Unsupported)
+	require.Equal(t, "nosuchprop", unknownProperty(err))
 }

@@ -2,6 +2,7 @@ package zfs
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,26 @@ func TestAListing(t *testing.T) {
 			},
 			Bookmarks: []live.ZBookmark{{Name: "first", GUID: 1008, CreateTXG: 8, Creation: at}}},
 	}, found)
+}
+
+func TestARealListing(t *testing.T) {
+	out, err := os.ReadFile("testdata/list-openzfs-2.3.2.txt") // of Debian 12 with OpenZFS from backports
+	require.NoError(t, err)
+	found, err := ParseList(out, properties())
+	require.NoError(t, err)
+	host := live.StorageHost{Datasets: found}
+	require.Len(t, found, 6)
+	mail := host.Dataset("zfscap/mail")
+	require.Equal(t, []string{"nightshift_mail_2026-11-21T09:00:00Z", "with space", "doomed"}, []string{mail.Snapshots[0].Name, mail.Snapshots[1].Name, mail.Snapshots[2].Name})
+	require.Equal(t, 1, mail.Snapshots[0].Holds)
+	require.Equal(t, []string{"zfscap/clone"}, mail.Snapshots[1].Clones)
+	require.True(t, mail.Snapshots[2].Doomed)
+	require.Equal(t, mail.Snapshots[0].GUID, mail.Bookmarks[0].GUID)
+	require.Equal(t, "zfscap/mail@with space", host.Dataset("zfscap/clone").Origin)
+	require.Equal(t, "aes-256-gcm available", host.Dataset("zfscap/enc").Encryption+" "+host.Dataset("zfscap/enc").KeyStatus)
+	require.Equal(t, int64(18874368), host.Dataset("zfscap/thick").RefReservation)
+	require.False(t, host.Dataset("zfscap/fs").Volume)
+	require.Equal(t, mail.Snapshots[0].CreateTXG, host.Dataset("zfscap/fs").Snapshots[0].CreateTXG, "taken in one command")
 }
 
 func TestAListingOfANewerToolIsOneClearError(t *testing.T) {
@@ -227,6 +248,9 @@ func BenchmarkParseList(b *testing.B) {
 }
 
 func FuzzParseList(f *testing.F) {
+	printed, err := os.ReadFile("testdata/list-openzfs-2.3.2.txt")
+	require.NoError(f, err)
+	f.Add(string(printed))
 	f.Add(string(bigListing(3)))
 	f.Add(line(values("tank", "filesystem", 1)) + line(values("tank@a", "snapshot", 2, "clones", "x,y")) + line(values("tank#a", "bookmark", 2)))
 	f.Add("tank\tfilesystem\t1\n")

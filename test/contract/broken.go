@@ -1,0 +1,159 @@
+package contract
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/replica"
+	"nightshift/internal/zfs"
+)
+
+// Broken: what breaks a stream leaves what had arrived, and that is resumed.
+func Broken(t *testing.T, p Pair) {
+	for _, w := range []way{direct, relay} {
+		t.Run("the sender is killed, "+string(w), func(t *testing.T) {
+			r := newReplication(t, p, "sender-"+string(w[0]), 24)
+			p.Source.Write(r.from, 0, 24)
+			name := r.point(1)
+			err := r.breakOff(w, r.transfer(name, replica.Base{}), func() { p.Source.Kill("send") })
+			require.ErrorIs(t, err, fault.Unreachable)
+			require.ErrorIs(t, err, zfs.ErrIncomplete)
+			r.resume(w, name)
+		})
+		t.Run("the receiver is killed, "+string(w), func(t *testing.T) {
+			r := newReplication(t, p, "receiver-"+string(w[0]), 24)
+			p.Source.Write(r.from, 0, 24)
+			name := r.point(1)
+			err := r.breakOff(w, r.transfer(name, replica.Base{}), func() { p.Target.Kill("receive") })
+			require.Error(t, err)
+			require.NotErrorIs(t, err, errTooFast)
+			r.resume(w, name)
+		})
+	}
+	t.Run("an increment is killed, twice", func(t *testing.T) {
+		r := newReplication(t, p, "increment", 24)
+		first := r.point(1)
+		r.replicate(direct, first)
+		p.Source.Write(r.from, 0, 24)
+		second := r.point(2)
+		base, err := r.base(second)
+		require.NoError(t, err)
+		require.ErrorIs(t, r.breakOff(direct, r.transfer(second, base), func() { p.Source.Kill("send") }), zfs.ErrIncomplete)
+		token := r.target().ResumeToken
+		again := zfs.Transfer{Send: zfs.Send{Token: token}, Receive: zfs.Receive{Dataset: r.to}}
+		require.ErrorIs(t, r.breakOff(direct, again, func() { p.Source.Kill("send") }), zfs.ErrIncomplete)
+		require.NotEqual(t, token, r.target().ResumeToken, "it went on in between")
+		e := r.resume(direct, second)
+		require.Equal(t, base.GUID, e.FromGUID)
+	})
+}
+
+// Tokens: one whose snapshot is gone is of no use, and is thrown away by decision only.
+func Tokens(t *testing.T, p Pair) {
+	ctx := t.Context()
+	r := newReplication(t, p, "mail", 24)
+	p.Source.Write(r.from, 0, 24)
+	name := r.point(1)
+	require.ErrorIs(t, r.breakOff(direct, r.transfer(name, replica.Base{}), func() { p.Source.Kill("send") }), zfs.ErrIncomplete)
+	token := r.target().ResumeToken
+	require.NotEmpty(t, token)
+	_, err := r.start(direct, r.transfer(name, replica.Base{}))
+	require.ErrorIs(t, err, fault.State, "a new stream does not go over what is there")
+
+	d, err := p.Source.Client().Destroy(ctx, r.from+"@"+name)
+	require.NoError(t, err)
+	require.Len(t, d.Gone, 1)
+	_, err = p.Source.Client().Estimate(ctx, zfs.Send{Token: token})
+	require.ErrorIs(t, err, zfs.ErrToken)
+	require.ErrorIs(t, err, zfs.ErrNoSource)
+	require.NoError(t, p.Target.Client().Abort(ctx, r.to))
+	require.Nil(t, r.target(), "nothing is left of what never was whole")
+	second := r.point(2)
+	r.replicate(direct, second)
+}
+
+// Space: a quota that is reached says so and loses nothing.
+func Space(t *testing.T, p Pair) {
+	r := newReplication(t, p, "mail", 24)
+	p.Source.Write(r.from, 0, 24)
+	name := r.point(1)
+	p.Target.Root("zfs", "set", "quota=12M", p.Target.Pool())
+	_, err := r.start(direct, r.transfer(name, replica.Base{}))
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorIs(t, err, zfs.ErrNoSpace)
+	p.Target.Root("zfs", "set", "quota=none", p.Target.Pool())
+	r.resume(direct, name)
+}
+
+// Diverged: a replica that went its own way is never taken back unasked.
+func Diverged(t *testing.T, p Pair) {
+	ctx := t.Context()
+	r := newReplication(t, p, "mail", 16)
+	p.Source.Write(r.from, 0, 4)
+	first := r.point(1)
+	r.replicate(direct, first)
+
+	// Somebody made a snapshot there.
+	p.Target.Root("zfs", "snapshot", r.to+"@theirs")
+	p.Source.Write(r.from, 4, 1)
+	second := r.point(2)
+	no := new(replica.NoBase)
+	_, err := r.base(second)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, replica.Diverged, no.Why)
+	require.Equal(t, []string{"theirs"}, no.Newer)
+	increment := r.transfer(second, replica.Base{From: r.from + "@" + first})
+	_, err = r.start(direct, increment)
+	require.ErrorIs(t, err, zfs.ErrDiverged)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.Equal(t, "theirs", r.target().Newest().Name, "and nothing was destroyed")
+	decision := zfs.Decision{By: "the test", Reason: "nobody needs it"}
+	require.ErrorIs(t, p.Target.Client().Rollback(ctx, r.to+"@"+first, decision), zfs.ErrDiverged, "a rollback destroys no snapshot")
+	p.Target.Root("zfs", "destroy", r.to+"@theirs")
+
+	// Somebody wrote to it.
+	p.Target.Root("zfs", "set", "readonly=off", r.to)
+	p.Target.Root("zfs", "set", "volmode=dev", r.to)
+	p.Target.Write(r.to, 0, 1)
+	p.Target.Root("zfs", "set", "volmode=none", r.to)
+	require.Positive(t, r.target().Written)
+	_, err = r.base(second)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, replica.Modified, no.Why)
+	_, err = r.start(direct, increment)
+	require.ErrorIs(t, err, zfs.ErrModified)
+	require.NoError(t, p.Target.Client().Rollback(ctx, r.to+"@"+first, decision))
+	require.Equal(t, r.from+"@"+first, r.replicate(direct, second).From)
+
+	// The snapshot that both had is gone, and no bookmark of it was made.
+	d, err := p.Source.Client().Destroy(ctx, r.from+"@"+first, r.from+"@"+second)
+	require.NoError(t, err)
+	require.Len(t, d.Gone, 2)
+	third := r.point(3)
+	_, err = r.base(third)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, replica.Lost, no.Why)
+	_, err = r.start(direct, r.transfer(third, replica.Base{}))
+	require.ErrorIs(t, err, zfs.ErrExists, "a full stream does not go over it")
+	_, err = r.start(direct, r.transfer(third, replica.Base{From: r.from + "@" + first}))
+	require.ErrorIs(t, err, fault.NotFound)
+}
+
+// Cut: a network that fails in mid-send is noticed by the sender, leaves a receiver behind, and is resumed.
+func Cut(t *testing.T, p Pair) {
+	r := newReplication(t, p, "mail", 24)
+	p.Source.Write(r.from, 0, 24)
+	name := r.point(1)
+	err := r.breakOff(direct, r.transfer(name, replica.Base{}), p.Cut)
+	require.ErrorIs(t, err, fault.Unreachable)
+	require.NotErrorIs(t, err, errTooFast)
+	_, err = r.start(direct, r.transfer(name, replica.Base{}))
+	require.ErrorIs(t, err, fault.Unreachable, "it is still cut")
+	p.Restore()
+	pids, err := p.Target.Client().EndReceivers(t.Context(), r.to)
+	require.NoError(t, err)
+	require.Len(t, pids, 1, "the receiver has not noticed")
+	r.resume(direct, name)
+}
