@@ -31,7 +31,8 @@ func Reading(t *testing.T, p Pair) {
 	_, err = c.List(ctx, true, p.Source.Pool()+"/nothing")
 	require.ErrorIs(t, err, fault.NotFound)
 
-	a, b := p.Source.Volume("a", 16), p.Source.Volume("b with space", 16)
+	a, b := p.Source.Volume("a", 16), p.Source.Pool()+"/b with space"
+	p.Source.Root("zfs", "create", b)
 	require.NoError(t, c.Snapshot(ctx, a+"@x", b+"@x"))
 	require.NoError(t, c.Hold(ctx, "nightshift:mail", a+"@x", b+"@x"))
 	require.NoError(t, c.Bookmark(ctx, a+"@x", a+"#x"))
@@ -41,6 +42,7 @@ func Reading(t *testing.T, p Pair) {
 	host := live.StorageHost{Datasets: found}
 	da, db := host.Dataset(a), host.Dataset(b)
 	require.True(t, da.Volume)
+	require.False(t, db.Volume)
 	require.Equal(t, int64(16<<20), da.VolSize)
 	require.Equal(t, da.Newest().CreateTXG, db.Newest().CreateTXG, "one command, one moment")
 	require.NotEqual(t, da.Newest().GUID, db.Newest().GUID)

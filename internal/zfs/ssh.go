@@ -1,0 +1,33 @@
+package zfs
+
+import (
+	"context"
+	"io"
+
+	"nightshift/internal/sshexec"
+)
+
+// OverSSH runs commands on a machine over SSH: an sshexec.Client or sshexec.Shared.
+func OverSSH(s sshexec.Starter) Runner { return overSSH{s} }
+
+type overSSH struct{ starter sshexec.Starter }
+
+func (o overSSH) Run(ctx context.Context, argv []string, s Streams) (Exit, error) {
+	cmd, err := o.starter.StartWith(ctx, argv, sshexec.Streams{Stdin: s.Stdin, Stdout: orDiscard(s.Stdout), Stderr: orDiscard(s.Stderr)})
+	if err != nil {
+		return Exit{}, err
+	}
+	result, err := cmd.Wait(ctx)
+	if err != nil {
+		cmd.Abandon() // it reads its end, and what it writes arrives nowhere
+		return Exit{}, err
+	}
+	return Exit{Status: result.Status, Signal: result.Signal}, nil
+}
+
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
