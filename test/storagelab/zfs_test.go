@@ -1,0 +1,111 @@
+//go:build storagelab
+
+package storagelab_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/sshexec"
+	"nightshift/internal/zfs"
+	"nightshift/test/contract"
+	"nightshift/test/storagelab"
+)
+
+func TestZFSReading(t *testing.T)    { contract.Reading(t, pair(t, storagelab.Connect(t))) }
+func TestZFSRefusals(t *testing.T)   { contract.Refusals(t, pair(t, storagelab.Connect(t))) }
+func TestZFSDestroying(t *testing.T) { contract.Destroying(t, pair(t, storagelab.Connect(t))) }
+func TestZFSCycles(t *testing.T)     { contract.Cycles(t, pair(t, storagelab.Connect(t))) }
+func TestZFSBroken(t *testing.T)     { contract.Broken(t, pair(t, storagelab.Connect(t))) }
+func TestZFSTokens(t *testing.T)     { contract.Tokens(t, pair(t, storagelab.Connect(t))) }
+func TestZFSSpace(t *testing.T)      { contract.Space(t, pair(t, storagelab.Connect(t))) }
+func TestZFSDiverged(t *testing.T)   { contract.Diverged(t, pair(t, storagelab.Connect(t))) }
+func TestZFSCut(t *testing.T)        { contract.Cut(t, pair(t, storagelab.ConnectAlone(t))) }
+
+// pair are ss1 and ss2, each with a fresh pool that zfsadm may use.
+func pair(t *testing.T, lab *storagelab.Lab) contract.Pair {
+	t.Helper()
+	source, target := newHost(t, lab, lab.SS1), newHost(t, lab, lab.SS2)
+	lab.Prepare(source.pool, target.pool)
+	return contract.Pair{Source: source, Target: target, Cut: lab.Cut, Restore: lab.Restore}
+}
+
+// A host is one machine of the lab.
+type host struct {
+	t      *testing.T
+	m      *storagelab.Machine
+	pool   *storagelab.Pool
+	client *zfs.Client
+}
+
+func newHost(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine) host {
+	t.Helper()
+	pool := m.NewPool()
+	return host{t, m, pool, zfs.New(m.Name, zfs.OverSSH(service(t, lab, m)))}
+}
+
+func (h host) Client() *zfs.Client { return h.client }
+func (h host) Pool() string        { return h.pool.Name }
+
+func (h host) Route() zfs.Route {
+	return zfs.Route{Address: h.m.Private, Port: 22, User: "zfsadm"}
+}
+
+func (h host) Root(argv ...string) string {
+	h.t.Helper()
+	return h.m.Run(argv...)
+}
+
+func (h host) Volume(name string, mib int) string {
+	h.t.Helper()
+	return h.pool.Volume(name, mib)
+}
+
+func (h host) Write(volume string, from, mib int) {
+	h.t.Helper()
+	h.m.Script(`until [ -b "$1" ]; do sleep 0.1; done`, storagelab.Device(volume))
+	h.m.Scribble(storagelab.Device(volume), from, mib)
+}
+
+// Digest reads a clone: a replica has no device.
+func (h host) Digest(snapshot string) string {
+	h.t.Helper()
+	clone := h.pool.Dataset("digest")
+	h.m.Run("zfs", "clone", "-o", "volmode=dev", snapshot, clone)
+	sum := h.m.Digest(storagelab.Device(clone))
+	h.m.Script(`until zfs destroy "$1"; do sleep 0.2; done`, clone) // udev may still look at it
+	return sum
+}
+
+func (h host) Kill(verb string) {
+	h.t.Helper()
+	h.m.Run("pkill", "-KILL", "-f", "^zfs "+verb+" .*"+h.pool.Name)
+}
+
+// service is a connection to a machine as zfsadm, made when first used.
+func service(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine) *sshexec.Shared {
+	t.Helper()
+	known, err := os.ReadFile(lab.KnownHosts)
+	require.NoError(t, err)
+	ssh := inventory.SSH{Address: m.Address, User: "zfsadm", Key: lab.ServiceKey}
+	for line := range strings.Lines(string(known)) {
+		if names, key, _ := strings.Cut(strings.TrimSpace(line), " "); slices.Contains(strings.Split(names, ","), m.Name) {
+			ssh.HostKey = key
+		}
+	}
+	shared := sshexec.NewShared(func(ctx context.Context) (*sshexec.Client, error) {
+		r, err := sshexec.Resolve(ctx, m.Name, ssh, t.TempDir())
+		if err != nil {
+			return nil, err
+		}
+		return sshexec.Dial(ctx, r)
+	})
+	t.Cleanup(shared.Close)
+	return shared
+}
