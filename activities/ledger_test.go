@@ -129,6 +129,10 @@ func TestAnOrphanIsNamedAndNotWaitedFor(t *testing.T) {
 	_, err := env.ExecuteActivity(a.TakeLocks, r)
 	requireType(t, err, Locked)
 	require.ErrorContains(t, err, "nightshift unlock orphan --reason")
+	var lock ledger.Lock
+	var orphan bool
+	require.NoError(t, errors.Unwrap(err).(*temporal.ApplicationError).Details(&lock, &orphan)) //nolint:errorlint // as requireType has found it
+	require.True(t, orphan, "a scheduled run must not be skipped for it night after night")
 }
 
 func TestMemory(t *testing.T) {

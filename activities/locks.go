@@ -62,12 +62,12 @@ func sameLock(a, b ledger.Lock) bool {
 	return a.Scope == b.Scope && a.Holder == b.Holder && a.Since.Equal(b.Since)
 }
 
-// orphan refuses to wait for a lock that nobody will give back.
+// orphan refuses to wait for a lock that nobody will give back. Its second detail tells it from one whose run goes on.
 func orphan(l ledger.Lock) error {
 	msg := fmt.Sprintf("%s is locked since %s by run %s (%s, by %s), which ended without giving the lock back: an orphan. "+
 		"Next: make sure that nothing of it is still under way, then `nightshift unlock %s --reason …`",
 		l.Scope, l.Since.UTC().Format(time.RFC3339), l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, l.Holder.Workflow)
-	return temporal.NewNonRetryableApplicationError(msg, Locked, nil, l)
+	return temporal.NewNonRetryableApplicationError(msg, Locked, nil, l, true)
 }
 
 // ReleaseLocks gives back all locks of the run. None is fine.

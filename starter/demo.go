@@ -138,7 +138,9 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 		return silent(code)
 	}
 	a.demoStay(st)
-	<-ctx.Done()
+	if err := st.wait(ctx); err != nil {
+		return err
+	}
 	return silent(code)
 }
 

@@ -121,6 +121,17 @@ func localHome(dir string) string {
 	return host + ":" + dir
 }
 
+// wait returns when the context ends, or with an error when the worker has died: what looks alive and does nothing is worse
+// than what is down, as nothing starts it again.
+func (st *station) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-st.worker.Dead():
+		return fmt.Errorf("the worker for lab %s has died, no run of it goes on here: %w", st.lab.Lab, err)
+	}
+}
+
 // session talks to the station from within its own process.
 func (st *station) session() *session {
 	s := newSession(st.client, st.where)

@@ -48,6 +48,7 @@ type fakeLab struct {
 	answer   func(verb string, o runapi.Order) error
 	list     []runInfo
 	by       map[string]string // who asked for a run
+	unsent   *unsent
 	infos    map[string]runInfo
 	state    ledger.State
 	changes  []ledger.Change
@@ -121,6 +122,8 @@ func (f *fakeLab) List(_ context.Context, _ string, filter runFilter) ([]runInfo
 }
 
 func (f *fakeLab) By(_ context.Context, id string) (string, error) { return f.by[id], nil }
+
+func (f *fakeLab) Unsent(context.Context, string, time.Time) (*unsent, error) { return f.unsent, nil }
 
 func (f *fakeLab) Info(_ context.Context, id string) (runInfo, error) {
 	if r, ok := f.infos[id]; ok {

@@ -125,13 +125,13 @@ func (a *app) serveLab(ctx context.Context, dir *statedir.Dir, lab *inventory.La
 		a.notef("The note about a restore cannot be read: %v", err)
 	}
 	a.warnOfSecrets(ctx, lab)
-	<-ctx.Done()
+	dead := st.wait(ctx)
 	a.notef("Stopping: what is on the wire is finished first, runs go on at the next start (Ctrl-C again stops at once).")
 	if err := st.Stop(); err != nil {
-		return fmt.Errorf("stop: %w", err)
+		return errors.Join(dead, fmt.Errorf("stop: %w", err))
 	}
 	a.notef("Stopped.")
-	return nil
+	return dead
 }
 
 func (a *app) tellServed(st *station, o serveOptions) {

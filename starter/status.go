@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -51,9 +52,13 @@ type labStatus struct {
 	Held      bool              `json:"held"` // a hold stands now
 	Orphans   []orphan          `json:"orphans"`
 	Schedules []runapi.Schedule `json:"schedules"`
+	Unsent    *unsent           `json:"unsent,omitempty"` // messages that were given up in the last days
 	// UPS are those of the lab file, where this command has it.
 	UPS []upsState `json:"ups,omitempty"`
 }
+
+// unsentFor is how long a message that was given up is told of.
+const unsentFor = 7 * 24 * time.Hour
 
 // An openRun is a run under way.
 type openRun struct {
@@ -100,6 +105,9 @@ func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
 		return st, err
 	}
 	st.Schedules = append(st.Schedules, list...)
+	if st.Unsent, err = s.runs.Unsent(ctx, s.lab, a.now().Add(-unsentFor)); err != nil {
+		return st, err
+	}
 	st.UPS = a.upsStates(ctx, s.lab)
 	return st, nil
 }
@@ -186,7 +194,11 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 	}
 	section(w, p, "Owed: switched off, to be switched on again", debts...)
 	if n := len(st.Ledger.Memory); n > 0 {
-		section(w, p, "Remembered", words.Count(n, "guest")+" ran before the lab went down, and power-up starts again")
+		section(w, p, "Remembered", words.CountOf(n, "guest that ran before the lab went down: power-up starts it again",
+			"guests that ran before the lab went down: power-up starts them again"))
+	}
+	if u := st.Unsent; u != nil {
+		section(w, p, p.on(red, "Not told"), u.lines()...)
 	}
 	var schedules []string
 	for _, s := range st.Schedules {

@@ -30,6 +30,7 @@ func busyLab() *fakeLab {
 				{ID: "vc1/domain-c8/vcls", Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}, Setting: plan.VCLS, Run: runA, Since: midnight()}},
 			Memory: []plan.RememberedGuest{{Name: "web01"}, {Name: "db01"}},
 			Hold:   &ledger.Hold{Until: midnight().Add(10 * time.Hour), Reason: "backup runs late", By: "bob@nas", Since: midnight()}},
+		unsent: &unsent{Number: 2, At: midnight().Add(-time.Hour), Event: "blocked", Run: runB, Error: "not sent through channel mail: 535 authentication failed"},
 		scheds: []runapi.Schedule{
 			{Name: "nightly", Lab: "home", Runbook: "power-down", Cron: "0 23 * * *", Zone: "Europe/Berlin", Next: midnight(), Missed: 1},
 			{Name: "morning", Lab: "home", Runbook: "power-up", Cron: "0 6 * * 1-5", Zone: "Europe/Berlin", Paused: true, Note: "paused by ann@desk: holidays"}},

@@ -75,6 +75,8 @@ type reader interface {
 	List(ctx context.Context, lab string, f runFilter) ([]runInfo, error)
 	// By says who asked for a run, as claimed.
 	By(ctx context.Context, id string) (string, error)
+	// Unsent are the messages of the lab that were given up since then; nil: none.
+	Unsent(ctx context.Context, lab string, since time.Time) (*unsent, error)
 	// Info is what Temporal knows about a run.
 	Info(ctx context.Context, id string) (runInfo, error)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -54,9 +55,9 @@ func runWorker(ctx context.Context, a *app, o workerOptions) error {
 	}
 	a.printf("nightshift works for lab %s (from %s) on the Temporal service at %s. Ctrl-C stops it.\n", lab.Lab, lab.Path, w.Options.HostPort)
 	a.warnOfSecrets(ctx, lab)
-	<-ctx.Done()
+	err = st.wait(ctx)
 	a.notef("Stopping: what is on the wire is finished first, runs go on with the next worker.")
-	return st.Stop()
+	return errors.Join(err, st.Stop())
 }
 
 // abandon stops what was started, after something else failed.

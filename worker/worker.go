@@ -57,6 +57,19 @@ type Worker struct {
 	acts    *activities.Activities
 	unwatch context.CancelFunc // ends the watch over UPSes; nil: there is none
 	watched sync.WaitGroup
+	dead    chan error
+}
+
+// Dead tells why a worker has ended by itself, and will do nothing any more: the server does not know its namespace, say, or
+// does not let it in. What is not answered is no such thing: it is tried again for ever.
+func (w *Worker) Dead() <-chan error { return w.dead }
+
+// died takes in the first of the reasons; the others come of it.
+func (w *Worker) died(err error) {
+	select {
+	case w.dead <- err:
+	default:
+	}
 }
 
 // Start begins to work. An error says that the server does not answer, or that the search attributes cannot be had.
@@ -64,12 +77,10 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 	if err := ensureSearchAttributes(ctx, c.Client, c.Namespace); err != nil {
 		return nil, err
 	}
-	w := &Worker{acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
+	w := &Worker{dead: make(chan error, 1), acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
 		Address: c.Address, Papers: c.Papers, UI: runPages(c)})}
 	for _, queue := range queues(c) {
-		options := Options()
-		options.Interceptors = c.Interceptors
-		one := worker.New(c.Client, queue, options)
+		one := worker.New(c.Client, queue, w.options(c))
 		if queue == plan.TaskQueue(c.Lab.Lab) {
 			RegisterWorkflows(one)
 		}
@@ -123,6 +134,12 @@ func Options() worker.Options {
 		DisableRegistrationAliasing:        true,
 		DeadlockDetectionTimeout:           20 * time.Second, // two plans of 10,000 guests take a second or two to be put together
 	}
+}
+
+func (w *Worker) options(c Config) worker.Options {
+	o := Options()
+	o.Interceptors, o.OnFatalError = c.Interceptors, w.died
+	return o
 }
 
 // Stop takes no new work, lets the steps yield and ends their sessions.

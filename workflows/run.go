@@ -30,6 +30,7 @@ type run struct {
 	acts      workflow.Context // the context of all activities in flight
 	yield     workflow.CancelFunc
 	between   map[string]*plan.Memo // of steps that stood between two attempts when this run was to leave
+	orphan    string                // the run that is no more, and whose lock is in the way
 	blind     bool                  // what steps have sent could not be read then
 	alarm     alarm
 	tick      alarm // while steps are under way: only to see that the run wakes in time
@@ -125,7 +126,7 @@ func (r *run) lock(ctx workflow.Context) error {
 	r.enter(ctx, runapi.PhaseLock, "the lock on lab "+r.p.Lab)
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
 	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == ledger.Locked {
-		return r.finish(r.lockedOutcome(ctx), app.Message())
+		return r.finish(r.lockedOutcome(ctx, app), app.Message())
 	}
 	if r.p.Wait {
 		r.due = workflow.Now(ctx) // it may have waited long, and has not looked yet
@@ -136,8 +137,14 @@ func (r *run) lock(ctx workflow.Context) error {
 // skipIfLocked is the change under workflow.GetVersion: before it, scheduled runs were refused.
 const skipIfLocked = "skip-if-locked"
 
-// lockedOutcome is how a run ends that finds the lock taken: one that the clock has begun is skipped, as under a hold.
-func (r *run) lockedOutcome(ctx workflow.Context) string {
+// lockedOutcome is how a run ends that finds the lock taken: one that the clock has begun is skipped, as under a hold. Not where
+// the lock is an orphan: it would be skipped every night, and nobody told.
+func (r *run) lockedOutcome(ctx workflow.Context, locked *temporal.ApplicationError) string {
+	var lock ledger.Lock
+	if orphan := false; locked.HasDetails() && locked.Details(&lock, &orphan) == nil && orphan {
+		r.orphan = lock.Holder.Workflow
+		return runapi.Refused
+	}
 	if r.p.Scheduled && workflow.GetVersion(ctx, skipIfLocked, workflow.DefaultVersion, 1) >= 1 {
 		return runapi.Skipped
 	}

@@ -305,6 +305,20 @@ func TestScheduledRunIsSkippedWhileAnotherHasTheLab(t *testing.T) {
 	}
 }
 
+// Nobody gives back the lock of a run that was terminated: a scheduled run that is skipped for it is one every night, and
+// nobody is told.
+func TestScheduledRunIsRefusedWhileALockIsOrphaned(t *testing.T) {
+	b := newBench(t, ladder()...)
+	b.lock = temporal.NewNonRetryableApplicationError("lab is locked by run x: an orphan", ledger.Locked, nil, ledger.Lock{Holder: ledger.Holder{Workflow: "x"}}, true)
+	told, _ := b.told(runapi.EventRefused)
+	b.run(runapi.Params{Approved: true, Scheduled: true})
+	require.Equal(t, runapi.Refused, b.sheet().Outcome)
+	require.Equal(t, "x", b.sheet().Orphan)
+	require.Len(t, *told, 1)
+	require.True(t, (*told)[0].Event.NeedsPerson(), "what every channel gets that does not say")
+	require.Equal(t, "x", (*told)[0].Sheet.Orphan)
+}
+
 // Who watches the lab holds nothing up, whatever the run does with steps that fail.
 func TestMonitoringThatDoesNotAnswerHoldsNothingUp(t *testing.T) {
 	quiet, alarms := step("quiet"), step("alarms", "quiet")

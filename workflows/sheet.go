@@ -78,7 +78,7 @@ func (r *run) sheet() runapi.Sheet {
 		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),
 		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
 		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Approval: r.Settings.Approval, Approvers: r.Settings.Approvers,
-		Requester: r.Requester,
+		Requester: r.Requester, Orphan: r.orphan,
 		Approvals: slices.Clone(r.Approvals), Left: r.Left, Owed: r.Owed, Warnings: r.Warnings, Blockers: r.Blockers,
 		Runs: r.Runs + 1, Replanning: r.Replan, Proposal: r.Proposal, Amendments: slices.Clone(r.Amendments), Stale: r.Stale,
 		Power: r.Power, Versions: r.Versions,

@@ -49,6 +49,7 @@ type Report struct {
 	Decisions []runapi.Decision `json:"decisions"`
 	Orders    []runapi.Record   `json:"orders"`
 	// Approvers, Requester and Approvals are as in the sheet: who had to sign, who asked, and the signatures that counted.
+	Orphan    string           `json:"orphan,omitempty"`   // the run that is no more, and whose lock refused this one
 	Approval  bool             `json:"approval,omitempty"` // no step of the plan can be changed: it had to be approved
 	Approvers *plan.Approvers  `json:"approvers,omitempty"`
 	Requester *runapi.Consent  `json:"requester,omitempty"`
@@ -135,7 +136,7 @@ func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
 			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},
 		Steps: []Step{}, Decisions: list(s.Decisions), Orders: list(s.Orders),
-		Approval: s.Approval, Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
+		Approval: s.Approval, Orphan: s.Orphan, Approvers: s.Approvers, Requester: s.Requester, Approvals: s.Approvals,
 		Amendments: list(s.Amendments), Proposal: s.Proposal, Stale: s.Stale,
 		Left: list(s.Left), Blockers: list(s.Blockers), Warnings: list(s.Warnings), OnPurpose: []plan.Finding{},
 		Owed: list(s.Owed), Path: []Link{}, Power: s.Power, Versions: s.Versions, Runs: s.Runs, Made: now,
@@ -238,9 +239,15 @@ func next(r Report) []runapi.Command {
 			add("brings the lab back up", "nightshift run power-up")
 		}
 	case runapi.Refused:
+		if r.Orphan != "" {
+			add("tells what the run had done that left its lock", "nightshift report %s", words.Shell(r.Orphan))
+			add("frees that lock, once you have looked", "nightshift unlock %s --reason WHY", words.Shell(r.Orphan))
+		}
 		add("when the reason is gone", "%s", again)
 	case runapi.Skipped:
-		add("ends the hold", "nightshift hold --end")
+		if strings.HasPrefix(r.Why, runapi.OnHold) {
+			add("ends the hold", "nightshift hold --end")
+		}
 		add("does it now all the same", "%s", again)
 	case runapi.Failed:
 		add("shows what of the lab answers", "nightshift lab check")

@@ -97,10 +97,15 @@ func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 		runapi.Failed: "nightshift lab check", runapi.Partial: "nightshift run power-down -p 'cluster=Old Lab'",
 	} {
 		s := aborted()
-		s.Outcome = outcome
+		s.Outcome, s.Why = outcome, runapi.OnHold+" tomorrow"
 		require.Equal(t, want, Assemble(run, s, fiveGuests(), started()).Next[0].Type, outcome)
 	}
 	s := aborted()
+	s.Outcome, s.Orphan = runapi.Refused, "power-down-old"
+	require.Equal(t, "nightshift unlock power-down-old --reason WHY", Assemble(run, s, fiveGuests(), started()).Next[1].Type)
+	s.Outcome, s.Orphan, s.Why = runapi.Skipped, "", "lab is locked by run x"
+	require.Equal(t, "nightshift run power-down -p 'cluster=Old Lab'", Assemble(run, s, fiveGuests(), started()).Next[0].Type, "there is no hold to be ended")
+	s = aborted()
 	s.Phase, s.Outcome = runapi.PhaseApprove, ""
 	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)
 }

@@ -87,7 +87,7 @@ type Command struct {
 func (s Sheet) Brief() *Sheet {
 	b := Sheet{Lab: s.Lab, Runbook: s.Runbook, Title: s.Title, By: s.By, Phase: s.Phase, Outcome: s.Outcome, Why: s.Why, Started: s.Started,
 		Ended: s.Ended, Paused: s.Paused, Waiting: s.Waiting, Deadline: s.Deadline, Total: s.Total, Done: s.Done, Running: s.Running,
-		Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched, Proposal: s.Proposal, Stale: s.Stale, Approval: s.Approval,
+		Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched, Proposal: s.Proposal, Stale: s.Stale, Approval: s.Approval, Orphan: s.Orphan,
 		Left: s.Left[:min(len(s.Left), MostNoticeLines)], Blockers: s.Blockers[:min(len(s.Blockers), MostNoticeLines)]}
 	if s.Approvers != nil {
 		b.Approvers = &plan.Approvers{Need: s.Approvers.Need}

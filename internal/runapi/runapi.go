@@ -215,6 +215,8 @@ type Sheet struct {
 	Left      []plan.Finding  `json:"left,omitempty"` // what the end-state check found
 	Warnings  []plan.Finding  `json:"warnings,omitempty"`
 	Blockers  []plan.Finding  `json:"blockers,omitempty"`
+	// Orphan is the run that is no more, and whose lock refused this one.
+	Orphan string `json:"orphan,omitempty"`
 	// Owed are the lab's open debts when the run ended: what `settle --recover` can put back into a lost ledger.
 	Owed []plan.Debt `json:"owed,omitempty"`
 	Runs int         `json:"runs"` // Temporal runs in the chain
