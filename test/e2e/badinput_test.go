@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
+	"nightshift/test/command"
 )
 
 // swap is an edit of a lab file.
@@ -38,14 +38,9 @@ func swap(pairs ...string) func(string) string {
 }
 
 // once runs the binary without a place.
-func once(t *testing.T, args ...string) said {
+func once(t *testing.T, args ...string) command.Result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	require.NotContains(t, errs.String(), "goroutine ")
-	return said{out.String(), errs.String(), exitCode(err)}
+	return sane(t, command.Run(t.Context(), binary, args...))
 }
 
 // TestBadLabFiles are refused with the place and what to do, before anything listens.
@@ -77,12 +72,12 @@ func TestBadLabFiles(t *testing.T) {
 			require.NoError(t, os.WriteFile(bad, []byte(c.edit(string(good))), 0o600))
 			for _, verb := range [][]string{{"lab", "validate"}, {"serve", "--port", "0", "--ui-port", "0"}} {
 				s := once(t, append(verb, "--lab", bad, "--state-dir", filepath.Join(dir, "state"))...)
-				require.Equal(t, 1, s.code, s.err)
-				require.Empty(t, s.out)
-				require.NotContains(t, s.err, "hunter2")
-				require.Contains(t, s.err, bad+":", "it names the place")
+				require.Equal(t, 1, s.Code, s.Err)
+				require.Empty(t, s.Out)
+				require.NotContains(t, s.Err, "hunter2")
+				require.Contains(t, s.Err, bad+":", "it names the place")
 				for _, want := range c.want {
-					require.Contains(t, s.err, want)
+					require.Contains(t, s.Err, want)
 				}
 			}
 			require.NoDirExists(t, filepath.Join(dir, "state"))
@@ -150,20 +145,20 @@ func TestLabsThatAreNotAsTheirFileSays(t *testing.T) {
 				c.before(p)
 			}
 			s := p.cli("run", "power-down", "--yes")
-			require.Equal(t, c.code, s.code, s.out+s.err)
+			require.Equal(t, c.code, s.Code, s.Out+s.Err)
 			for _, want := range c.want {
-				require.Contains(t, s.out+s.err, want)
+				require.Contains(t, s.Out+s.Err, want)
 			}
 			r := p.report("latest")
 			require.Equal(t, map[int]string{1: runapi.Failed, 4: runapi.Refused}[c.code], r.Outcome)
 			require.NotEmpty(t, r.Next)
-			require.Equal(t, c.code, p.cli("plan", "power-down").code, "the preview says the same")
+			require.Equal(t, c.code, p.cli("plan", "power-down").Code, "the preview says the same")
 			require.Empty(t, p.lab.Calls(), "nothing was touched")
 			for system, logins := range p.lab.Logins() {
 				require.Equal(t, c.failed[system], logins.Failed, "refused logins at %s", system)
 			}
 			p.settled()
-			requireNoSecrets(t, p.lab.Secrets(), "what was printed", []byte(s.out+s.err))
+			requireNoSecrets(t, p.lab.Secrets(), "what was printed", []byte(s.Out+s.Err))
 		})
 	}
 }
@@ -223,10 +218,10 @@ func TestBadOrders(t *testing.T) {
 		{[]string{"frobnicate"}, 2, "no verb"},
 	} {
 		s := p.cli(c.args...)
-		require.Equal(t, c.code, s.code, "%v\n%s%s", c.args, s.out, s.err)
-		require.Contains(t, s.out+s.err, c.want, c.args)
+		require.Equal(t, c.code, s.Code, "%v\n%s%s", c.args, s.Out, s.Err)
+		require.Contains(t, s.Out+s.Err, c.want, c.args)
 	}
-	require.Contains(t, p.must("schedule", "list").out, "no schedule")
+	require.Contains(t, p.must("schedule", "list").Out, "no schedule")
 	require.Empty(t, p.lab.Calls())
 	p.settled()
 
@@ -235,11 +230,11 @@ func TestBadOrders(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(other, []byte(swap("lab: orders", "lab: other")(string(text))), 0o600))
 	s := once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.rig.server.Address())
-	require.Equal(t, 1, s.code)
-	require.Contains(t, s.err, "no worker answers")
+	require.Equal(t, 1, s.Code)
+	require.Contains(t, s.Err, "no worker answers")
 	s = once(t, "run", "power-down", "--yes", "--lab", other, "--temporal-address", p.rig.server.Address(), "--plan", file)
-	require.Equal(t, 2, s.code)
-	require.Contains(t, s.err, "is for lab orders, this is lab other")
+	require.Equal(t, 2, s.Code)
+	require.Contains(t, s.Err, "is for lab orders, this is lab other")
 }
 
 // TestBadStateDirectories are refused, and left as they are.
@@ -251,8 +246,8 @@ func TestBadStateDirectories(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "lab.yaml")
 	require.NoError(t, os.WriteFile(other, []byte(swap("lab: small", "lab: other")(string(text))), 0o600))
 	s := once(t, "run", "power-down", "--yes", "--lab", other, "--state-dir", r.state())
-	require.Equal(t, 1, s.code)
-	require.Contains(t, s.err, "serves lab small")
+	require.Equal(t, 1, s.Code)
+	require.Contains(t, s.Err, "serves lab small")
 	r.kill()
 	_, err = r.run("status")
 	require.ErrorContains(t, err, "gone without a goodbye")
@@ -295,8 +290,8 @@ func TestBadStateDirectories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before, _ := os.ReadFile(filepath.Join(c.dir, "temporal.db"))
 			s := once(t, append([]string{"serve", "--lab", r.labFile, "--state-dir", c.dir, "--port", "0", "--ui-port", "0"}, c.args...)...)
-			require.Equal(t, 1, s.code, s.err)
-			require.Contains(t, s.err, c.want)
+			require.Equal(t, 1, s.Code, s.Err)
+			require.Contains(t, s.Err, c.want)
 			after, _ := os.ReadFile(filepath.Join(c.dir, "temporal.db"))
 			require.Equal(t, before, after, "it is left as it is")
 		})

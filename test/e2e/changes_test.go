@@ -108,134 +108,139 @@ func (p *place) proposes(run string) runapi.Amendment {
 	p.Helper()
 	p.eventually("a new plan waits for an approval", func() bool { return p.report(run).Proposal != nil })
 	s := p.cli("watch", run)
-	require.Equal(p, 3, s.code, s.out+s.err)
-	require.Contains(p, p.cli("status").out, "nightshift approve "+run)
+	require.Equal(p, 3, s.Code, s.Out+s.Err)
+	require.Contains(p, p.cli("status").Out, "nightshift approve "+run)
 	return *p.report(run).Proposal
 }
 
+// A descent is a power-down of a lab that changes under it.
+type descent struct {
+	*place
+	guests   map[string]simlab.GuestState // before it
+	clusters map[string]simlab.ClusterState
+	since    int // calls that the lab had had before it
+	run      string
+}
+
+// lab makes the lab of a descent, which is not begun yet.
+func (b *temporalRig) lab(t *testing.T, name string, spec simlab.Spec) *descent {
+	p := b.place(t, name, spec, nil)
+	return &descent{place: p, guests: p.lab.Guests(), clusters: p.lab.Clusters(), since: p.calls()}
+}
+
+// descent begins one, and lets the lab change as soon as it has sent its first shutdown to a guest.
+func (b *temporalRig) descent(t *testing.T, name string, spec simlab.Spec, change func(*descent), args ...string) *descent {
+	d := b.lab(t, name, spec)
+	d.run = d.begin(append([]string{"power-down"}, args...)...)
+	d.whilePaused(d.run, func() { change(d) })
+	return d
+}
+
+// ends waits for the end with the outcome; what was sent, was sent once for each decision.
+func (d *descent) ends(outcome string) report.Report {
+	d.Helper()
+	r := d.end(d.run)
+	d.Logf("%s\n%+v", d.cli("report", d.run).Out, r.Proposal)
+	require.Equal(d, outcome, r.Outcome, r.Why)
+	d.onceSince(d.since, r)
+	return r
+}
+
+// upAgain repairs nothing: a power-up must bring everything back as it was, what died as well, and the guests that were started
+// meanwhile.
+func (d *descent) upAgain(started ...string) {
+	d.Helper()
+	for _, name := range started {
+		g := d.guests[name]
+		g.Power = "poweredOn"
+		d.guests[name] = g
+	}
+	d.done("power-up")
+	d.isAs(d.guests, d.clusters)
+}
+
+// moves moves dc01 to a host.
+func moves(to string) func(*descent) {
+	return func(d *descent) { require.NoError(d, d.lab.Move("dc01", to)) }
+}
+
 func movedBeforeApproval(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-before", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.unapproved("power-down", runapi.PowerDownType)
-	require.NoError(t, p.lab.Move("dc01", "esx22"))
-	p.must("approve", run, "--yes")
-	r := p.end(run)
-	require.Equal(t, runapi.Done, r.Outcome, "%s %s", r.Why, p.cli("report", run).out)
-	p.amended(r, "dc01")
-	p.onceSince(since, r)
-	p.isDown()
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	d := b.lab(t, "c-before", slow())
+	d.run = d.unapproved("power-down", runapi.PowerDownType)
+	moves("esx22")(d)
+	d.must("approve", d.run, "--yes")
+	d.amended(d.ends(runapi.Done), "dc01")
+	d.isDown()
+	d.upAgain()
 }
 
 func movedInMidRun(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-mid", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() { require.NoError(t, p.lab.Move("dc01", "esx22")) })
-	r := p.end(run)
-	require.Equal(t, runapi.Done, r.Outcome, "%s %s", r.Why, p.cli("report", run).out)
-	p.amended(r, "dc01")
-	p.onceSince(since, r)
-	p.isDown() // and no guest crashed: esx22 waited for its new guest
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	d := b.descent(t, "c-mid", slow(), moves("esx22"))
+	d.amended(d.ends(runapi.Done), "dc01")
+	d.isDown() // and no guest crashed: esx22 waited for its new guest
+	d.upAgain()
 }
 
 func movedToKeptHost(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-kept", withKeptHost(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() { require.NoError(t, p.lab.Move("dc01", "esx23")) })
-	r := p.end(run)
-	t.Log(p.cli("report", run).out)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	require.Zero(t, p.lab.Count("ShutdownGuest", "dc01"), "what runs on a kept host is kept")
-	p.amended(r, "dc01 is on host esx23 now")
-	p.onceSince(since, r)
-	requireNoCrash(t, p.lab)
-	require.Equal(t, "On", p.lab.Hosts()["esx23"].Power)
-	require.Equal(t, "Off", p.lab.Hosts()["esx21"].Power)
-	require.Equal(t, "Off", p.lab.Hosts()["esx22"].Power)
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	d := b.descent(t, "c-kept", withKeptHost(), moves("esx23"))
+	r := d.ends(runapi.Done)
+	require.Zero(t, d.lab.Count("ShutdownGuest", "dc01"), "what runs on a kept host is kept")
+	d.amended(r, "dc01 is on host esx23 now")
+	requireNoCrash(t, d.lab)
+	require.Equal(t, "On", d.lab.Hosts()["esx23"].Power)
+	require.Equal(t, "Off", d.lab.Hosts()["esx21"].Power)
+	require.Equal(t, "Off", d.lab.Hosts()["esx22"].Power)
+	d.upAgain()
 }
 
-// startSpare starts the guest that was off, and waits until it can be shut down.
-func (p *place) startSpare() {
-	p.Helper()
-	require.NoError(p, p.lab.Start("spare"))
-	p.guestIs("spare", func(g simlab.GuestState) bool { return g.Tools })
+// startsSpare starts the guest that was off, and waits until it can be shut down.
+func startsSpare(d *descent) {
+	require.NoError(d, d.lab.Start("spare"))
+	d.guestIs("spare", func(g simlab.GuestState) bool { return g.Tools })
 }
 
 func startedApproved(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-yes", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, p.startSpare)
-	a := p.proposes(run)
+	d := b.descent(t, "c-yes", slow(), startsSpare)
+	a := d.proposes(d.run)
 	require.Contains(t, a.Why, "spare")
 	require.Contains(t, strings.Join(a.Beyond, "\n"), "spare")
-	require.Zero(t, p.lab.Count("ShutdownGuest", "spare"))
-	require.Equal(t, "On", p.lab.Hosts()["esx22"].Power)
-	p.must("approve", run, "--yes")
-	r := p.end(run)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	p.onceSince(since, r)
-	p.isDown()
-	require.Len(t, p.ledger().Memory, 4, "spare is remembered as well")
-	was := guests["spare"]
-	was.Power = "poweredOn"
-	guests["spare"] = was
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	require.Zero(t, d.lab.Count("ShutdownGuest", "spare"))
+	require.Equal(t, "On", d.lab.Hosts()["esx22"].Power)
+	d.must("approve", d.run, "--yes")
+	d.ends(runapi.Done)
+	d.isDown()
+	require.Len(t, d.ledger().Memory, 4, "spare is remembered as well")
+	d.upAgain("spare")
 }
 
 func startedRejected(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-no", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	run := p.begin("power-down")
-	p.whilePaused(run, p.startSpare)
-	p.proposes(run)
-	p.must("reject", run, "--reason", "it is needed")
-	step := p.blockedAt(run)
+	d := b.descent(t, "c-no", slow(), startsSpare)
+	d.proposes(d.run)
+	d.must("reject", d.run, "--reason", "it is needed")
+	step := d.blockedAt(d.run)
 	require.Contains(t, step.ID, "esx22")
 	require.Contains(t, step.Note, "spare")
 	require.Contains(t, step.Note, "it is needed")
-	require.Zero(t, p.lab.Count("ShutdownGuest", "spare"))
-	require.Equal(t, "poweredOn", p.lab.Guests()["spare"].Power)
-	require.Equal(t, "On", p.lab.Hosts()["esx22"].Power)
-	p.must("abort", run, "--reason", "another night")
-	r := p.end(run)
-	require.Equal(t, runapi.Aborted, r.Outcome)
-	requireNoCrash(t, p.lab)
-	was := guests["spare"]
-	was.Power = "poweredOn"
-	guests["spare"] = was
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	d.spareRuns()
+	d.must("abort", d.run, "--reason", "another night")
+	d.ends(runapi.Aborted)
+	requireNoCrash(t, d.lab)
+	d.upAgain("spare")
 }
 
 // startedUnattended: nobody is there to approve: the run goes on without what it may not do, and says so.
 func startedUnattended(t *testing.T, b *temporalRig) {
-	p := b.place(t, "c-alone", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	run := p.begin("power-down", "--on-failure", "skip")
-	p.whilePaused(run, p.startSpare)
-	r := p.end(run)
-	t.Log(p.cli("report", run).out)
-	require.Equal(t, runapi.Partial, r.Outcome, r.Why)
-	require.Zero(t, p.lab.Count("ShutdownGuest", "spare"))
-	require.Equal(t, "poweredOn", p.lab.Guests()["spare"].Power)
-	require.Equal(t, "On", p.lab.Hosts()["esx22"].Power, "not under a guest that runs")
-	requireNoCrash(t, p.lab)
-	was := guests["spare"]
-	was.Power = "poweredOn"
-	guests["spare"] = was
-	p.done("power-up")
-	p.isAs(guests, clusters)
+	d := b.descent(t, "c-alone", slow(), startsSpare, "--on-failure", "skip")
+	d.ends(runapi.Partial)
+	d.spareRuns()
+	requireNoCrash(t, d.lab)
+	d.upAgain("spare")
+}
+
+// spareRuns fails where the guest, or its host under it, was switched off without an approval.
+func (d *descent) spareRuns() {
+	d.Helper()
+	require.Zero(d, d.lab.Count("ShutdownGuest", "spare"))
+	require.Equal(d, "poweredOn", d.lab.Guests()["spare"].Power)
+	require.Equal(d, "On", d.lab.Hosts()["esx22"].Power, "not under a guest that runs")
 }

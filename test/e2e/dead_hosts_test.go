@@ -28,125 +28,92 @@ func (p *place) crash(host string, hang bool) {
 	p.await(func(l *simlab.Lab) bool { return !l.Hosts()[host].Connected })
 }
 
-// backAgain repairs nothing: a power-up must bring everything back, the host that died as well.
-func (p *place) backAgain(guests map[string]simlab.GuestState, clusters map[string]simlab.ClusterState) {
-	p.Helper()
-	p.done("power-up")
-	p.isAs(guests, clusters)
+// dies has a host lose its power, or hang; where HA starts its guests elsewhere, they are waited for.
+func dies(host string, hang, restarted bool) func(*descent) {
+	return func(d *descent) {
+		d.crash(host, hang)
+		if restarted {
+			d.guestIs("dc01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
+			d.guestIs("db01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
+		}
+	}
 }
 
 func hostLosesPower(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-power", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() { p.crash("esx21", false) })
-	r := p.end(run)
-	t.Logf("%s\n%+v", p.cli("report", run).out, r.Proposal)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	p.amended(r, "esx21")
-	p.retried(r)
-	p.onceSince(since, r)
-	require.Zero(t, p.lab.Count("ShutdownGuest", "dc01"))
-	require.Zero(t, p.lab.Guests()["web01"].Crashes)
-	require.Len(t, p.ledger().Memory, 3, "what died is remembered: it ran")
-	p.backAgain(guests, clusters)
+	d := b.descent(t, "d-power", slow(), dies("esx21", false, false))
+	r := d.ends(runapi.Done)
+	d.amended(r, "esx21")
+	d.retried(r)
+	require.Zero(t, d.lab.Count("ShutdownGuest", "dc01"))
+	require.Zero(t, d.lab.Guests()["web01"].Crashes)
+	require.Len(t, d.ledger().Memory, 3, "what died is remembered: it ran")
+	d.upAgain()
 }
 
 // hostLosesPowerUnderHA: HA starts the guests of the dead host on the one that goes down as well.
 func hostLosesPowerUnderHA(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-power-ha", withKeptHost(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() {
-		p.crash("esx21", false)
-		p.guestIs("dc01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
-		p.guestIs("db01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
-	})
-	r := p.end(run)
-	t.Logf("%s\n%+v", p.cli("report", run).out, r.Proposal)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	p.retried(r)
-	p.onceSince(since, r)
-	for name, g := range p.lab.Guests() {
+	d := b.descent(t, "d-power-ha", withKeptHost(), dies("esx21", false, true))
+	d.retried(d.ends(runapi.Done))
+	for name, g := range d.lab.Guests() {
 		if g.Host != "esx23" && !g.VCLS {
 			require.Equal(t, "poweredOff", g.Power, name)
 		}
 	}
-	require.Equal(t, "Off", p.lab.Hosts()["esx22"].Power)
-	require.LessOrEqual(t, p.lab.Guests()["dc01"].Crashes, 1)
-	p.backAgain(guests, clusters)
+	require.Equal(t, "Off", d.lab.Hosts()["esx22"].Power)
+	require.LessOrEqual(t, d.lab.Guests()["dc01"].Crashes, 1)
+	d.upAgain()
+}
+
+// lookedAt is what a person does about a host that hangs: its console, its plug, and the steps again.
+func (d *descent) lookedAt(host string) {
+	d.Helper()
+	require.Equal(d, "On", d.lab.Hosts()[host].Power, "nobody cuts the power of a host whose guests may run")
+	d.cut(host)
+	d.must("retry", d.run, "--all")
 }
 
 // hostHangs: its BMC says On, its vCenter has lost it. Nobody knows what its guests do, so a person has to look; the rest
 // goes on meanwhile.
 func hostHangs(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-hang", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	since := p.calls()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() { p.crash("esx21", true) })
-	step := p.blockedAt(run)
-	t.Log(p.cli("report", run).out)
-	require.Contains(t, step.Note, "its state is unknown")
-	require.Equal(t, "On", p.lab.Hosts()["esx21"].Power, "nobody cuts the power of a host whose guests may run")
-	p.cut("esx21") // somebody looked at its console
-	p.must("retry", run, "--all")
-	r := p.end(run)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	p.onceSince(since, r)
-	p.retried(r)
-	p.backAgain(guests, clusters)
+	d := b.descent(t, "d-hang", slow(), dies("esx21", true, false))
+	require.Contains(t, d.blockedAt(d.run).Note, "its state is unknown")
+	d.lookedAt("esx21")
+	d.retried(d.ends(runapi.Done))
+	d.upAgain()
 }
 
 func hostHangsUnderHA(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-hang-ha", withKeptHost(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	run := p.begin("power-down")
-	p.whilePaused(run, func() {
-		p.crash("esx21", true)
-		p.guestIs("dc01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
-		p.guestIs("db01", func(g simlab.GuestState) bool { return g.Restarts > 0 && g.Tools })
-	})
-	step := p.blockedAt(run)
-	t.Log(p.cli("report", run).out)
-	require.Contains(t, step.Note, "esx21")
-	require.Equal(t, "On", p.lab.Hosts()["esx21"].Power)
-	p.cut("esx21")
-	p.must("retry", run, "--all")
-	r := p.end(run)
-	require.Equal(t, runapi.Done, r.Outcome, r.Why)
-	p.retried(r)
-	p.backAgain(guests, clusters)
+	d := b.descent(t, "d-hang-ha", withKeptHost(), dies("esx21", true, true))
+	require.Contains(t, d.blockedAt(d.run).Note, "esx21")
+	d.lookedAt("esx21")
+	d.retried(d.ends(runapi.Done))
+	d.upAgain()
 }
 
 func hostDiesInPowerUp(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-up", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	p.done("power-down")
-	run := p.begin("power-up")
-	p.await(func(l *simlab.Lab) bool { return l.Guests()["dc01"].Power == "poweredOn" })
-	require.NoError(t, p.lab.Crash("esx21", false))
-	r := p.through(run, "esx21")
-	t.Log(p.cli("report", run).out)
+	d := b.lab(t, "d-up", slow())
+	d.done("power-down")
+	run := d.begin("power-up")
+	d.await(func(l *simlab.Lab) bool { return l.Guests()["dc01"].Power == "poweredOn" })
+	require.NoError(t, d.lab.Crash("esx21", false))
+	r := d.through(run, "esx21")
+	t.Log(d.cli("report", run).Out)
 	require.NotEmpty(t, r.Outcome)
-	p.backAgain(guests, clusters)
+	d.upAgain()
 }
 
 func hostHangsInPowerUp(t *testing.T, b *temporalRig) {
-	p := b.place(t, "d-uphang", slow(), nil)
-	guests, clusters := p.lab.Guests(), p.lab.Clusters()
-	p.done("power-down")
-	run := p.begin("power-up")
-	p.await(func(l *simlab.Lab) bool { return l.Hosts()["esx21"].Running })
-	require.NoError(t, p.lab.Crash("esx21", true))
-	p.blockedAt(run)
-	t.Log(p.cli("report", run).out)
-	p.cut("esx21")
-	p.must("abort", run, "--reason", "it hangs")
-	require.Equal(t, runapi.Aborted, p.end(run).Outcome)
-	p.backAgain(guests, clusters)
+	d := b.lab(t, "d-uphang", slow())
+	d.done("power-down")
+	run := d.begin("power-up")
+	d.await(func(l *simlab.Lab) bool { return l.Hosts()["esx21"].Running })
+	require.NoError(t, d.lab.Crash("esx21", true))
+	d.blockedAt(run)
+	t.Log(d.cli("report", run).Out)
+	d.cut("esx21")
+	d.must("abort", run, "--reason", "it hangs")
+	require.Equal(t, runapi.Aborted, d.end(run).Outcome)
+	d.upAgain()
 }
 
 // through lets a run go to its end. Where a step is blocked, it must say that it is about the thing; then it is aborted.

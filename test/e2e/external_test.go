@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -28,9 +27,7 @@ func TestServerAndWorkerInDifferentProcesses(t *testing.T) {
 	r := newRig(t, simlab.SmallSpec(), 7)
 	address := []string{"--temporal-address", server.Address()}
 	for _, verb := range []string{"worker", "serve"} { // serve runs no engine then
-		r.serve = exec.Command(binary, append([]string{verb, "--lab", r.labFile, "--state-dir", r.state()}, address...)...)
-		r.serve.Stdout, r.serve.Stderr = &r.log, &r.log
-		require.NoError(t, r.serve.Start())
+		r.work(append([]string{verb}, address...)...)
 		r.eventually("the worker works", func() bool { _, err := r.run(append(address, "plan", "power-down")...); return err == nil })
 		runbook := map[string]string{"worker": "power-down", "serve": "power-up"}[verb]
 		r.must(append(address, "run", runbook, "--yes")...)

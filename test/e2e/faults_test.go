@@ -74,7 +74,7 @@ func (p *place) done(args ...string) report.Report {
 	p.Helper()
 	since := p.calls()
 	r := p.end(p.begin(args...))
-	require.Equal(p, runapi.Done, r.Outcome, "%s\n%s", r.Why, p.cli("report", r.Run).out)
+	require.Equal(p, runapi.Done, r.Outcome, "%s\n%s", r.Why, p.cli("report", r.Run).Out)
 	p.onceSince(since, r)
 	return r
 }
@@ -132,13 +132,13 @@ func (p *place) guest(name string, act func(context.Context, *object.VirtualMach
 func (p *place) blockedAt(run string) report.Step {
 	p.Helper()
 	s := p.cli("watch", run)
-	require.Equal(p, 3, s.code, s.out+s.err)
+	require.Equal(p, 3, s.Code, s.Out+s.Err)
 	for _, step := range p.report(run).Steps {
 		if step.State == report.StateBlocked {
 			return step
 		}
 	}
-	require.FailNow(p, "no step is blocked", s.out)
+	require.FailNow(p, "no step is blocked", s.Out)
 	return report.Step{}
 }
 
@@ -193,8 +193,8 @@ func questionPending(t *testing.T, b *temporalRig) {
 	require.Contains(t, step.Note, "copy")
 	require.Zero(t, p.lab.Count("ShutdownGuest", "dc01"))
 	s := p.cli("report", run)
-	require.NotContains(t, s.out, "\x1b")
-	require.NotContains(t, p.cli("status").out, "\x1b")
+	require.NotContains(t, s.Out, "\x1b")
+	require.NotContains(t, p.cli("status").Out, "\x1b")
 }
 
 func passwordChanges(t *testing.T, b *temporalRig) {
@@ -225,8 +225,8 @@ func twoRuns(t *testing.T, b *temporalRig) {
 	first := p.begin("power-down")
 	p.blockedAt(first)
 	s := p.cli("run", "power-up", "--yes")
-	require.Equal(t, 4, s.code)
-	require.Contains(t, s.out+s.err, first)
+	require.Equal(t, 4, s.Code)
+	require.Contains(t, s.Out+s.Err, first)
 	waits := p.begin("power-up", "--wait")
 	require.Eventually(t, func() bool { return strings.Contains(p.report(waits).Waiting, "lock") }, time.Minute, 100*time.Millisecond)
 	p.must("abort", first, "--reason", "turn round")
@@ -243,21 +243,21 @@ func terminated(t *testing.T, b *temporalRig) {
 	p.await(func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "web01") > 0 })
 	require.NoError(t, b.client.TerminateWorkflow(t.Context(), run, "", "in the UI"))
 	s := p.cli("report", run)
-	require.Equal(t, 1, s.code)
-	require.Contains(t, s.out, "nightshift unlock "+run)
-	require.Contains(t, p.cli("status").out, "nightshift unlock "+run)
+	require.Equal(t, 1, s.Code)
+	require.Contains(t, s.Out, "nightshift unlock "+run)
+	require.Contains(t, p.cli("status").Out, "nightshift unlock "+run)
 	s = p.cli("run", "power-down", "--yes")
-	require.Equal(t, 4, s.code, s.out+s.err)
-	require.Contains(t, s.out+s.err, "unlock "+run)
+	require.Equal(t, 4, s.Code, s.Out+s.Err)
+	require.Contains(t, s.Out+s.Err, "unlock "+run)
 	s = p.cli("run", "power-down", "--yes", "--wait")
-	require.Equal(t, 4, s.code, s.out+s.err)
+	require.Equal(t, 4, s.Code, s.Out+s.Err)
 	s = p.cli("unlock", run, "--reason", "I looked")
-	require.Zero(t, s.code, s.err)
+	require.Zero(t, s.Code, s.Err)
 	require.NotEmpty(t, p.ledger().Debts)
 	require.Len(t, p.ledger().Memory, 3)
 	p.await(func(l *simlab.Lab) bool { return l.Guests()["web01"].Power == "poweredOff" })
 	s = p.cli("settle", "--yes")
-	require.Zero(t, s.code, s.out+s.err)
+	require.Zero(t, s.Code, s.Out+s.Err)
 	require.Equal(t, clusters, p.lab.Clusters())
 	require.Empty(t, p.ledger().Debts)
 	require.Len(t, p.ledger().Memory, 3)
@@ -333,12 +333,12 @@ func orders(t *testing.T, b *temporalRig) {
 		{"retry", run, step.ID, "-p", "onTimeout=explode"},
 	} {
 		s := p.cli(bad...)
-		require.Contains(t, []int{1, 2, 4}, s.code, "%v %s", bad, s.err)
-		require.NotEmpty(t, s.err)
+		require.Contains(t, []int{1, 2, 4}, s.Code, "%v %s", bad, s.Err)
+		require.NotEmpty(t, s.Err)
 	}
 	p.must("pause", run, "--reason", "phone")
 	p.must("retry", run, step.ID)
-	require.Contains(t, p.cli("status").out, "paused by")
+	require.Contains(t, p.cli("status").Out, "paused by")
 	p.must("resume", run)
 	p.blockedAt(run)
 	p.must("retry", run, step.ID, "--force")

@@ -234,7 +234,7 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 	r.stop()
 	requireNoSecrets(t, secrets, "what was printed", []byte(printed.String()))
-	requireNoSecrets(t, secrets, "the log of serve", r.log.Bytes())
+	requireNoSecrets(t, secrets, "the log of serve", []byte(r.log.String()))
 	requireNoSecretsIn(t, secrets, r.state())
 }
 

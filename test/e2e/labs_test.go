@@ -3,18 +3,15 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +24,7 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/simlab"
 	"nightshift/internal/statedir"
+	"nightshift/test/command"
 	"nightshift/worker"
 	"nightshift/workflows"
 )
@@ -36,7 +34,7 @@ import (
 type temporalRig struct {
 	server *engine.Server
 	client client.Client
-	log    *syncBuffer
+	log    *command.Log
 }
 
 func newTemporalRig(t *testing.T) *temporalRig {
@@ -44,7 +42,7 @@ func newTemporalRig(t *testing.T) *temporalRig {
 	dir, err := statedir.Open(filepath.Join(t.TempDir(), "temporal"))
 	require.NoError(t, err)
 	require.NoError(t, dir.Lock(t.Context()))
-	b := &temporalRig{log: &syncBuffer{}}
+	b := &temporalRig{log: &command.Log{}}
 	b.server, err = engine.Start(context.WithoutCancel(t.Context()), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.server.Stop(); _ = dir.Close() })
@@ -53,23 +51,6 @@ func newTemporalRig(t *testing.T) *temporalRig {
 	require.NoError(t, err)
 	t.Cleanup(b.client.Close)
 	return b
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // A place is one lab on a temporalRig.
@@ -111,30 +92,26 @@ func (p *place) work() {
 	require.NoError(p, err)
 }
 
-// said is what a command printed and how it ended.
-type said struct {
-	out, err string
-	code     int
+// sane fails where nightshift itself broke, whatever its exit status is.
+func sane(t *testing.T, r command.Result) command.Result {
+	t.Helper()
+	require.NotContains(t, r.Err, "goroutine ")
+	require.NotContains(t, r.Err, "this is a bug")
+	return r
 }
 
 // cli runs a verb; nobody sits at its standard input.
-func (p *place) cli(args ...string) said {
+func (p *place) cli(args ...string) command.Result {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.Context()), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(args, "--lab", p.path, "--temporal-address", p.rig.server.Address())...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	require.NotContains(p, errs.String(), "goroutine ")
-	require.NotContains(p, errs.String(), "this is a bug")
-	return said{out.String(), errs.String(), exitCode(err)}
+	return sane(p.T, command.Run(ctx, binary, append(args, "--lab", p.path, "--temporal-address", p.rig.server.Address())...))
 }
 
-func (p *place) must(args ...string) said {
+func (p *place) must(args ...string) command.Result {
 	p.Helper()
 	s := p.cli(args...)
-	require.Zero(p, s.code, "nightshift %s\n%s%s", strings.Join(args, " "), s.out, s.err)
+	require.NoError(p, s.Failed)
 	return s
 }
 
@@ -145,7 +122,7 @@ func (p *place) begin(args ...string) string {
 	var started struct {
 		Run string `json:"run"`
 	}
-	require.NoError(p, json.Unmarshal([]byte(s.out), &started), s.out)
+	require.NoError(p, json.Unmarshal([]byte(s.Out), &started), s.Out)
 	return started.Run
 }
 
@@ -159,7 +136,7 @@ func (p *place) end(run string) report.Report {
 func (p *place) report(run string) (r report.Report) {
 	p.Helper()
 	s := p.cli("report", run, "-o", "json")
-	require.NoError(p, json.Unmarshal([]byte(s.out), &r), s.out+s.err)
+	require.NoError(p, json.Unmarshal([]byte(s.Out), &r), s.Out+s.Err)
 	return r
 }
 
@@ -169,7 +146,7 @@ func (p *place) ledger() ledger.State {
 		Ledger ledger.State `json:"ledger"`
 	}
 	s := p.must("status", "-o", "json")
-	require.NoError(p, json.Unmarshal([]byte(s.out), &status), s.out)
+	require.NoError(p, json.Unmarshal([]byte(s.Out), &status), s.Out)
 	return status.Ledger
 }
 

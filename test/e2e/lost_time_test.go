@@ -28,10 +28,10 @@ func TestALaptopThatSleeps(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(r.must("run", "power-down", "--yes", "--detach", "--stale-after", staleAfter.String(), "-o", "json")), &started))
 	run := started.Run
 	require.NoError(t, r.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
-	require.NoError(t, r.serve.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, r.serve.Signal(syscall.SIGSTOP))
 	<-time.After(2 * staleAfter) // the sleep
 	hosts := r.lab.Count("ShutdownHost_Task", "")
-	require.NoError(t, r.serve.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, r.serve.Signal(syscall.SIGCONT))
 	r.eventually("it has looked, and asks", func() bool {
 		rep := r.report(run)
 		return rep.Stale != "" && rep.Counts.Running == 0 && len(rep.Amendments) > 0

@@ -4,17 +4,14 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +19,7 @@ import (
 
 	"nightshift/internal/report"
 	"nightshift/internal/simlab"
+	"nightshift/test/command"
 )
 
 // patience is how long a test waits for anything: these machines are slow and shared.
@@ -33,22 +31,7 @@ const speed = 60
 // binary is the nightshift command, built once.
 var binary string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "nightshift-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = filepath.Join(dir, "nightshift")
-	build := exec.Command("go", "build", "-o", binary, "../../starter")
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	code := 1
-	if err := build.Run(); err == nil {
-		code = m.Run()
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(command.Main(m, &binary)) }
 
 // A rig is a simulated lab in this process, and a nightshift in one of its own.
 type rig struct {
@@ -57,8 +40,8 @@ type rig struct {
 	dir      string
 	labFile  string
 	calls    chan simlab.Record
-	serve    *exec.Cmd
-	log      bytes.Buffer
+	serve    *command.Server
+	log      command.Log
 	kills    int
 	patience time.Duration // for each verb
 	// disturbed: systems of the lab are cut off now and then.
@@ -95,22 +78,27 @@ func (r *rig) state() string { return filepath.Join(r.dir, "state") }
 // start starts `nightshift serve` and waits until it answers.
 func (r *rig) start() {
 	r.t.Helper()
-	r.serve = exec.Command(binary, "serve", "--lab", r.labFile, "--state-dir", r.state(), "--port", "0", "--ui-port", "0")
-	r.serve.Stdout, r.serve.Stderr = &r.log, &r.log
-	require.NoError(r.t, r.serve.Start())
+	r.work("serve", "--port", "0", "--ui-port", "0")
 	r.eventually("serve answers", func() bool {
 		_, err := r.run("status", "-o", "json")
 		return err == nil
 	})
 }
 
+// work starts a server on the rig's lab.
+func (r *rig) work(args ...string) {
+	r.t.Helper()
+	var err error
+	r.serve, err = command.Serve(&r.log, binary, append(args, "--lab", r.labFile, "--state-dir", r.state())...)
+	require.NoError(r.t, err)
+}
+
 // kill is kill -9.
 func (r *rig) kill() {
-	if r.serve == nil || r.serve.Process == nil {
+	if r.serve == nil {
 		return
 	}
-	_ = r.serve.Process.Signal(syscall.SIGKILL)
-	_ = r.serve.Wait()
+	r.serve.Kill()
 	r.serve = nil
 	r.kills++
 }
@@ -118,8 +106,7 @@ func (r *rig) kill() {
 // stop is Ctrl-C; it must end in order.
 func (r *rig) stop() {
 	r.t.Helper()
-	require.NoError(r.t, r.serve.Process.Signal(os.Interrupt))
-	require.NoError(r.t, r.serve.Wait(), r.log.String())
+	require.NoError(r.t, r.serve.Stop(), r.log.String())
 	r.serve = nil
 }
 
@@ -127,14 +114,8 @@ func (r *rig) stop() {
 func (r *rig) run(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(args, "--state-dir", r.state(), "--lab", r.labFile)...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if err != nil {
-		err = fmt.Errorf("nightshift %s: %w\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
-	}
-	return out.String(), err
+	res := command.Run(ctx, binary, append(args, "--state-dir", r.state(), "--lab", r.labFile)...)
+	return res.Out, res.Failed
 }
 
 func (r *rig) must(args ...string) string {

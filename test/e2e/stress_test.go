@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
+	"nightshift/test/command"
 )
 
 // TestStress lets everything that tears at a run happen at once, at moments that the seed chooses: a hand-over every 200
@@ -58,24 +57,21 @@ func TestStress(t *testing.T) {
 type stress struct {
 	*place
 	rng    *rand.Rand
-	worker *exec.Cmd
-	said   syncBuffer
+	worker *command.Server
+	said   command.Log
 }
 
 // work starts a worker in a process of its own.
 func (s *stress) work() {
 	s.Helper()
-	s.worker = exec.Command(binary, "worker", "--lab", s.path, "--state-dir", s.TempDir(), "--temporal-address", s.rig.server.Address())
-	s.worker.Stdout, s.worker.Stderr = &s.said, &s.said
-	require.NoError(s, s.worker.Start())
+	var err error
+	s.worker, err = command.Serve(&s.said, binary, "worker", "--lab", s.path, "--state-dir", s.TempDir(), "--temporal-address", s.rig.server.Address())
+	require.NoError(s, err)
 }
 
 func (s *stress) kill() {
-	if s.worker != nil {
-		_ = s.worker.Process.Signal(syscall.SIGKILL)
-		_ = s.worker.Wait()
-		s.worker = nil
-	}
+	s.worker.Kill()
+	s.worker = nil
 }
 
 // refuse lets the vCenter refuse a call about n guests, once or twice each: their steps block.

@@ -4,15 +4,12 @@
 package ups
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,26 +18,12 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
+	"nightshift/test/command"
 )
 
 var binary string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "nightshift-ups-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = filepath.Join(dir, "nightshift")
-	build := exec.Command("go", "build", "-o", binary, "../../starter")
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	code := 1
-	if err := build.Run(); err == nil {
-		code = m.Run()
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(command.Main(m, &binary)) }
 
 // A rig is a simulated lab on a UPS, and a nightshift that serves it.
 type rig struct {
@@ -49,29 +32,12 @@ type rig struct {
 	lab   *simlab.Lab
 	dir   string
 	file  string
-	serve *exec.Cmd
-	log   *lines
-}
-
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	serve *command.Server
+	log   *command.Log
 }
 
 func newRig(t *testing.T, spec simlab.Spec) *rig {
-	r := &rig{T: t, nut: startNUT(t), dir: t.TempDir(), log: &lines{}}
+	r := &rig{T: t, nut: startNUT(t), dir: t.TempDir(), log: &command.Log{}}
 	lab, err := simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 60, Seed: 1})
 	require.NoError(t, err)
 	r.lab = lab
@@ -99,9 +65,9 @@ func (r *rig) state() string    { return filepath.Join(r.dir, "state") }
 
 func (r *rig) start() {
 	r.Helper()
-	r.serve = exec.Command(binary, "serve", "-v", "--lab", r.file, "--state-dir", r.state(), "--port", "0", "--ui-port", "-1")
-	r.serve.Stdout, r.serve.Stderr = r.log, r.log
-	require.NoError(r, r.serve.Start())
+	var err error
+	r.serve, err = command.Serve(r.log, binary, "serve", "-v", "--lab", r.file, "--state-dir", r.state(), "--port", "0", "--ui-port", "-1")
+	require.NoError(r, err)
 	r.nut.eventually("serve answers", func() bool {
 		_, err := r.run("status", "-o", "json")
 		return err == nil
@@ -110,24 +76,15 @@ func (r *rig) start() {
 
 // kill is kill -9.
 func (r *rig) kill() {
-	if r.serve != nil {
-		_ = r.serve.Process.Kill()
-		_ = r.serve.Wait()
-		r.serve = nil
-	}
+	r.serve.Kill()
+	r.serve = nil
 }
 
 func (r *rig) run(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(args, "--state-dir", r.state(), "--lab", r.file)...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if err != nil {
-		err = fmt.Errorf("nightshift %s: %w\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
-	}
-	return out.String(), err
+	res := command.Run(ctx, binary, append(args, "--state-dir", r.state(), "--lab", r.file)...)
+	return res.Out, res.Failed
 }
 
 func (r *rig) must(args ...string) string {
