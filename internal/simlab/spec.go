@@ -85,6 +85,7 @@ type GuestSpec struct {
 	IgnoresShutdown    bool
 	Question           string // a question that is pending at the start and blocks a shutdown until it is answered
 	MultiWriter        bool   // has a multi-writer disk
+	Tracked            bool   // Changed Block Tracking is on
 	FT                 bool
 	KeyProvider        string        // encrypted by a key of this provider
 	Shutdown           time.Duration // default 30 s

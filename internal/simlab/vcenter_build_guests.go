@@ -106,6 +106,9 @@ func (v *view) dressGuest(g *guest, ref types.ManagedObjectReference) {
 		vm.Runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateRunning
 		vm.Summary.Runtime.FaultToleranceState = vm.Runtime.FaultToleranceState
 	}
+	if g.spec.Tracked {
+		vm.Config.ChangeTrackingEnabled = types.NewBool(true)
+	}
 	if g.spec.KeyProvider != "" {
 		vm.Config.KeyId = &types.CryptoKeyId{KeyId: "key-" + g.spec.Name, ProviderId: &types.KeyProviderId{Id: g.spec.KeyProvider}}
 	}

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,8 @@ type fault struct {
 	at func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error)
 	// meanwhile is what happens to the run as soon as the step has begun. May be nil.
 	meanwhile func(r *rig, run string, t *trap)
+	// handOver is the length of history at which the run hands over; 0: the usual one.
+	handOver int
 	// answer is what an operator says when the step is blocked. May be nil: it must not be.
 	answer func(r *rig, run string, t *trap)
 	// ends are the outcomes that are right. Default: done.
@@ -44,7 +47,13 @@ func broken(_ context.Context, _ *trap, attempt int, next func() (any, error)) (
 // injected puts a fault between nightshift and the system, for the next call of the step.
 func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, error)) (any, error) {
 	return func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
-		if attempt == 1 {
+		switch {
+		case attempt > 1:
+		case t.action.action == plan.OrderLoadOff && kind == simlab.Hang:
+			t.rig.nut.Hang("INSTCMD")
+		case t.action.action == plan.OrderLoadOff:
+			t.rig.nut.Lose("INSTCMD")
+		default:
 			for _, verb := range t.action.calls() {
 				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
 			}
@@ -55,16 +64,35 @@ func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, e
 
 // targetOf is how the lab names what the call of the step is about.
 func targetOf(t *trap) string {
-	if t.call.Target.Kind == plan.Lab || t.action.alarms { // these calls are about a manager
+	// These calls are about a manager, or the snapshot itself.
+	if t.call.Target.Kind == plan.Lab || t.action.alarms || t.action.action == plan.RemoveSnapshot {
 		return ""
 	}
 	return t.call.Target.Name
 }
 
+// unseen are actions of which no system tells afterwards whether, or how, they were carried out: a person has to look.
+var unseen = []plan.Action{plan.RunCommand, plan.RunInGuest}
+
+// retried is the answer of a person who has looked.
+func retried(r *rig, run string, t *trap) {
+	r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "try again"})
+}
+
+// sessionless are the actions that log in nowhere, or anew each time.
+var sessionless = []plan.Action{plan.SilenceMonitoring, plan.ResumeMonitoring, plan.RememberRunning, plan.StopApplication, plan.StartApplication,
+	plan.CheckMains, plan.OrderLoadOff, plan.RunCommand, plan.ProbeHTTP, plan.Wait}
+
+// shortHistory is longer than that of a whole run on this lab.
+const shortHistory = 600
+
 // faults lists the ways to break a step.
 func faults() []fault {
 	noCall := func(k kind) string {
-		if len(k.calls()) == 0 {
+		switch {
+		case k.action == plan.SilenceMonitoring || k.action == plan.ResumeMonitoring:
+			return "its call is a program on nightshift's own machine"
+		case len(k.calls()) == 0:
 			return "it sends no call that changes a system"
 		}
 		return ""
@@ -83,9 +111,7 @@ func faults() []fault {
 			}
 			return next()
 		}},
-		{name: "fails, retried", at: broken, answer: func(r *rig, run string, t *trap) {
-			r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "try again"})
-		}, ends: []string{runapi.Done, runapi.Partial}}, // unmarking is skipped by its own policy
+		{name: "fails, retried", at: broken, answer: retried, ends: []string{runapi.Done, runapi.Partial}}, // unmarking is skipped by its own policy
 		{name: "fails, skipped", at: broken, answer: func(r *rig, run string, t *trap) {
 			r.order(run, runapi.Skip, runapi.Order{Steps: []string{t.step}, Reason: "without it"})
 		}, ends: []string{runapi.Partial, runapi.Aborted}},
@@ -95,8 +121,8 @@ func faults() []fault {
 		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
 		{name: "call hangs", at: injected(simlab.Hang), skip: noCall, answer: func(r *rig, run string, t *trap) {
 			// Of a command there is no task that would tell whether it arrived: a person has to.
-			require.Contains(r, []plan.Action{plan.StopApplication, plan.StartApplication}, t.action.action)
-			r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "it hung"})
+			require.Contains(r, append([]plan.Action{plan.StopApplication, plan.StartApplication}, unseen...), t.action.action)
+			retried(r, run, t)
 		}},
 		{name: "hung", at: func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
@@ -122,6 +148,14 @@ func faults() []fault {
 			r.worker.Stop()
 			r.work()
 		}},
+		{name: "handed over", at: straight, handOver: shortHistory, meanwhile: func(r *rig, run string, _ *trap) {
+			r.lengthen(run, shortHistory)
+			if !r.order(run, runapi.Pause, runapi.Order{Reason: "so that it looks how long its history is"}) {
+				return // it was the last step, and is over
+			}
+			r.order(run, runapi.Resume, runapi.Order{})
+			r.eventually("the hand-over", func() bool { return r.handedOver(run) })
+		}},
 		{name: "session expired", at: func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 			if attempt == 1 {
 				for _, s := range t.rig.systems(t.call.Target) {
@@ -134,8 +168,7 @@ func faults() []fault {
 			}
 			return next()
 		}, skip: func(k kind) string {
-			switch k.action {
-			case plan.SilenceMonitoring, plan.ResumeMonitoring, plan.RememberRunning, plan.StopApplication, plan.StartApplication:
+			if slices.Contains(sessionless, k.action) {
 				return "it has no session that could expire"
 			}
 			return ""
@@ -188,4 +221,13 @@ var calls = map[plan.Action][]string{
 	plan.PowerOnHost:      {"Reset:On"},
 	plan.StopApplication:  {"cluster stop"},
 	plan.StartApplication: {"cluster start"},
+
+	plan.OrderLoadOff:      {"INSTCMD"}, // at the NUT server
+	plan.RunCommand:        {"touch"},
+	plan.RunInGuest:        {"StartProgramInGuest"},
+	plan.RebootHost:        {"RebootHost_Task"},
+	plan.SetHostOption:     {"UpdateOptions"},
+	plan.SetChangeTracking: {"ReconfigVM_Task"},
+	plan.SnapshotGuest:     {"CreateSnapshot_Task"},
+	plan.RemoveSnapshot:    {"RemoveSnapshot_Task"},
 }

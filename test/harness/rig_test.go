@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vmware/govmomi"
+	"github.com/vmware/govmomi/find"
+	"github.com/vmware/govmomi/vim25/soap"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
@@ -25,6 +30,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
+	"nightshift/internal/nut/nuttest"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
@@ -64,18 +70,26 @@ type rig struct {
 	file   *inventory.Lab
 	worker *worker.Worker
 	traps  *traps
+	nut    *nuttest.Server
 	runs   int
 	over   chan struct{} // closed when nothing hangs any more
 	since  int           // calls that the lab had received when the last run began
+	asked  int           // orders that the NUT server had
+	// handOverAt is the length of history at which the run that begins hands over; 0: the usual one.
+	handOverAt int
 }
 
-// watched has every run keep those quiet who watch the lab: its alarms, and a monitoring that is asked by a command.
-const watched = `
+// beside is what the lab file has beside the lab: every run keeps those quiet who watch it, its alarms, and a monitoring that is
+// asked by a command; and a UPS feeds both hosts, which starts nothing by itself.
+const beside = `
 runbooks: {power-down: {silence: always}, power-up: {silence: always}}
 monitoring:
   - name: pager
     silence: {run: ["true"]}
     resume: {run: ["true"]}
+ups:
+  - {name: rack, server: %q, user: %s, password: "file:%s", feeds: [esx21, esx22], self: true, switches: [core],
+     onBattery: {charge: 1, after: 1000h, steady: 2s}, policy: {hosts: {timeout: 1m}}, loadOff: {delay: 10s}, powerUp: {auto: false}}
 `
 
 // newRig starts a lab of its own for a test, with a trap for its activities.
@@ -88,18 +102,42 @@ func newRig(t *testing.T, s *server, name string) *rig {
 	r.lab, err = simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 240})
 	require.NoError(t, err)
 	t.Cleanup(r.lab.Close)
-	path, err := r.lab.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = file.WriteString(watched)
-	require.NoError(t, err)
-	require.NoError(t, file.Close())
-	r.file, err = inventory.Load(path)
+	r.nut = nuttest.Start(t, map[string]*nuttest.UPS{"rack": {Vars: map[string]string{"battery.charge": "90", "ups.delay.shutdown": "20"},
+		Writable: []string{"ups.delay.shutdown", "ups.delay.start"}, Commands: []string{"shutdown.return"}, Counts: true}})
+	r.mains(true)
+	r.file, err = inventory.Load(r.writeFiles())
 	require.NoError(t, err)
 	r.work()
 	t.Cleanup(func() { close(r.over); r.worker.Stop() })
 	return r
+}
+
+// writeFiles writes the lab file, and a step runbook beside it.
+func (r *rig) writeFiles() (path string) {
+	r.Helper()
+	dir := r.TempDir()
+	path, err := r.lab.WriteLabFile(dir)
+	require.NoError(r, err)
+	secret := filepath.Join(dir, "nut-password")
+	require.NoError(r, os.WriteFile(secret, []byte(r.nut.Password), 0o600))
+	require.NoError(r, os.Mkdir(filepath.Join(dir, "runbooks"), 0o700))
+	require.NoError(r, os.WriteFile(filepath.Join(dir, "runbooks", "words.yaml"), fmt.Appendf(nil, words, r.lab.HealthURL("pg01")), 0o600))
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(r, err)
+	_, err = fmt.Fprintf(file, beside, r.nut.Address(), r.nut.User, secret)
+	require.NoError(r, err)
+	require.NoError(r, file.Close())
+	return path
+}
+
+// mains are there, or are cut. The UPS counts nothing down.
+func (r *rig) mains(on bool) {
+	status := "OB DISCHRG"
+	if on {
+		status = "OL CHRG"
+	}
+	r.nut.Set("rack", "ups.status", status)
+	r.nut.Set("rack", "ups.timer.shutdown", "-1")
 }
 
 func (r *rig) work() {
@@ -114,10 +152,21 @@ func (r *rig) work() {
 func (r *rig) begin(s subject) string {
 	r.Helper()
 	r.runs++
-	r.since = len(r.lab.Calls())
+	r.since, r.asked = len(r.lab.Calls()), len(r.nut.Orders())
 	id := fmt.Sprintf("%s-%s-%d", s.runbook, r.file.Lab, r.runs)
+	var parameters map[string]string
+	for _, pair := range strings.Fields(s.told) {
+		if parameters == nil {
+			parameters = map[string]string{}
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		parameters[name] = value
+	}
+	if s.told == onUPS {
+		r.mains(s.from == lowered)
+	}
 	_, err := r.server.client.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(r.file.Lab)}, s.workflow,
-		runapi.Params{Lab: r.file.Lab, Runbook: s.runbook, By: "harness", Approved: true})
+		runapi.Params{Lab: r.file.Lab, Runbook: s.runbook, Parameters: parameters, By: "harness", Approved: true, HandOverAt: r.handOverAt})
 	require.NoError(r, err)
 	return id
 }
@@ -156,10 +205,36 @@ func (r *rig) order(id, verb string, o runapi.Order) (obeyed bool) {
 	return obeyed
 }
 
+// lengthen makes the history of a run n events long, by signals that nobody reads.
+func (r *rig) lengthen(id string, n int) {
+	r.Helper()
+	for {
+		d, err := r.server.client.DescribeWorkflowExecution(r.Context(), id, "")
+		require.NoError(r, err)
+		info := d.GetWorkflowExecutionInfo()
+		if info.GetHistoryLength() > int64(n) || info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return
+		}
+		for range max(1, n-int(info.GetHistoryLength())) {
+			if r.server.client.SignalWorkflow(r.Context(), id, "", "longer", nil) != nil {
+				return // it is over
+			}
+		}
+	}
+}
+
+// handedOver tells whether the run goes on, or ended, in another one of its chain than the first.
+func (r *rig) handedOver(id string) bool {
+	d, err := r.server.client.DescribeWorkflowExecution(r.Context(), id, "")
+	require.NoError(r, err)
+	info := d.GetWorkflowExecutionInfo()
+	return info.GetFirstRunId() != info.GetExecution().GetRunId()
+}
+
 // wait asks again and again, and fails with what is missing.
 func (r *rig) wait(ok func() bool, missing func() string) {
 	r.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) { //nolint:forbidigo // a server that answers when it does
 		if ok() {
 			return
 		}
@@ -228,26 +303,53 @@ func (r *rig) planOf(id string) string {
 	return text
 }
 
+// unsnapshot removes all snapshots, as a person does before a guest's settings can be given back.
+func (r *rig) unsnapshot() {
+	r.Helper()
+	u, err := soap.ParseURL(r.lab.VCenterURL())
+	require.NoError(r, err)
+	u.User = url.UserPassword(r.lab.Spec().User, r.lab.VCenterPassword())
+	c, err := govmomi.NewClient(r.Context(), u, true)
+	require.NoError(r, err)
+	defer func() { _ = c.Logout(context.WithoutCancel(r.Context())) }()
+	vm, err := find.NewFinder(c.Client).VirtualMachine(r.Context(), "web01")
+	require.NoError(r, err)
+	task, err := vm.RemoveAllSnapshot(r.Context(), nil)
+	require.NoError(r, err)
+	require.NoError(r, task.Wait(r.Context()))
+}
+
 // destructive are the calls that must not be sent twice without a decision between.
-var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "Reset:ForceOff", "Reset:GracefulShutdown",
-	"Reset:PushPowerButton", "Reset:On", "cluster stop", "cluster start"}
+var destructive = []string{"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task", "ShutdownHost_Task", "RebootHost_Task", "Reset:ForceOff", "Reset:GracefulShutdown",
+	"Reset:PushPowerButton", "Reset:On", "cluster stop", "cluster start", "touch /tmp/nightshift", "StartProgramInGuest", "INSTCMD"}
 
 // once fails when a destructive call of this run came more often than there were decisions to send it.
 func (r *rig) once(s runapi.Sheet) {
 	r.Helper()
-	count := map[string]int{}
+	count := map[[2]string]int{} // by verb and target
 	for _, c := range r.lab.Calls()[r.since:] {
-		if slices.Contains(destructive, c.Verb) && !strings.HasPrefix(c.Result, "injected") {
-			count[c.Verb+" "+c.Target]++
+		verb, _, _ := strings.Cut(c.Verb, ":")
+		if (slices.Contains(destructive, c.Verb) || slices.Contains(destructive, verb)) && !strings.HasPrefix(c.Result, "injected") {
+			count[[2]string{c.Verb, c.Target}]++
+		}
+	}
+	for _, order := range r.nut.Orders()[r.asked:] {
+		if w := strings.Fields(order); slices.Contains(destructive, w[0]) {
+			count[[2]string{w[0], w[1]}]++
 		}
 	}
 	for call, n := range count {
 		allowed := 1
 		for _, d := range s.Decisions {
-			if strings.HasSuffix(d.Step, ":"+call[strings.LastIndex(call, " ")+1:]) {
+			if about(d.Step, call[1]) {
 				allowed++
 			}
 		}
 		require.LessOrEqual(r, n, allowed, "%s came %d times, with %d decisions: %+v", call, n, allowed-1, s.Decisions)
 	}
+}
+
+// about tells whether a step is one on the target. Of a step runbook's own steps the id does not say.
+func about(step, target string) bool {
+	return strings.HasSuffix(step, ":"+target) || strings.Contains(step, ":"+target+"/") || !strings.Contains(step, ":")
 }

@@ -29,7 +29,7 @@ func (t *table) add(s subject, a kind, f fault, sheet runapi.Sheet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := [2]string{a.String(), f.name}
-	t.cells[key] = append(t.cells[key], s.runbook+": "+ending(sheet))
+	t.cells[key] = append(t.cells[key], s.String()+": "+ending(sheet))
 }
 
 // ending is how a run ended, in a cell's words.
@@ -53,11 +53,13 @@ func (t *table) skip(a kind, f fault, why string) {
 const intro = `# The harness
 
 Made by ` + "`make harness`" + `, which breaks the first step of each kind of every runbook in every way, one at a time, on a simulated lab of two
-hosts that carries its own vCenter, storage and name server, and a cluster inside guests. Each cell is one lab that is powered down
-and up with that fault. After every run: the outcome is the right one, or the run waits for a person and says why; no call that changes
-something came more often than there were decisions to send it; no lock is left; what is owed is said. At the end a power-up
-brings everything back as it was. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts;
-(direct): through the host's own API.
+hosts that carries its own vCenter, storage and name server, and a cluster inside guests: power-down and power-up, the same on account
+of a UPS ("by UPS": nobody is asked, what fails is skipped), settle, and the step runbooks cbt-reset, l1tf-options and one made of the
+actions that those have not. Each cell is one lab, on which each runbook that has such a step ran with that fault. After every run: the outcome is
+the right one, or the run waits for a person and says why; no call that changes something came more often than there were decisions
+to send it; no lock is left; what is owed is said. At the end a power-up, and a settle where something is owed, bring everything back
+as it was. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the
+host's own API; (alarms): of vCenter's alarm actions.
 
 `
 

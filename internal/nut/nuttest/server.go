@@ -21,6 +21,8 @@ type UPS struct {
 	Vars     map[string]string
 	Writable []string
 	Commands []string
+	// Counts: its driver shows the countdown of shutdown.return, in ups.timer.shutdown.
+	Counts bool
 	// Err is what the server says in place of an answer: "DATA-STALE"; empty: it answers.
 	Err string
 }
@@ -36,6 +38,7 @@ type Server struct {
 	upses    map[string]*UPS
 	orders   []string
 	lose     string
+	hang     string
 	conns    map[net.Conn]bool
 	closed   bool
 }
@@ -91,6 +94,24 @@ func (s *Server) Lose(verb string) {
 	s.lose = verb
 }
 
+// Hang has the next order of the verb not arrive, and nobody answer it.
+func (s *Server) Hang(verb string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hang = verb
+}
+
+// hangs tells whether it is that order.
+func (s *Server) hangs(verb string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := s.hang == verb
+	if is {
+		s.hang = ""
+	}
+	return is
+}
+
 // Orders are those that were carried out, as they came: "INSTCMD rack shutdown.return".
 func (s *Server) Orders() []string {
 	s.mu.Lock()
@@ -135,6 +156,9 @@ func (s *Server) serve(raw net.Conn) {
 			_, _ = fmt.Fprint(conn, "OK STARTTLS\n")
 			conn = tls.Server(conn, s.TLS)
 			in = bufio.NewScanner(conn)
+			continue
+		}
+		if s.hangs(words[0]) {
 			continue
 		}
 		answer, lost := s.answer(g, words)
@@ -253,8 +277,11 @@ func (s *Server) order(g *guest, w []string) (string, bool) {
 		return "ERR VAR-NOT-SUPPORTED\n", false
 	}
 	s.orders = append(s.orders, strings.Join(w, " "))
-	if w[0] == "SET" {
+	switch {
+	case w[0] == "SET":
 		u.Vars[w[3]] = w[4]
+	case u.Counts && w[2] == "shutdown.return":
+		u.Vars["ups.timer.shutdown"] = u.Vars["ups.delay.shutdown"]
 	}
 	if s.lose == w[0] {
 		s.lose = ""
