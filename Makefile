@@ -61,7 +61,7 @@ e2e: harness ## the command against simulated labs: kill -9, restarts, secrets, 
 	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e ./test/iscsi
 
 harness: ## every kind of step of every runbook, broken in every way; writes docs/harness.md (NIGHTSHIFT_SAMPLE=4: every fourth pair, no document)
-	$(if $(NIGHTSHIFT_SAMPLE),,NIGHTSHIFT_TABLE=$(CURDIR)/docs/harness.md) go test -tags e2e -count=1 -timeout 90m -parallel 16 ./test/harness
+	$(if $(NIGHTSHIFT_SAMPLE),,NIGHTSHIFT_TABLE=$(CURDIR)/docs/harness.md) go test -tags e2e -count=1 -timeout 90m -parallel 24 ./test/harness
 
 e2e-ipmi: ## the IPMI client against OpenIPMI's ipmi_sim on loopback (Debian: apt install openipmi)
 	@command -v ipmi_sim >/dev/null || { echo "ipmi_sim is missing (Debian: apt install openipmi)" >&2; exit 2; }

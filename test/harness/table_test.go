@@ -55,8 +55,8 @@ const intro = `# The harness
 Made by ` + "`make harness`" + `, which breaks the first step of each kind of every runbook in every way, one at a time, on a simulated lab of two
 hosts that carries its own vCenter, storage and name server, and a cluster inside guests: power-down and power-up, the same on account
 of a UPS ("by UPS": nobody is asked, what fails is skipped), settle, and the step runbooks cbt-reset, l1tf-options and one made of the
-actions that those have not. Each cell is one lab, on which each runbook that has such a step ran with that fault. After every run: the outcome is
-the right one, or the run waits for a person and says why; no call that changes something came more often than there were decisions
+actions that those have not. Each cell is one lab, on which the runbooks that have such a step ran with that fault: of the step runbooks
+the first, and those on account of a UPS where the others have no such step, or would ask. After every run: the outcome is the right one, or the run waits for a person and says why; no call that changes something came more often than there were decisions
 to send it; no lock is left; what is owed is said. At the end a power-up, and a settle where something is owed, bring everything back
 as it was. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the
 host's own API; (alarms): of vCenter's alarm actions.
