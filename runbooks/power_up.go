@@ -96,7 +96,7 @@ func planPowerUp(in Input) (plan.Plan, error) {
 	a.settleClusters()
 	a.startGuests()
 	a.forgetRunning(vcs)
-	a.quiet.end(a.isBack, a.backWhole, a.scope.whole)
+	a.quiet.end(a.isBack, a.backWhole, a.scope.whole && !slices.ContainsFunc(a.vcenters, func(vc *vcenter) bool { return vc.unrecorded }))
 	if len(vcs) > 0 {
 		a.unmark(vcs)
 	}

@@ -118,9 +118,12 @@ func (s *silence) end(hosts func(*host) bool, clusters func(*cluster) bool, moni
 	}
 }
 
-// known are those that a vCenter knows.
+// known are those that a vCenter knows. One that does not answer, and of which there is no record, lets nothing be done: what
+// it is owed, the power-up after it has come up gives back.
 func (s *silence) known() []*host {
-	return slices.DeleteFunc(slices.Clone(s.builder.hosts), func(h *host) bool { return h.live == nil || reference(h.live.Ref) == "" })
+	return slices.DeleteFunc(slices.Clone(s.builder.hosts), func(h *host) bool {
+		return h.live == nil || h.vc.unrecorded || reference(h.live.Ref) == ""
+	})
 }
 
 // owed tells whether something of the vCenter's is to act again.

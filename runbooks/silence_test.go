@@ -182,3 +182,18 @@ func TestSettleLetsThemSpeakAgain(t *testing.T) {
 	require.True(t, among(p.Warnings, finding{"monitoring old", "does not list it any more"}))
 	require.True(t, among(p.Warnings, finding{"host esx99", "has no such host any more"}))
 }
+
+// A vCenter that does not answer, and of which nobody knows what it had, lets nothing speak again: the power-up that finds it does.
+func TestWithoutARecordThoseWhoWatchAreToldLater(t *testing.T) {
+	f := watched(insideLab())
+	f.run(t, f.observed().plan(t, runbooks.PowerDown), newRand(), nil)
+	f.record = nil
+	up := f.observed().plan(t, runbooks.PowerUp)
+	require.NotEmpty(t, stepsOf(up, "power-on-host:"))
+	require.Empty(t, stepsOf(up, "resume-"), "the rest comes with another run")
+	for range 3 {
+		f.run(t, f.observed().plan(t, runbooks.PowerUp), newRand(), nil)
+	}
+	require.Empty(t, f.quiet())
+	require.Empty(t, f.silences())
+}

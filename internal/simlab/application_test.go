@@ -116,10 +116,10 @@ func TestFaultsAtAMember(t *testing.T) {
 
 	restore := r.CutOff("ssh:pg01", 0)
 	s, _ := r.SSH("pg01")
-	_, err = sshexec.HostKey(r.ctx, s.Address)
+	_, err = sshexec.HostKey(r.ctx, inventory.SSH{Address: s.Address}, "")
 	require.ErrorIs(t, err, fault.Unreachable)
 	restore()
-	_, err = sshexec.HostKey(r.ctx, s.Address)
+	_, err = sshexec.HostKey(r.ctx, inventory.SSH{Address: s.Address}, "")
 	require.NoError(t, err)
 }
 

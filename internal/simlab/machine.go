@@ -83,8 +83,10 @@ func (l *Lab) machineRuns(spec MachineSpec, files map[string]bool, line string) 
 		}
 		return 0, ""
 	case line == "shutdown -r +1":
-		l.after(rebootsAfter, l.stopServices)
-		l.after(rebootsAfter+l.spec.VCenterBoot, l.startServices)
+		l.after(rebootsAfter, func() {
+			l.stopServices()
+			l.after(l.spec.VCenterBoot, l.startServices)
+		})
 		return 0, "Shutdown scheduled\n"
 	}
 	if spec.TakesAll {

@@ -59,7 +59,8 @@ func (l *Lab) stopHost(t *touched, h *host) {
 	l.later(h, min(hostStopsGuests, down/3), func(t *touched) { l.killGuests(t, h) })
 	l.later(h, min(hostLost, down/2), func(*touched) { h.connected, h.silent, h.storage = false, true, false })
 	l.later(h, down-min(bmcTransition, down/4), func(*touched) { h.power, h.running = poweringOff, false })
-	l.later(h, down+down/8, func(*touched) { // the eighth: never before PoweringOff, whatever the jitter
+	l.later(h, down+down/8, func(t *touched) { // the eighth: never before PoweringOff, whatever the jitter
+		l.killGuests(t, h) // where the machine wakes us so late that this comes first
 		h.begin(off)
 		h.connected = false
 	})

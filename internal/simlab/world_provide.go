@@ -103,10 +103,12 @@ func (l *Lab) followVCenter(t *touched) {
 			})
 		}
 	}
-	l.after(l.spec.VCenterBoot/2, still(func(*touched) { l.vcState = vcStarting }))
-	l.after(l.spec.VCenterBoot, still(func(*touched) {
-		l.vcState = vcUp
-		l.reconnect()
+	l.after(l.spec.VCenterBoot/2, still(func(*touched) {
+		l.vcState = vcStarting
+		l.after(l.spec.VCenterBoot/2, still(func(*touched) { // one after the other, however late the machine wakes us
+			l.vcState = vcUp
+			l.reconnect()
+		}))
 	}))
 }
 

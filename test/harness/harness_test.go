@@ -37,6 +37,14 @@ func (k kind) String() string {
 	return string(k.action)
 }
 
+func kindOf(s plan.Step) kind {
+	k := kind{action: s.Action, direct: s.Target.Direct != ""}
+	if s.Action == plan.SuspendSetting || s.Action == plan.SettleDebt {
+		k.alarms = s.Minor()
+	}
+	return k
+}
+
 // kinds are all there are: every action, and those of them that may go to a host itself.
 func kinds() (all []kind) {
 	for _, a := range plan.Actions() {
@@ -153,7 +161,7 @@ func survey(t *testing.T, srv *server) map[subject][]kind {
 
 func TestEveryStepEveryFault(t *testing.T) {
 	srv := newServer(t)
-	table := newTable()
+	table := newTable(t)
 	var n atomic.Int64
 	pairs, sample := 0, 1
 	if word := os.Getenv("NIGHTSHIFT_SAMPLE"); word != "" {
@@ -175,11 +183,12 @@ func TestEveryStepEveryFault(t *testing.T) {
 					table.skip(action, f, f.skip(action))
 					continue
 				}
-				if pairs++; pairs%sample != 0 {
+				if pairs++; pairs%sample != 0 || table.knows(action, f) {
 					continue
 				}
 				t.Run(strings.ReplaceAll(fmt.Sprintf("%s/%s", action, f.name), " ", "-"), func(t *testing.T) {
 					t.Parallel() // most of it is waiting
+					t.Cleanup(func() { table.keep(t, action, f) })
 					r := newRig(t, srv, fmt.Sprintf("h%d", n.Add(1)))
 					r.try(action, f, table, users)
 				})
@@ -328,7 +337,7 @@ func (r *rig) broken(s subject, action kind, f fault) runapi.Sheet {
 		}
 	}
 	if !closed(trap.sprung) { // the run before this one was stopped before it had touched anything
-		require.Zero(r, sheet.Total, "no step of %s has action %s", s, action)
+		require.False(r, slices.ContainsFunc(r.plan(id).Steps, func(x plan.Step) bool { return kindOf(x) == action }), "a step %s of %s was not begun", action, s)
 		return sheet
 	}
 	ends := slices.Clone(f.ends)

@@ -282,8 +282,8 @@ func (r *rig) ledger() (st ledger.State) {
 	return st
 }
 
-// planOf is the plan of a run, for a person who wants to know what went wrong.
-func (r *rig) planOf(id string) string {
+// plan is that of a run; an empty one where it has none yet, or does not tell.
+func (r *rig) plan(id string) plan.Plan {
 	v, err := r.server.client.QueryWorkflow(r.Context(), id, "", runapi.PlanQuery)
 	var packed []byte
 	if err == nil {
@@ -291,8 +291,14 @@ func (r *rig) planOf(id string) string {
 	}
 	p, unpacking := plan.Unpack(packed)
 	if err != nil || unpacking != nil {
-		return fmt.Sprint("no plan: ", err, unpacking)
+		return plan.Plan{Title: fmt.Sprint("no plan: ", err, unpacking)}
 	}
+	return p
+}
+
+// planOf is the plan of a run, for a person who wants to know what went wrong.
+func (r *rig) planOf(id string) string {
+	p := r.plan(id)
 	text := p.Title
 	for _, w := range p.Warnings {
 		text += "\n" + w.String()

@@ -4,7 +4,10 @@ package harness
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -21,9 +24,56 @@ type table struct {
 	mu    sync.Mutex
 	cells map[[2]string][]string
 	skips map[string][]string // reasons, and the pairs that were left out for them
+	kept  string              // the file that NIGHTSHIFT_KEEP names; empty: none
 }
 
-func newTable() *table { return &table{cells: map[[2]string][]string{}, skips: map[string][]string{}} }
+// A pair is what came of one, as it is kept for the next time.
+type pair struct {
+	Step, Fault string
+	Ends        []string
+}
+
+// newTable has what a run of the harness before this one has kept: pairs that went well then are not tried again.
+func newTable(t *testing.T) *table {
+	t.Helper()
+	b := &table{cells: map[[2]string][]string{}, skips: map[string][]string{}, kept: os.Getenv("NIGHTSHIFT_KEEP")}
+	if b.kept == "" {
+		return b
+	}
+	text, err := os.ReadFile(b.kept)
+	if !errors.Is(err, fs.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var p pair
+		require.NoError(t, json.Unmarshal([]byte(line), &p))
+		b.cells[[2]string{p.Step, p.Fault}] = p.Ends
+	}
+	return b
+}
+
+func (t *table) knows(a kind, f fault) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.cells[[2]string{a.String(), f.name}]) > 0
+}
+
+// keep writes down what came of a pair that went well.
+func (t *table) keep(tb *testing.T, a kind, f fault) {
+	tb.Helper()
+	if t.kept == "" || tb.Failed() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line, err := json.Marshal(pair{a.String(), f.name, t.cells[[2]string{a.String(), f.name}]})
+	require.NoError(tb, err)
+	file, err := os.OpenFile(t.kept, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	require.NoError(tb, err)
+	defer file.Close()
+	_, err = file.Write(append(line, '\n'))
+	require.NoError(tb, err)
+}
 
 func (t *table) add(s subject, a kind, f fault, sheet runapi.Sheet) {
 	t.mu.Lock()

@@ -61,10 +61,7 @@ func (t *traps) disarm() {
 func (t *traps) catch(info activity.Info, call plan.Call) (*trap, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := kind{action: plan.Action(info.ActivityType.Name), direct: call.Target.Direct != ""}
-	if k.action == plan.SuspendSetting || k.action == plan.SettleDebt {
-		k.alarms = plan.Step{Action: k.action, Params: call.Params}.Minor()
-	}
+	k := kindOf(plan.Step{Action: plan.Action(info.ActivityType.Name), Target: call.Target, Params: call.Params})
 	if !slices.Contains(t.seen, k) {
 		t.seen = append(t.seen, k)
 	}
