@@ -58,7 +58,7 @@ type seen struct {
 
 // A call is one request that changes the world.
 type call struct {
-	words string        // "ShutdownGuest to guest web01"
+	words string        // "the shutdown of guest web01"
 	limit time.Duration // how long its effect may take
 	send  func(context.Context, seen) (task string, err error)
 	// harmless: sending it twice does no more than sending it once.

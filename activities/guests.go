@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 )
 
 // guestSystem is what a vCenter, or a host, does with guests. The acts send one call and wait for nothing.
@@ -153,7 +154,7 @@ func (d *guestDown) first(ctx context.Context, _ *seen) (string, error) {
 	case d.call.Decision > 0: // it was asked before, and the Tools stop early in a shutdown
 		return "", nil
 	}
-	return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: leave)")
+	return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: ask)")
 }
 
 // mayGoDown holds the guest against the rules, as it is now.
@@ -231,7 +232,7 @@ func (d *guestDown) harsher(policy, leave string) (string, error) {
 }
 
 func (d *guestDown) late(context.Context, seen, plan.Memo) (string, error) {
-	return d.harsher(d.p.OnTimeout, "it was asked to shut down and is still on after "+d.p.Timeout.String()+", and its policy is to ask then (onTimeout: leave)")
+	return d.harsher(d.p.OnTimeout, "it was asked to shut down and is still on after "+words.Written(time.Duration(d.p.Timeout))+", and its policy is to ask then (onTimeout: ask)")
 }
 
 func (d *guestDown) calls() map[string]call {
@@ -240,18 +241,18 @@ func (d *guestDown) calls() map[string]call {
 	return map[string]call{
 		"": {limit: limit, late: d.late},
 		// To ask twice is harmless, and it matters: a guest that never heard of it must not be powered off.
-		askTools: {words: "ShutdownGuest to " + t.String(), limit: limit, harmless: true, late: d.late,
+		askTools: {words: "the shutdown of " + t.String(), limit: limit, harmless: true, late: d.late,
 			arrived: func(seen) bool { return !d.last.Tools },
 			send:    func(ctx context.Context, _ seen) (string, error) { return "", d.vc.ShutdownGuest(ctx, t.Ref) },
 			refused: func(_ context.Context, err error) (string, error) {
 				if errors.Is(err, vsphere.ErrNoTools) {
-					return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: leave)")
+					return d.harsher(d.p.NoTools, "no VMware Tools run in it, and its policy is to ask then (noTools: ask)")
 				}
 				return "", err
 			}},
-		powerOff: {words: "PowerOff to " + t.String(), limit: powerOffLimit, task: "powerOff",
+		powerOff: {words: "the power-off of " + t.String(), limit: powerOffLimit, task: "powerOff",
 			send: func(ctx context.Context, _ seen) (string, error) { return d.vc.PowerOffGuest(ctx, t.Ref) }},
-		suspend: {words: "Suspend to " + t.String(), limit: suspendLimit, task: "suspend",
+		suspend: {words: "the suspension of " + t.String(), limit: suspendLimit, task: "suspend",
 			send: func(ctx context.Context, _ seen) (string, error) { return d.vc.SuspendGuest(ctx, t.Ref) }},
 	}
 }
@@ -273,7 +274,7 @@ func (a *Activities) PowerOnGuest(ctx context.Context, c plan.Call) (plan.Outcom
 				}
 				return on, g.stillUntagged(ctx, &got)
 			},
-			calls: map[string]call{on: {words: "PowerOn to " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on, notYet: hostAway,
+			calls: map[string]call{on: {words: "the power-on of " + c.Target.String(), limit: powerOnLimit, harmless: true, task: on, notYet: hostAway,
 				send: func(ctx context.Context, _ seen) (string, error) { return g.vc.PowerOnGuest(ctx, c.Target.Ref) }}},
 		}, err
 	}})

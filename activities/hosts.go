@@ -163,9 +163,9 @@ func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Cal
 func (h hostStep) maintenance(want, evacuate bool) verb {
 	a, c := h.a, h.call
 	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Maintenance), maintenanceLimit)
-	op, name, send := plan.EnterMaintenance, "enterMaintenance", h.vc.EnterMaintenance
+	order, name, send := "the order to enter maintenance mode", "enterMaintenance", h.vc.EnterMaintenance
 	if !want {
-		op, name, send = plan.ExitMaintenance, "exitMaintenance", h.vc.ExitMaintenance
+		order, name, send = "the order to leave maintenance mode", "exitMaintenance", h.vc.ExitMaintenance
 	}
 	var got live.Host
 	note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint, host: c.Target.Ref}
@@ -191,10 +191,10 @@ func (h hostStep) maintenance(want, evacuate bool) verb {
 			}
 			return name, h.emptied(ctx, running(guests))
 		},
-		calls: map[string]call{name: {words: string(op) + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
+		calls: map[string]call{name: {words: order + " to " + c.Target.String(), limit: limit, harmless: true, task: name,
 			send: func(ctx context.Context, _ seen) (string, error) { return send(ctx, c.Target.Ref, limit) },
 			refused: func(ctx context.Context, err error) (string, error) {
-				return "", fmt.Errorf("%s was refused: %w", op, h.inTheWay(ctx, want, err))
+				return "", fmt.Errorf("%s was refused: %w", order, h.inTheWay(ctx, want, err))
 			}}},
 	}
 	if want {

@@ -208,7 +208,7 @@ func (d *hostDown) calls() map[string]call {
 	limit := time.Duration(d.p.Timeout)
 	return map[string]call{
 		"": {limit: limit, late: d.late},
-		viaVCenter: {words: "ShutdownHost to " + t.String(), limit: limit, task: "shutdown", late: d.late,
+		viaVCenter: {words: "the shutdown of " + t.String(), limit: limit, task: "shutdown", late: d.late,
 			send: func(ctx context.Context, _ seen) (string, error) {
 				// force only skips the check for maintenance mode; that all guests are off was read just now.
 				return d.vc.ShutdownHost(ctx, t.Ref, !d.live.Maintenance)

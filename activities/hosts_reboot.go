@@ -42,7 +42,7 @@ func (a *Activities) RebootHost(ctx context.Context, c plan.Call) (plan.Outcome,
 				}
 				return reboot, err
 			},
-			calls: map[string]call{reboot: {words: "RebootHost to " + c.Target.String(), limit: time.Duration(p.Timeout), task: reboot,
+			calls: map[string]call{reboot: {words: "the reboot of " + c.Target.String(), limit: time.Duration(p.Timeout), task: reboot,
 				send: func(ctx context.Context, _ seen) (string, error) { return w.RebootHost(ctx, c.Target.Ref) }}},
 		}, err
 	})})

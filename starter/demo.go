@@ -30,6 +30,7 @@ type demoOptions struct {
 	lab   string
 	exit  bool
 	speed float64
+	troubleOptions
 }
 
 func newDemoCommand(a *app) *cobra.Command {
@@ -41,6 +42,7 @@ func newDemoCommand(a *app) *cobra.Command {
 of which one ignores its shutdown and one has no Tools. Nothing outside this process is touched.
 
 Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.
+With --fault something goes wrong, so that you see a run that asks: --fault guest-ignores-shutdown=gitlab.
 
 LAB is one of:
 ` + simulatedHelp(),
@@ -53,6 +55,7 @@ LAB is one of:
 		},
 	}
 	c.Flags().BoolVar(&o.exit, "exit", false, "end afterwards, with the exit code of the runs")
+	o.addFlags(c.Flags())
 	c.Flags().Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab")
 	return c
 }
@@ -61,7 +64,15 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 	if o.speed <= 0 {
 		return usage("--speed %g: more than 0", o.speed)
 	}
-	if _, err := simulatedSpec(o.lab); err != nil {
+	spec, err := simulatedSpec(o.lab)
+	if err != nil {
+		return err
+	}
+	if o.help() {
+		a.printf("%s", troublesHelp())
+		return nil
+	}
+	if _, err := o.of(spec); err != nil {
 		return err
 	}
 	home, err := os.MkdirTemp("", "nightshift-demo-")
@@ -73,7 +84,7 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	sim, err := startSimulation(ctx, dir, o.lab, o.speed)
+	sim, err := startSimulation(ctx, dir, o.lab, o.speed, o.troubleOptions)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
@@ -149,6 +160,12 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 	a.tell("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
 		words.Count(len(st.lab.Hosts), "host"), words.Count(len(st.lab.VCenters), "vCenter"), o.speed)))
 	a.tell("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
+	for _, f := range o.faults {
+		a.tell("Something goes wrong: %s", p.on(yellow, f))
+	}
+	if len(o.faults) > 0 {
+		a.tell("Where a run asks, answer in another terminal, with: export NIGHTSHIFT_STATE_DIR=%s", st.dir.Path())
+	}
 	a.tell("Watch the same in the Temporal UI: %s", p.on(cyan, cmp.Or(st.where.UI, "(none)")))
 }
 
@@ -241,7 +258,7 @@ func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Du
 	p := a.paint()
 	a.printf("\n%s\n", p.on(bold, "What happened, in "+words.Tight(took)))
 	for _, r := range reports {
-		a.printf("  %-10s  %-8s  %s in %s\n", r.Runbook, r.Outcome, words.Of(r.Counts.Done, r.Counts.Total, "step"), words.Tight(time.Duration(r.Seconds*float64(time.Second))))
+		a.printf("  %-10s  %-8s  %s in %s\n", r.Runbook, cmp.Or(r.Outcome, report.StateBlocked), words.Of(r.Counts.Done, r.Counts.Total, "step"), words.Tight(time.Duration(r.Seconds*float64(time.Second))))
 	}
 	a.printf("  The lab received %s that change something", words.Count(total, "call"))
 	if len(twice) == 0 {

@@ -55,7 +55,7 @@ func runLabShow(a *app) error {
 		g := &lab.Guests[i]
 		policy := lab.GuestPolicy(g)
 		guestRows = append(guestRows, []string{g.Name, provisions(g.Provides), strings.Join(g.After, ", "),
-			policy.Method + " " + policy.Timeout.String() + ", then " + policy.OnTimeout, keepText(g.Keep)})
+			policy.Method + " " + policy.Timeout.String() + ", then " + inventory.InFile(policy.OnTimeout), keepText(g.Keep)})
 	}
 	if len(guestRows) > 0 {
 		a.printf("\n")

@@ -20,6 +20,7 @@ type serveOptions struct {
 	engine   engineOptions
 	simulate string // the name of the simulated lab
 	speed    float64
+	trouble  troubleOptions
 	log      logOptions
 	ports    bool // they were asked for
 }
@@ -51,17 +52,24 @@ Neither Temporal nor its UI asks who is there: keep them on the loopback address
 	f.StringVar(&o.simulate, "simulate", "", "serve a simulated `LAB`: "+strings.Join(simulatedNames(), ", "))
 	f.Lookup("simulate").NoOptDefVal = simulated[0].name
 	f.Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab the simulated one is")
+	o.trouble.addFlags(f)
 	o.log.addFlags(f)
 	o.engine.telemetry.addFlags(f)
 	return c
 }
 
 func runServe(ctx context.Context, a *app, o serveOptions) error {
+	if o.trouble.help() {
+		a.printf("%s", troublesHelp())
+		return nil
+	}
 	_, external, err := a.external()
 	if err != nil {
 		return err
 	}
 	switch {
+	case len(o.trouble.faults) > 0 && o.simulate == "":
+		return usage("--fault is for a simulated lab: give --simulate, too")
 	case external && o.simulate != "":
 		return usage("serve --simulate runs its own engine: leave out --temporal-address and TEMPORAL_ADDRESS")
 	case external:
@@ -86,7 +94,11 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 
 // serveSimulated serves a simulated lab. What an earlier one left would be about machines that never were.
 func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
-	if _, err := simulatedSpec(o.simulate); err != nil {
+	spec, err := simulatedSpec(o.simulate)
+	if err != nil {
+		return err
+	}
+	if _, err := o.trouble.of(spec); err != nil { // before anything of an earlier one is wiped
 		return err
 	}
 	path, err := a.stateDir()
@@ -100,7 +112,7 @@ func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
 	if !o.ports { // what it serves is a toy: it gives way to a real nightshift
 		o.engine.port, o.engine.uiPort = freeOr(engine.DefaultPort), freeOr(engine.DefaultUIPort)
 	}
-	sim, err := startSimulation(ctx, dir, o.simulate, o.speed)
+	sim, err := startSimulation(ctx, dir, o.simulate, o.speed, o.trouble)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}

@@ -62,12 +62,23 @@ type simulation struct {
 
 // startSimulation empties the locked state directory, as what an earlier simulation left is about machines that are
 // gone, starts the lab and writes its lab file there.
-func startSimulation(ctx context.Context, dir *statedir.Dir, name string, speed float64) (*simulation, error) {
+func startSimulation(ctx context.Context, dir *statedir.Dir, name string, speed float64, o troubleOptions) (*simulation, error) {
 	spec, err := simulatedSpec(name)
 	if err != nil {
 		return nil, err
 	}
-	return simulate(ctx, dir, spec, speed)
+	troubles, err := o.of(spec)
+	if err != nil {
+		return nil, err
+	}
+	s, err := simulate(ctx, dir, spec, speed)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range troubles {
+		t.Begin(s.sim, t.target)
+	}
+	return s, nil
 }
 
 // simulate is startSimulation for any lab.

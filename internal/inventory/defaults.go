@@ -80,10 +80,16 @@ func (l *Lab) fillIn() {
 		if w := h.WakeOnLAN; w != nil {
 			w.Broadcast = cmp.Or(w.Broadcast, defaultBroadcast)
 		}
+		if h.Shutdown != nil {
+			inPlans(&h.Shutdown.NoRights, &h.Shutdown.OnTimeout)
+		}
 		nameVCenters(h.Provides, vcenter)
 	}
 	for i := range l.Guests {
 		g := &l.Guests[i]
+		if g.Shutdown != nil {
+			inPlans(&g.Shutdown.NoTools, &g.Shutdown.OnTimeout)
+		}
 		g.VCenter, g.UUID = cmp.Or(g.VCenter, vcenter), strings.ToLower(g.UUID)
 		nameVCenters(g.Provides, vcenter)
 	}
@@ -107,6 +113,7 @@ func (l *Lab) fillIn() {
 	l.Limits = Limits{VCenter: cmp.Or(l.Limits.VCenter, 16), Host: cmp.Or(l.Limits.Host, 4), BMC: cmp.Or(l.Limits.BMC, 1),
 		PowerOn: cmp.Or(l.Limits.PowerOn, 4)}
 	p := &l.Policies
+	inPlans(&p.Guest.NoTools, &p.Guest.OnTimeout, &p.Host.NoRights, &p.Host.OnTimeout)
 	p.Guest, p.Host = p.Guest.over(defaultGuestPolicy()), p.Host.over(defaultHostPolicy())
 	p.SettleTime = cmp.Or(p.SettleTime, defaultSettleTime)
 	p.VCLS = cmp.Or(p.VCLS, defaultVCLS)

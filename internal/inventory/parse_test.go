@@ -138,7 +138,7 @@ func TestWrongKeysAndTypes(t *testing.T) {
 		{name: "negative duration", old: "lab: home", text: "lab: home\nrunbooks: {power-up: {deadline: -1h}}", place: "2:33", field: "runbooks.power-up.deadline", says: []string{"not above zero"}},
 		{name: "two lines", old: "  - name: esx22", text: "  - name: |\n      esx22", place: "14:11", field: "hosts[1].name", says: []string{"more than one line"}},
 		{name: "word that is not allowed", old: "lab: home", text: "lab: home\npolicies: {guest: {onTimeout: poweroff}}", place: "2:31", field: "policies.guest.onTimeout",
-			says: []string{`"poweroff" is not allowed`, `did you mean "powerOff"?`, "leave, powerOff, suspend"}},
+			says: []string{`"poweroff" is not allowed`, `did you mean "powerOff"?`, "ask, powerOff, suspend"}},
 		{name: "failure policy", old: "lab: home", text: "lab: home\nrunbooks: {power-up: {onFailure: ignore}}", place: "2:34", field: "runbooks.power-up.onFailure", says: []string{"ask, skip, force, abort"}},
 	} {
 		b.run(t)

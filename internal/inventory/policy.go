@@ -20,22 +20,43 @@ type Policies struct {
 	Datastores plan.Duration `json:"datastores,omitempty"`
 }
 
+// ask, in the policies of guests and hosts: the machine is left as it is, and the step blocks and asks. "leave" is what lab files
+// said for it once, and plans still do, as their hashes stand.
+const ask = "ask"
+
+// inPlans makes the plans' word of it.
+func inPlans(policies ...*string) {
+	for _, p := range policies {
+		if *p == ask {
+			*p = plan.LeaveGuest
+		}
+	}
+}
+
+// InFile is the word of the lab file for what a policy says.
+func InFile(policy string) string {
+	if policy == plan.LeaveGuest {
+		return ask
+	}
+	return policy
+}
+
 // A GuestPolicy says how a guest goes down.
 type GuestPolicy struct {
-	Method    string        `json:"method,omitempty" jsonschema:"enum=shutdown,enum=suspend,enum=powerOff"` // shutdown (default) | suspend | powerOff
-	Timeout   plan.Duration `json:"timeout,omitempty"`                                                      // default 5m
-	OnTimeout string        `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"` // leave (default) | powerOff | suspend
-	NoTools   string        `json:"noTools,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"`   // leave (default) | powerOff | suspend
+	Method    string        `json:"method,omitempty" jsonschema:"enum=shutdown,enum=suspend,enum=powerOff"`          // shutdown (default) | suspend | powerOff
+	Timeout   plan.Duration `json:"timeout,omitempty"`                                                               // default 5m
+	OnTimeout string        `json:"onTimeout,omitempty" jsonschema:"enum=ask,enum=powerOff,enum=suspend,enum=leave"` // ask (default) | powerOff | suspend
+	NoTools   string        `json:"noTools,omitempty" jsonschema:"enum=ask,enum=powerOff,enum=suspend,enum=leave"`   // ask (default) | powerOff | suspend
 }
 
 // A HostPolicy says how a host goes down and comes up.
 type HostPolicy struct {
-	Via         string        `json:"via,omitempty" jsonschema:"enum=vcenter,enum=graceful"`     // vcenter (default) | graceful: the BMC's GracefulShutdown
-	NoRights    string        `json:"noRights,omitempty" jsonschema:"enum=leave,enum=graceful"`  // where the vCenter refuses to shut it down: leave (default) | graceful
-	Timeout     plan.Duration `json:"timeout,omitempty"`                                         // until the BMC says Off; default 15m
-	OnTimeout   string        `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=forceOff"` // leave (default) | forceOff
-	Boot        plan.Duration `json:"boot,omitempty"`                                            // until it is connected in vCenter; default 20m
-	Maintenance plan.Duration `json:"maintenance,omitempty"`                                     // to enter or leave maintenance mode; default 10m
+	Via         string        `json:"via,omitempty" jsonschema:"enum=vcenter,enum=graceful"`              // vcenter (default) | graceful: the BMC's GracefulShutdown
+	NoRights    string        `json:"noRights,omitempty" jsonschema:"enum=ask,enum=graceful,enum=leave"`  // where the vCenter refuses to shut it down: ask (default) | graceful
+	Timeout     plan.Duration `json:"timeout,omitempty"`                                                  // until the BMC says Off; default 15m
+	OnTimeout   string        `json:"onTimeout,omitempty" jsonschema:"enum=ask,enum=forceOff,enum=leave"` // ask (default) | forceOff
+	Boot        plan.Duration `json:"boot,omitempty"`                                                     // until it is connected in vCenter; default 20m
+	Maintenance plan.Duration `json:"maintenance,omitempty"`                                              // to enter or leave maintenance mode; default 10m
 }
 
 // Limits of concurrency. 0 = the default.

@@ -58,16 +58,16 @@ type UPSPolicy struct {
 
 // UPSGuests is for guests on the hosts that go down.
 type UPSGuests struct {
-	Timeout   plan.Duration `json:"timeout,omitempty"`                                                      // default 3m
-	OnTimeout string        `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"` // powerOff (default) | suspend | leave
-	NoTools   string        `json:"noTools,omitempty" jsonschema:"enum=leave,enum=powerOff,enum=suspend"`   // powerOff (default) | suspend | leave
+	Timeout   plan.Duration `json:"timeout,omitempty"`                                                               // default 3m
+	OnTimeout string        `json:"onTimeout,omitempty" jsonschema:"enum=ask,enum=powerOff,enum=suspend,enum=leave"` // powerOff (default) | suspend | ask
+	NoTools   string        `json:"noTools,omitempty" jsonschema:"enum=ask,enum=powerOff,enum=suspend,enum=leave"`   // powerOff (default) | suspend | ask
 }
 
 // UPSHosts is for the hosts.
 type UPSHosts struct {
 	Timeout plan.Duration `json:"timeout,omitempty"` // until the BMC says Off; default 10m
-	// OnTimeout allows to cut a host's power by its BMC: leave (default) | forceOff. Only after all its guests were seen off.
-	OnTimeout string `json:"onTimeout,omitempty" jsonschema:"enum=leave,enum=forceOff"`
+	// OnTimeout allows to cut a host's power by its BMC: ask (default) | forceOff. Only after all its guests were seen off.
+	OnTimeout string `json:"onTimeout,omitempty" jsonschema:"enum=ask,enum=forceOff,enum=leave"`
 }
 
 // LoadOff is the order to the UPS that comes last.
@@ -157,6 +157,7 @@ func (u *UPS) fillIn() {
 	u.WhenLost = cmp.Or(u.WhenLost, LostAlarm)
 	p.OnFailure = cmp.Or(p.OnFailure, plan.Skip)
 	minutes(&p.Guests.Timeout, 3)
+	inPlans(&p.Guests.OnTimeout, &p.Guests.NoTools, &p.Hosts.OnTimeout)
 	p.Guests.OnTimeout, p.Guests.NoTools = cmp.Or(p.Guests.OnTimeout, plan.PowerOffGuest), cmp.Or(p.Guests.NoTools, plan.PowerOffGuest)
 	minutes(&p.Hosts.Timeout, 10)
 	p.Hosts.OnTimeout = cmp.Or(p.Hosts.OnTimeout, plan.LeaveHost)

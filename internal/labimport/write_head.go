@@ -117,11 +117,11 @@ func (d *draft) writeRest(w *writer) {
 	w.line(0, "policies:", "")
 	w.line(2, "guest:", "")
 	w.line(4, "timeout: 5m", "? how long may a guest take to shut down")
-	w.line(4, "onTimeout: leave", "? then: leave (the run stops and asks), powerOff or suspend")
+	w.line(4, "onTimeout: ask", "? then: ask (it stays on, and the run asks), powerOff or suspend")
 	ask := "where no VMware Tools run"
 	if len(without) > 0 {
 		ask = "? " + words.Count(len(without), "guest") + " without running VMware Tools (" + words.Some(without, fewNames) +
-			") cannot be asked to shut down: leave (a power-down is refused), powerOff or suspend"
+			") cannot be asked to shut down: ask (a power-down is refused then), powerOff or suspend"
 	}
-	w.line(4, "noTools: leave", ask)
+	w.line(4, "noTools: ask", ask)
 }

@@ -27,7 +27,7 @@ type Call struct {
 
 // A Memo says that a step has sent, or was about to send, a call that changes the world.
 type Memo struct {
-	Intent string    `json:"intent"`         // what was sent, in a person's words: "ShutdownGuest to web01"
+	Intent string    `json:"intent"`         // what was sent, in a person's words: "the shutdown of guest web01"
 	Phase  string    `json:"phase"`          // which of the step's calls it was: an action's own word
 	At     time.Time `json:"at"`             // when
 	Task   string    `json:"task,omitempty"` // reference to ask about: a vCenter task's managed object id

@@ -110,6 +110,13 @@ func TestHashIsOfWhatIsDone(t *testing.T) {
 	require.NotEqual(t, h, p.Hash())
 }
 
+func TestAmendTakesTheWordOfTheLabFile(t *testing.T) {
+	raw := Encode(ShutdownGuestParams{Method: ShutdownByTools, Timeout: Duration(time.Minute), OnTimeout: PowerOffGuest})
+	got, err := Amend(ShutdownGuest, raw, map[string]any{"onTimeout": "ask"})
+	require.NoError(t, err)
+	require.Contains(t, string(got), `"onTimeout":"leave"`)
+}
+
 func TestAmendRefusesWhatMakesNoSense(t *testing.T) {
 	raw := Encode(ShutdownGuestParams{Method: ShutdownByTools, Timeout: Duration(time.Minute), OnTimeout: LeaveGuest, NoTools: LeaveGuest})
 	for name, change := range map[string]map[string]any{
@@ -123,5 +130,5 @@ func TestAmendRefusesWhatMakesNoSense(t *testing.T) {
 	require.NoError(t, err)
 	host := Encode(ShutdownHostParams{Host: "esx21", Via: ViaVCenter, Timeout: Duration(time.Minute)})
 	_, err = Amend(ShutdownHost, host, map[string]any{"onTimeout": PowerOffGuest})
-	require.ErrorContains(t, err, "allowed are leave, forceOff")
+	require.ErrorContains(t, err, "allowed are ask, forceOff")
 }

@@ -78,7 +78,7 @@ func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return fmt.Errorf("%s is %q, allowed are %s", name, value, strings.Join(allowed[1:], ", "))
+	return fmt.Errorf("%s is %q, allowed are %s", name, value, strings.ReplaceAll(strings.Join(allowed[1:], ", "), LeaveGuest, askInFile))
 }
 
 func ahead(name string, d Duration) error {
@@ -121,6 +121,9 @@ func newParams(a Action) any {
 	return newStepParams(a)
 }
 
+// askInFile is what people write for LeaveGuest and LeaveHost.
+const askInFile = "ask"
+
 // Amend returns raw with the fields of changes replaced.
 func Amend(a Action, raw json.RawMessage, changes map[string]any) (json.RawMessage, error) {
 	fields := map[string]any{}
@@ -134,7 +137,9 @@ func Amend(a Action, raw json.RawMessage, changes map[string]any) (json.RawMessa
 		if !slices.Contains(known, k) { // encoding/json would take another spelling for the same field
 			return nil, fmt.Errorf("action %s has no parameter %q, it has %s", a, k, strings.Join(known, ", "))
 		}
-		fields[k] = changes[k]
+		if fields[k] = changes[k]; changes[k] == askInFile && (a == ShutdownGuest || a == ShutdownHost) {
+			fields[k] = LeaveGuest
+		}
 	}
 	b, err := json.Marshal(fields)
 	if err != nil {

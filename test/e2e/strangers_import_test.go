@@ -63,7 +63,7 @@ func (s *strangeLab) fillIn() {
 		require.Regexp(s.t, question, text)
 		text = question.ReplaceAllString(text, "${1}    "+line)
 	}
-	policy := regexp.MustCompile(`(?m)^    noTools: leave$`)
+	policy := regexp.MustCompile(`(?m)^    noTools: ask$`)
 	require.Regexp(s.t, policy, text)
 	text = policy.ReplaceAllString(text, "    noTools: powerOff\n  host: {noRights: graceful, timeout: 5s, onTimeout: forceOff, boot: 10s}")
 	require.NoError(s.t, os.WriteFile(s.labFile, []byte(text), 0o600))
