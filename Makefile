@@ -45,7 +45,7 @@ lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among
 
 shellcheck: ## shell scripts (Debian: apt install shellcheck)
 	@command -v shellcheck >/dev/null || { echo "shellcheck is missing (Debian: apt install shellcheck)" >&2; exit 2; }
-	shellcheck -x .ci/run deploy/*/*.sh test/storagelab/*.sh test/storagelab/guest/personality test/storagelab/guest/prepare test/storagelab/guest/release-pool
+	shellcheck -x -P SCRIPTDIR .ci/run deploy/*/*.sh test/storagelab/*.sh test/storagelab/guest/personality test/storagelab/guest/prepare test/storagelab/guest/release-pool
 
 workflowcheck: $(bin/workflowcheck) ## workflow code is deterministic
 	$(bin/workflowcheck) -config .workflowcheck.yaml $(WORKFLOW_PACKAGES)
@@ -91,7 +91,7 @@ storage-lab-status: ## what of the storage lab is up, and how to reach it
 	@test/storagelab/lab.sh status
 
 test-storage: ## the tests on the storage lab, which must be up (NIGHTSHIFT_CORE=1: without the long ones)
-	go test -tags storagelab -count=1 -timeout 80m $(if $(NIGHTSHIFT_CORE),-short) ./test/storagelab/...
+	go test -tags storagelab -count=1 -timeout $(or $(NIGHTSHIFT_STORAGE_TIMEOUT),80m) $(if $(NIGHTSHIFT_CORE),-short) ./test/storagelab/...
 
 # Browsers are not downloaded: Debian's is used, or that of CHROMIUM. NIGHTSHIFT_SHOTS=DIR keeps the pictures.
 e2e-browser: ## reports and the Temporal UI in a real browser (Debian: apt install chromium nodejs npm)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The image of the storage lab's machines, from nothing but Debian packages: made once for each version of these scripts
 # and of the packages, kept in images/KEY, and named by the link `image`. It has no keys, names or addresses: a machine
-# gets those from its own disk (lab.sh, guest/personality). As root, as it makes a root file system.
+# gets those from its own disk (lab.sh, guest/personality). As root, as it makes a root file system; others use what is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./common.sh
@@ -76,6 +76,8 @@ furnish() {
 	rm -rf "$root"/etc/ssh/ssh_host_* "$root"/etc/hostid "$root"/etc/iscsi/initiatorname.iscsi "$root"/boot/vmlinuz-* "$root"/boot/System.map-* "$root"/boot/config-* \
 		"$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
 	: >"$root/etc/machine-id"
+	# PAM warns at each login without it.
+	: >"$root/etc/default/locale"
 	chroot "$root" sh -ec "$SERVICES" >"$WORK/services.log" 2>&1 || die "setting up services failed: $WORK/services.log"
 }
 SERVICES='
@@ -105,8 +107,12 @@ forget_others() {
 	done
 }
 
-mkdir -p "$LAB/images"
 RECIPE=$(recipe)
+if [ "$(id -u)" -ne 0 ]; then
+	[ "$(cat "$LAB/image/recipe" 2>/dev/null)" = "$RECIPE" ] || can_build
+	exit
+fi
+mkdir -p "$LAB/images"
 exec 9>"$LAB/build.lock"
 flock -n 9 || { say "another build is at it: waiting for its end"; flock 9; }
 if ! is_debian || ! refresh; then

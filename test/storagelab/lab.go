@@ -56,16 +56,20 @@ func connect(t testing.TB, alone bool) *Lab {
 func (l *Lab) take(path string, alone bool) {
 	l.t.Helper()
 	lock := flock.New(path)
-	take := lock.TryRLockContext
+	try, take := lock.TryRLock, lock.TryRLockContext
 	if alone {
-		take = lock.TryLockContext
+		try, take = lock.TryLock, lock.TryLockContext
 	}
+	l.t.Cleanup(func() { _ = lock.Close() })
+	if ok, err := try(); err == nil && ok {
+		return
+	}
+	l.t.Log("others are at the storage lab: waiting for their end")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.t.Context()), 3*Patience)
 	defer cancel()
 	ok, err := take(ctx, 100*time.Millisecond)
 	require.NoError(l.t, err, "other tests hold %s", path)
 	require.True(l.t, ok)
-	l.t.Cleanup(func() { _ = lock.Close() })
 }
 
 // heal undoes what a test left that was killed: a cut link, a machine without power.

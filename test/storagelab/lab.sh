@@ -4,7 +4,7 @@
 #   lab.sh up [--prepared]      builds the image where there is none, boots both machines, waits for SSH, writes run/lab.env
 #   lab.sh status               what is up, and how to reach it; exit status 3 where not all of it is
 #   lab.sh down                 ends both machines and removes their disks and keys; images stay
-#   lab.sh check                whether this machine can have it, changing nothing; says why not
+#   lab.sh check                whether this machine can have it, installing nothing; says why not
 #   lab.sh ssh [USER@]HOST CMD  a command on a machine, as root where no user is named
 #
 # Each time that it comes up the lab is new: disks, keys, pools. What a machine keeps over a crash or a reboot it keeps
