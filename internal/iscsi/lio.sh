@@ -279,6 +279,8 @@ finish_grant() {
 	granted="$granted$initiator "
 	acl=$tpg/acls/$initiator
 	[ -d "$acl" ] || { mkdir "$acl" && say "initiator $initiator"; } || fail 1 "LIO does not take the initiator $initiator"
+	# An ACL may say otherwise than its group whether CHAP is wanted (Linux 6.1 and later; -1: as the group).
+	[ ! -e "$acl/attrib/authentication" ] || put -1 "$acl/attrib/authentication" "CHAP for $initiator as for its group"
 	credential "$user" "$acl/auth/userid" "the CHAP user of $initiator"
 	credential "$secret" "$acl/auth/password" "the CHAP secret of $initiator"
 	credential "$mutual_user" "$acl/auth/userid_mutual" "the target's CHAP user for $initiator"

@@ -53,12 +53,25 @@ func (t *tree) acls(tpg, lun string) ([]ACL, error) {
 			return nil, err
 		}
 		acl := tpg + "/acls/" + initiator
-		needsCHAP := strings.TrimSpace(t.values[tpg+"/attrib/authentication"]) == "1"
+		needsCHAP := t.needsCHAP(tpg, acl)
 		list = append(list, ACL{Initiator: initiator, LUN: n, ReadOnly: strings.TrimSpace(t.values[dir+"/write_protect"]) == "1",
 			CHAP: needsCHAP && t.secrets[acl+"/auth/password"], Mutual: needsCHAP && t.secrets[acl+"/auth/password_mutual"],
 			Session: session(t.values[acl+"/info"])})
 	}
 	return list, nil
+}
+
+// needsCHAP: an ACL may say otherwise than its group; -1, or nothing before Linux 6.1, is as the group.
+func (t *tree) needsCHAP(tpg, acl string) bool {
+	for _, dir := range []string{acl, tpg} {
+		switch strings.TrimSpace(t.values[dir+"/attrib/authentication"]) {
+		case "0":
+			return false
+		case "1":
+			return true
+		}
+	}
+	return false
 }
 
 // session reads the attribute info of an ACL. Only the sentence that says so means that nobody is logged in.

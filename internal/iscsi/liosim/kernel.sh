@@ -47,7 +47,9 @@ mkdir() {
 	iscsi/*/tpgt_*/acls/*/lun_*) kernel_file "$1/write_protect" '0
 ' ;;
 	iscsi/*/tpgt_*/acls/*)
-		command mkdir "$1/auth"
+		command mkdir "$1/auth" "$1/attrib"
+		kernel_file "$1/attrib/authentication" '-1
+'
 		for k in userid password userid_mutual password_mutual; do kernel_file "$1/auth/$k" '
 '; done
 		kernel_file "$1/info" "No active iSCSI Session for Initiator Endpoint: ${1##*/}
