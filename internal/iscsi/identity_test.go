@@ -20,12 +20,13 @@ func unhex(t testing.TB, text string) []byte {
 }
 
 // What LIO answered to open-iscsi for serial number 5eadbeef-1122-3344-5566-778899aabbcc and the product vol1, put together by
-// spc_emulate_evpd_83: NAA, T10 name, relative port, port group, unit group, names of port and target.
+// spc_emulate_evpd_83, with a port's NAA added: NAA, T10 name, relative port, port group, unit group, names of port and target.
 func lioPage83() []byte {
 	t10 := "LIO-ORG vol1:5eadbeef-1122-3344-5566-778899aabbcc\x00"
 	port, device := "iqn.2026-01.lab.storage:ds1,t,0x0001\x00\x00\x00\x00", "iqn.2026-01.lab.storage:ds1\x00"
 	b := append([]byte{0x01, 0x03, 0x00, 0x10}, 0x60, 0x01, 0x40, 0x55, 0xea, 0xdb, 0xee, 0xf1, 0x12, 0x23, 0x34, 0x45, 0x56, 0x67, 0x78, 0x89)
 	b = append(append(b, 0x02, 0x01, 0x00, byte(len(t10))), t10...)
+	b = append(b, 0x01, 0x13, 0x00, 0x08, 0x50, 0, 0, 0, 0, 0, 0, 1) // a port's own NAA, as Fibre Channel has it
 	b = append(b, 0x51, 0x94, 0x00, 0x04, 0, 0, 0, 1, 0x51, 0x95, 0x00, 0x04, 0, 0, 0, 0, 0x01, 0x06, 0x00, 0x04, 0, 0, 0, 0)
 	b = append(append(b, 0x53, 0x98, 0x00, byte(len(port))), port...)
 	b = append(append(b, 0x53, 0xa8, 0x00, byte(len(device))), device...)

@@ -2,6 +2,7 @@ package iscsi_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,9 +135,10 @@ func TestItComesBackAtBoot(t *testing.T) {
 	require.Equal(t, before, r.list())
 
 	// targetcli's own restore ran before, and knows no company id.
-	store := r.host.Path("/sys/kernel/config/target/core/iblock_0/vol1/wwn/")
-	require.NoError(t, os.WriteFile(store+"company_id", []byte("0x001405\n"), 0o600))
-	require.NoError(t, os.WriteFile(store+"vendor_id", []byte("LIO-ORG\n"), 0o600))
+	store := r.host.Path("/sys/kernel/config/target/core/iblock_0/vol1/wwn")
+	require.NoError(t, os.WriteFile(filepath.Join(store, "company_id"), []byte("0x001405\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(store, "vendor_id"), []byte("LIO-ORG\n"), 0o600))
+	require.NotEqual(t, before, r.list())
 	res, err = r.host.Act(t.Context(), []string{iscsi.LIOProgramPath, "boot"}, nil)
 	require.NoError(t, err)
 	require.Zero(t, res.Status, "%s", res.Summary())
@@ -310,4 +312,38 @@ func TestTheDocumentsVolumeWouldBeMounted(t *testing.T) {
 	require.Empty(t, vmfs.Guard(header, lu))
 	lu.Product = "vol1"
 	require.Len(t, vmfs.Guard(header, lu), 1)
+}
+
+func TestPublicationsThatMakeNoSense(t *testing.T) {
+	target := iscsi.NewLIO(probeRunner(func([]string) { t.Error("nothing is sent") }), sudo)
+	chap := func(user, one, mutual, other string) *iscsi.CHAP {
+		return &iscsi.CHAP{User: user, Secret: inventory.NewSecret(one), MutualUser: mutual, MutualSecret: inventory.NewSecret(other)}
+	}
+	for says, change := range map[string]func(p *iscsi.Publication){
+		"is no name of a backstore":               func(p *iscsi.Publication) { p.Name = "a b" },
+		"is no device of a zvol":                  func(p *iscsi.Publication) { p.Device = "/dev/sda" },
+		`"/dev/zvol/a/../../sda" is no device`:    func(p *iscsi.Publication) { p.Device = "/dev/zvol/a/../../sda" },
+		"is no iSCSI name":                        func(p *iscsi.Publication) { p.Target = "iqn.2026-01.lab:a/../b" },
+		"a portal group's tag is 1":               func(p *iscsi.Publication) { p.Group = 0 },
+		"there is no portal":                      func(p *iscsi.Publication) { p.Portals = nil },
+		`"storage1:3260" is no portal`:            func(p *iscsi.Publication) { p.Portals = []string{"storage1:3260"} },
+		"there is no initiator":                   func(p *iscsi.Publication) { p.Grants = nil },
+		"the initiator \"esx\" is no iSCSI name":  func(p *iscsi.Publication) { p.Grants[0].Initiator = "esx" },
+		esx1 + " is there twice":                  func(p *iscsi.Publication) { p.Grants = append(p.Grants, p.Grants[0]) },
+		"either all initiators":                   func(p *iscsi.Publication) { p.Grants = append(p.Grants, iscsi.Grant{Initiator: esx2}) },
+		"the secret of CHAP is not 12 to 255":     func(p *iscsi.Publication) { p.Grants[0].CHAP = chap("u", "hunter2", "", "") },
+		"the user of CHAP is not":                 func(p *iscsi.Publication) { p.Grants[0].CHAP = chap("NULL", secret, "", "") },
+		"the secret of mutual CHAP is not":        func(p *iscsi.Publication) { p.Grants[0].CHAP = chap("u", secret, "t", "hunter2 \nx 123456") },
+		"are the same in both directions":         func(p *iscsi.Publication) { p.Grants[0].CHAP = chap("u", secret, "t", secret) },
+		"the user of mutual CHAP is not":          func(p *iscsi.Publication) { p.Grants[0].CHAP = chap("u", secret, "", "the targets own 3") },
+		"is not made of ASCII without a blank at": func(p *iscsi.Publication) { p.Identity.Serial = "a\nchap 0" },
+	} {
+		p := publication("/dev/zvol/tank/vol1")
+		change(&p)
+		_, err := target.Publish(t.Context(), p)
+		require.ErrorContains(t, err, says)
+		require.ErrorIs(t, err, fault.NotDone, says)
+		require.NotContains(t, err.Error(), "hunter2")
+		require.NotContains(t, err.Error(), secret)
+	}
 }

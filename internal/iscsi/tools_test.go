@@ -173,6 +173,16 @@ func TestTheSecretsFile(t *testing.T) {
 	require.Equal(t, "-S "+lines[2]+" "+esx1, lines[3])
 }
 
+// An initiator that is known already gets its secret anew: what it was is never told.
+func TestAKnownInitiator(t *testing.T) {
+	p := publication("/dev/zvol/pool1/mail")
+	p.Grants[0].Initiator = esx40
+	commands, err := iscsi.NewCOMSTAR(comstarHost(t, nil), pfexec, true).Plan(t.Context(), p)
+	require.NoError(t, err)
+	require.Contains(t, commands[1].String(), "itadm modify-initiator")
+	require.NotContains(t, commands[4].String(), "create-hg", "its host group is that of itself alone")
+}
+
 func TestWhatIsInTheWayOfCOMSTAR(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(p *iscsi.Publication)
