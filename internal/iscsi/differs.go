@@ -91,7 +91,8 @@ func (path *Path) grantsDiffer(p Publication) []string {
 			if a.ReadOnly != (g.ReadOnly || p.ReadOnly) {
 				list = append(list, fmt.Sprintf("write protection for %s is not %t", a.Initiator, g.ReadOnly || p.ReadOnly))
 			}
-			if a.CHAP != (g.CHAP != nil) || a.Mutual != (g.CHAP != nil && g.CHAP.MutualUser != "") {
+			mutual := g.CHAP != nil && g.CHAP.MutualUser != ""
+			if a.CHAP != (g.CHAP != nil) || a.Mutual != nil && *a.Mutual != mutual {
 				list = append(list, fmt.Sprintf("CHAP of %s is not as it should be", a.Initiator))
 			}
 		}

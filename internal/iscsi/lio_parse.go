@@ -22,15 +22,16 @@ const (
 
 // tree is configfs as lio_read.sh prints it.
 type tree struct {
-	running    bool
-	values     map[string]string // of attributes, by their path below configfs' directory "target"; lines are joined
-	dirs       []string
-	links      map[string][]string // where the symbolic links in a directory lead
-	secrets    map[string]bool     // CHAP secrets that are set
-	blocks     map[string]blockDevice
-	zvols      map[string]string // by the name of the device to which they lead: zd0
-	saved      map[string]bool   // names that come back at boot
-	unreadable []string
+	running      bool
+	values       map[string]string // of attributes, by their path below configfs' directory "target"; lines are joined
+	dirs         []string
+	links        map[string][]string // where the symbolic links in a directory lead
+	secrets      map[string]bool     // CHAP secrets of targets that are set
+	secretsKnown bool
+	blocks       map[string]blockDevice
+	zvols        map[string]string // by the name of the device to which they lead: zd0
+	saved        map[string]bool   // names that come back at boot
+	unreadable   []string
 }
 
 type blockDevice struct {
@@ -73,6 +74,10 @@ func parseTree(out []byte) (*tree, error) {
 func (t *tree) line(line string) error {
 	if line == "absent" {
 		t.running = false
+		return nil
+	}
+	if line == "K" {
+		t.secretsKnown = true
 		return nil
 	}
 	if line == "" {

@@ -53,10 +53,12 @@ func (t *tree) acls(tpg, lun string) ([]ACL, error) {
 			return nil, err
 		}
 		acl := tpg + "/acls/" + initiator
-		needsCHAP := t.needsCHAP(tpg, acl)
-		list = append(list, ACL{Initiator: initiator, LUN: n, ReadOnly: strings.TrimSpace(t.values[dir+"/write_protect"]) == "1",
-			CHAP: needsCHAP && t.secrets[acl+"/auth/password"], Mutual: needsCHAP && t.secrets[acl+"/auth/password_mutual"],
-			Session: session(t.values[acl+"/info"])})
+		a := ACL{Initiator: initiator, LUN: n, ReadOnly: strings.TrimSpace(t.values[dir+"/write_protect"]) == "1", CHAP: t.needsCHAP(tpg, acl),
+			Session: session(t.values[acl+"/info"])}
+		if !a.CHAP || t.secretsKnown {
+			a.Mutual = of(a.CHAP && t.secrets[acl+"/auth/password_mutual"])
+		}
+		list = append(list, a)
 	}
 	return list, nil
 }

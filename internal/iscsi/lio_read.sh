@@ -1,6 +1,7 @@
-# Prints what LIO has, for parseLIO. It changes nothing, needs no rights, and never prints a CHAP secret, only which are set.
+# Prints what LIO has, for parseLIO. It changes nothing, needs no rights, and never prints a CHAP secret, only which are set: that, the
+# kernel tells nobody but root (the files' modes say otherwise).
 # Arguments: LIO's configfs, sysfs' block devices, the directory of zvols, the directory of what nightshift puts back at boot.
-# Lines: F<path>NUL<line of an attribute>, D<directory>, L<symbolic link>NUL<where to>, C<secret that is set>, X<what may not be read>,
+# Lines: F<path>NUL<line of an attribute>, D<directory>, L<symbolic link>NUL<where to>, C<secret that is set>, K (which are set is known), X<what may not be read>,
 # B<backstore>NUL<device>NUL<logical block>NUL<physical block>NUL<sectors of 512 bytes>NUL<cache>, Z<zvol>NUL<where to>, S<saved>.
 LC_ALL=C
 export LC_ALL
@@ -16,7 +17,7 @@ attributes() {
 }
 
 secrets() {
-	find "$@" -type f -path 'iscsi/*/tpgt_*/acls/*/auth/password*' -print0
+	find "$@" -type f -path 'iscsi/*/tpgt_*/acls/*/auth/password_mutual' -print0
 }
 
 number() {
@@ -37,8 +38,11 @@ set -- core
 
 # An attribute without a line, and one that the kernel does not give (EINVAL), is left out; so is what grep says of it.
 attributes "$@" | xargs -0 -r grep -HZ '' 2>/dev/null | sed 's/^/F/'
-find "$@" -type f \( -name info -o -name vpd_unit_serial -o -path 'iscsi/*/auth/password*' \) ! -readable -printf 'X%p\n'
-secrets "$@" | xargs -0 -r grep -lvx -e '' -e NULL 2>/dev/null | sed 's/^/C/'
+find "$@" -type f \( -name info -o -name vpd_unit_serial \) ! -readable -printf 'X%p\n'
+if [ "$(id -u)" = 0 ]; then
+	echo K
+	secrets "$@" | xargs -0 -r grep -lvx -e '' -e NULL 2>/dev/null | sed 's/^/C/'
+fi
 find "$@" -mindepth 2 -maxdepth 5 -type d \( -path 'core/*_*/*' ! -path 'core/*/*/*' -o -path 'iscsi/*/tpgt_*' ! -path 'iscsi/*/tpgt_*/*' \
 	-o -path 'iscsi/*/tpgt_*/np/*' -o -path 'iscsi/*/tpgt_*/acls/*' ! -path 'iscsi/*/tpgt_*/acls/*/*' \) -printf 'D%p\n'
 [ ! -d iscsi ] || find iscsi -type l -printf 'L%p\0%l\n'

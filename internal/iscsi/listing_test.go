@@ -60,6 +60,17 @@ func TestListingsThatAreOtherwise(t *testing.T) {
 				require.NoError(t, err)
 				require.False(t, l.LUs[0].Paths[0].ACLs[0].CHAP)
 			}},
+		"as root tells it": {func(b []byte) []byte {
+			return bytes.Replace(b, []byte("end\n"), []byte("K\nCiscsi/iqn.2026-01.lab.storage:ns-8defb89c/tpgt_1/acls/iqn.2026-01.lab.ss2:initiator/auth/password_mutual\nend\n"), 1)
+		}, func(l iscsi.Listing, err error) {
+			require.NoError(t, err)
+			require.Equal(t, yes(), l.LUs[0].Paths[0].ACLs[0].Mutual)
+		}},
+		"as root tells it, without": {func(b []byte) []byte { return bytes.Replace(b, []byte("end\n"), []byte("K\nend\n"), 1) },
+			func(l iscsi.Listing, err error) {
+				require.NoError(t, err)
+				require.Equal(t, no(), l.LUs[0].Paths[0].ACLs[0].Mutual)
+			}},
 		"everybody": {func(b []byte) []byte {
 			return bytes.Replace(b, []byte("generate_node_acls\x000"), []byte("generate_node_acls\x001"), 1)
 		},

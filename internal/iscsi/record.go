@@ -41,7 +41,7 @@ type RecordACL struct {
 	LUN       uint16 `json:"lun"`
 	ReadOnly  bool   `json:"readOnly,omitempty"`
 	CHAP      bool   `json:"chap,omitempty"` // it proved itself; where the secret is kept is in the lab file
-	Mutual    bool   `json:"mutual,omitempty"`
+	Mutual    *bool  `json:"mutual,omitempty"`
 }
 
 // NewRecord is the record of a logical unit. Its LUN number is that of the first initiator, or of the first path.

@@ -108,6 +108,7 @@ func (h *Host) Act(ctx context.Context, argv []string, stdin io.Reader) (sshexec
 	case len(argv) > 2 && argv[0] == "sh" && argv[1] == "-c":
 		argv = slices.Clone(argv)
 		argv[2] = strings.ReplaceAll(argv[2], `readlink -f -- "$device"`, `readlink -f -- "`+h.dir+`$device"`)
+		argv[2] = strings.ReplaceAll(argv[2], `[ "$(id -u)" = 0 ]`, "false") // the service account
 		for i := 3; i < len(argv); i++ {
 			argv[i] = h.place(argv[i])
 		}
