@@ -101,7 +101,7 @@ func (o *loadOff) nothingRuns(ctx context.Context) error {
 			case !ok || h.BMC == nil:
 				why[i] = "host " + name + " has no BMC that says Off"
 			default:
-				why[i] = notOff(o.a.inspectBMC(ctx, h))
+				why[i] = notOff(o.a.inspectBMC(ctx, h), o.p.Servers[name])
 			}
 			return nil
 		})
@@ -115,10 +115,15 @@ func (o *loadOff) nothingRuns(ctx context.Context) error {
 	return nil
 }
 
-func notOff(b live.BMC) string {
+// notOff says why the load cannot go as far as one host is concerned. planned is the machine that was there when the plan was made,
+// where the lab file has recorded none.
+func notOff(b live.BMC, planned plan.Server) string {
+	is, _ := b.Identify(live.Pin(planned), "")
 	switch {
 	case b.Err != "":
 		return "the BMC of host " + b.Host + " cannot be read: " + b.Err
+	case is == live.Contradicted:
+		return fmt.Sprintf("the BMC of host %s is another machine's than when the plan was made (serial number %q, UUID %q)", b.Host, b.Serial, b.UUID)
 	case b.Power != live.Off:
 		return "the BMC of host " + b.Host + " says " + b.Power
 	}

@@ -80,8 +80,12 @@ func TestWhenTheLoadStaysOn(t *testing.T) {
 		call   func(*plan.LoadOffParams)
 		says   string
 	}{
-		"a host is on":           {change: func(r powerRig) { r.world.bmc.Power = live.On }, says: "the BMC of host esx21 says On"},
-		"another machine's BMC":  {change: func(r powerRig) { r.world.bmc.Serial = "TAG2" }, says: "the load is left on: the BMC of host esx21 cannot be read"},
+		"a host is on":             {change: func(r powerRig) { r.world.bmc.Power = live.On }, says: "the BMC of host esx21 says On"},
+		"another machine's BMC":    {change: func(r powerRig) { r.world.bmc.Serial = "TAG2" }, says: "the load is left on: the BMC of host esx21 cannot be read"},
+		"another than was planned": {call: func(p *plan.LoadOffParams) { p.Servers = map[string]plan.Server{"esx21": {Serial: "TAG9"}} }, says: "is another machine's than when the plan was made"},
+		"another UUID": {call: func(p *plan.LoadOffParams) {
+			p.Servers = map[string]plan.Server{"esx21": {UUID: "99999999-2222-4333-8444-555555555555"}}
+		}, says: "is another machine's"},
 		"a host without a BMC":   {change: func(r powerRig) { r.acts.lab.Hosts[0].BMC = nil }, says: "no BMC that says Off"},
 		"it feeds another since": {change: func(r powerRig) { r.acts.lab.UPS[0].Feeds = []string{"esx21", "nuc"} }, says: "feeds other hosts now"},
 		"no such command": {change: func(r powerRig) {

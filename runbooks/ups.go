@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/words"
 )
@@ -134,7 +135,7 @@ func (d *descent) orderLoadOff() {
 		o := *u.LoadOff
 		d.add(plan.Step{ID: "order-load-off:" + u.Name, Group: groupEnd, Action: plan.OrderLoadOff, Target: plan.Target{Kind: plan.UPS, Name: u.Name},
 			Title:  "Order UPS " + u.Name + " to switch its load off in " + words.Limit(time.Duration(o.Delay)) + ", and on again with the mains",
-			Params: plan.Encode(plan.LoadOffParams{UPS: u.Name, Hosts: u.Feeds, Delay: o.Delay, RestartDelay: o.RestartDelay}),
+			Params: plan.Encode(plan.LoadOffParams{UPS: u.Name, Hosts: u.Feeds, Delay: o.Delay, RestartDelay: o.RestartDelay, Servers: d.serversOn(u)}),
 			Needs:  slices.Clone(needs), Estimate: plan.Duration(takesMark), Timeout: d.settled(time.Duration(o.Delay) + marginTask)})
 	}
 }
@@ -153,4 +154,26 @@ func (d *descent) loadMayGo(u *inventory.UPS) bool {
 		}
 	}
 	return true
+}
+
+// serversOn are what the BMCs of the UPS's hosts tell of themselves, where the lab file has nothing recorded: an Off of another
+// machine, which answers at the address by then, is none.
+func (d *descent) serversOn(u *inventory.UPS) map[string]plan.Server {
+	found := map[string]plan.Server{}
+	for _, h := range d.hosts {
+		if h.lab == nil || !slices.Contains(u.Feeds, h.lab.Name) || h.bmc == nil || pinOf(h.lab.BMC).Recorded() {
+			continue
+		}
+		var s plan.Server
+		if live.Genuine(h.bmc.Serial) {
+			s.Serial = h.bmc.Serial
+		}
+		if live.GenuineUUID(h.bmc.UUID) {
+			s.UUID = h.bmc.UUID
+		}
+		if s != (plan.Server{}) {
+			found[h.lab.Name] = s
+		}
+	}
+	return found
 }

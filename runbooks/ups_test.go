@@ -147,6 +147,15 @@ func TestLoadThatStaysOn(t *testing.T) {
 	require.False(t, has(never))
 }
 
+// TestTheLoadOffKnowsTheServers: where the lab file has recorded nothing, what the BMCs tell when the plan is made counts.
+func TestTheLoadOffKnowsTheServers(t *testing.T) {
+	f := homeLab().onUPS("esx21", "esx22", "esx23")
+	f.labHost("esx22").BMC.Serial = f.bmc("esx22").Serial
+	f.bmc("esx23").Serial, f.bmc("esx23").UUID = "None", "1"
+	p := params[plan.LoadOffParams](t, stepOf(t, f.plan(t, runbooks.PowerDown), "order-load-off:rack"))
+	require.Equal(t, map[string]plan.Server{"esx21": {Serial: f.bmc("esx21").Serial, UUID: f.bmc("esx21").UUID}}, p.Servers)
+}
+
 func TestWhatAUPSCannotBe(t *testing.T) {
 	f := homeLab().onUPS("esx21")
 	f.params["ups"] = "rock"

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"nightshift/activities"
 	"nightshift/internal/plan"
@@ -89,6 +91,11 @@ func (u upsRuns) Find(ctx context.Context, id string) (*upswatch.Run, error) {
 	if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_FAILED { // no plan, no touch: nightshift or the lab file is wrong
 		r.Outcome = runapi.Failed
 	}
+	if asked := info.GetMemo().GetFields()[runapi.AskedMemo]; asked != nil {
+		if err := converter.GetDefaultDataConverter().FromPayload(asked, &r.Parameters); err != nil {
+			return nil, fmt.Errorf("what run %s was asked for cannot be read: %w", id, err)
+		}
+	}
 	u.read(ctx, r, info.GetStatus())
 	return r, nil
 }
@@ -160,32 +167,73 @@ func (u upsRuns) query(ctx context.Context, id, name string, into any) error {
 // mostLatest bounds how many runs are looked at for one that did something: more than the tries of one power cut.
 const mostLatest = 400
 
-func (u upsRuns) Latest(ctx context.Context) (*upswatch.Run, error) {
-	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'",
-		plan.TaskQueue(u.lab), runapi.PowerDownType, runapi.PowerUpType)
-	l, err := u.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: u.namespace, Query: query, PageSize: mostLatest})
+func (u upsRuns) Latest(ctx context.Context, of func(upswatch.Run) bool) (latest []upswatch.Run, _ error) {
+	list, err := u.list(ctx, fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'", runapi.PowerDownType, runapi.PowerUpType))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		if u.idle[e.GetRunId()] {
+			continue
+		}
+		r, err := u.Find(ctx, e.GetWorkflowId())
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case r == nil: // forgotten meanwhile
+			continue
+		case r.Unread && !r.Open && r.Outcome != runapi.Failed: // an older run is not the latest for that
+			return nil, fmt.Errorf("run %s does not tell what it did", r.ID)
+		case !r.Open && !r.Touched:
+			if u.idle != nil {
+				u.idle[e.GetRunId()] = true
+			}
+			continue
+		}
+		if latest = append(latest, *r); !of(*r) {
+			break
+		}
+	}
+	return latest, nil
+}
+
+func (u upsRuns) Underway(ctx context.Context) ([]upswatch.Run, error) {
+	return u.powerDowns(ctx, "ExecutionStatus = 'Running'")
+}
+
+func (u upsRuns) Ended(ctx context.Context, since time.Time) ([]upswatch.Run, error) {
+	return u.powerDowns(ctx, "ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew' AND CloseTime > '"+since.UTC().Format(time.RFC3339)+"'")
+}
+
+func (u upsRuns) powerDowns(ctx context.Context, which string) (found []upswatch.Run, _ error) {
+	list, err := u.list(ctx, "WorkflowType = '"+runapi.PowerDownType+"' AND "+which)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		r, err := u.Find(ctx, e.GetWorkflowId())
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			found = append(found, *r)
+		}
+	}
+	return found, nil
+}
+
+// list are runs of the lab, those that are open and then those that ended last first.
+func (u upsRuns) list(ctx context.Context, which string) (list []*common.WorkflowExecution, _ error) {
+	l, err := u.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: u.namespace, PageSize: mostLatest,
+		Query: "TaskQueue = '" + plan.TaskQueue(u.lab) + "' AND " + which})
 	if err != nil {
 		return nil, fmt.Errorf("list the runs: %w", err)
 	}
 	for _, e := range l.GetExecutions() {
-		if u.idle[e.GetExecution().GetRunId()] {
-			continue
-		}
-		r, err := u.Find(ctx, e.GetExecution().GetWorkflowId())
-		if err != nil {
-			return nil, err
-		}
-		if r != nil && r.Unread && !r.Open && r.Outcome != runapi.Failed { // an older run is not the latest for that
-			return nil, fmt.Errorf("run %s does not tell what it did", r.ID)
-		}
-		if r != nil && (r.Open || r.Touched) {
-			return r, nil
-		}
-		if u.idle != nil {
-			u.idle[e.GetExecution().GetRunId()] = true
-		}
+		list = append(list, e.GetExecution())
 	}
-	return nil, nil
+	return list, nil
 }
 
 func (u upsRuns) Start(ctx context.Context, id string, p runapi.Params, summary string) error {
@@ -194,6 +242,7 @@ func (u upsRuns) Start(ctx context.Context, id string, p runapi.Params, summary 
 		return fmt.Errorf("there is no runbook %s", p.Runbook)
 	}
 	_, err := u.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(u.lab), StaticSummary: summary,
+		Memo:                  map[string]any{runapi.AskedMemo: p.Parameters},
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, WorkflowExecutionErrorWhenAlreadyStarted: true}, rb.Workflow, p)
 	if errors.As(err, new(*serviceerror.WorkflowExecutionAlreadyStarted)) { // another worker was quicker
 		return nil

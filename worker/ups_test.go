@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/upswatch"
 )
 
 // A deaf Temporal knows runs, and no worker answers what they are asked.
@@ -75,11 +76,12 @@ func TestNoAnswerIsNotNothing(t *testing.T) {
 	require.Equal(t, "2 of 9 steps were skipped", r.Why)
 	require.True(t, r.Unread, "what it has done is in its plan")
 
-	_, err = u.Latest(t.Context())
+	_, err = u.Latest(t.Context(), func(upswatch.Run) bool { return true })
 	require.ErrorContains(t, err, "run run does not tell what it did")
 
 	d.status["run"] = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-	r, err = u.Latest(t.Context())
+	latest, err := u.Latest(t.Context(), func(upswatch.Run) bool { return true })
 	require.NoError(t, err)
-	require.True(t, r.Open && r.Unread)
+	require.Len(t, latest, 1)
+	require.True(t, latest[0].Open && latest[0].Unread)
 }

@@ -264,6 +264,14 @@ type LoadOffParams struct {
 	Hosts        []string `json:"hosts"`        // that it feeds, by their names in the lab file: all have to be Off
 	Delay        Duration `json:"delay"`        // from the order until the load is off
 	RestartDelay Duration `json:"restartDelay"` // from the return of the mains until it is on again
+	// Servers are what the BMCs of hosts told of themselves when the plan was made, where the lab file has nothing recorded.
+	Servers map[string]Server `json:"servers,omitempty"`
+}
+
+// A Server is how a BMC tells which machine it is of. Either may be empty.
+type Server struct {
+	Serial string `json:"serial,omitempty"`
+	UUID   string `json:"uuid,omitempty"`
 }
 
 // Encode makes the Params of a step.

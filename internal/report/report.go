@@ -257,12 +257,33 @@ func next(r Report) []runapi.Command {
 		if r.Runbook == "power-down" {
 			add("turns round: brings back up what is down", "nightshift run power-up")
 		}
+		if quiet := stillQuiet(r.Owed); r.Outcome == runapi.Aborted && quiet != "" {
+			add("lets "+quiet+" act again, where hosts are up: nobody is alarmed until then", "nightshift settle")
+		}
 		add("shows what is switched off and not settled", "nightshift status")
 	}
 	if out == nil {
 		out = []runapi.Command{}
 	}
 	return out
+}
+
+// stillQuiet names those who watch the lab and were told not to; empty: nobody.
+func stillQuiet(owed []plan.Debt) string {
+	var names []string
+	alarms := 0
+	for _, d := range owed {
+		switch d.Setting {
+		case plan.Watch:
+			names = append(names, "monitoring "+d.Target.Name)
+		case plan.Alarms:
+			alarms++
+		}
+	}
+	if alarms > 0 {
+		names = append([]string{"the alarms of " + words.Count(alarms, "object")}, names...)
+	}
+	return strings.Join(names, ", ")
 }
 
 func nextOpen(r Report, add func(why, format string, args ...any)) {

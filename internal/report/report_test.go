@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,21 @@ func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 	s = aborted()
 	s.Phase, s.Outcome = runapi.PhaseApprove, ""
 	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)
+}
+
+// TestWhoIsStillQuietIsSaid: after an aborted power-up nobody may be alarmed of anything.
+func TestWhoIsStillQuietIsSaid(t *testing.T) {
+	s := aborted()
+	s.Runbook, s.Outcome = "power-up", runapi.Aborted
+	s.Owed = []plan.Debt{{Setting: plan.HA, Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}}}
+	settle := func() []runapi.Command {
+		return slices.DeleteFunc(Assemble(run, s, fiveGuests(), started()).Next, func(c runapi.Command) bool { return c.Type != "nightshift settle" })
+	}
+	require.Empty(t, settle())
+	s.Owed = append(s.Owed, plan.Debt{Setting: plan.Alarms, Target: plan.Target{Kind: plan.Host, Name: "esx21"}}, plan.Debt{Setting: plan.Watch, Target: plan.Target{Kind: plan.Watcher, Name: "zabbix"}})
+	require.Equal(t, []runapi.Command{{Type: "nightshift settle", Why: "lets the alarms of 1 object, monitoring zabbix act again, where hosts are up: nobody is alarmed until then"}}, settle())
+	s.Outcome = runapi.Partial
+	require.Empty(t, settle(), "what is left is done by another power-up")
 }
 
 // A plan that was never carried out: nothing of it is to do any more.

@@ -153,6 +153,9 @@ const (
 	OnHold    = "on hold until"
 )
 
+// AskedMemo is the memo of a run that UPSes have begun: the parameters that it was asked for, which it has before it has a plan.
+const AskedMemo = "asked"
+
 // SkippedBy is how the note of a step begins that a person has skipped, and who it was.
 const SkippedBy = "skipped by "
 

@@ -13,7 +13,8 @@ import (
 // A Due is a power-down that must begin.
 type Due struct {
 	UPS   []string // names, sorted
-	Hosts []string // names, where these are not all that the UPSes feed; else nil
+	Down  []string // the names of the hosts that go down
+	Hosts []string // the same, where these are not all that the UPSes feed; else nil
 	Began time.Time
 	Why   string
 }
@@ -49,7 +50,7 @@ func FindDue(lab *inventory.Lab, tracks map[string]Track) (Due, bool) {
 			left = append(left, h.Name)
 		}
 	}
-	if len(left) < fed {
+	if d.Down = left; len(left) < fed {
 		d.Hosts = left
 	}
 	return d, len(left) > 0
@@ -100,7 +101,26 @@ func dueOf(lab, id string) (Due, bool) {
 	return Due{UPS: strings.Split(m[1], "+"), Began: at}, err == nil
 }
 
-// covers tells whether a run for d does what one for other would.
-func (d Due) covers(other Due) bool {
-	return !slices.ContainsFunc(other.UPS, func(name string) bool { return !slices.Contains(d.UPS, name) })
+// hostsOf are those that a power-down takes down that UPSes have begun: what it was asked for, else all that they feed.
+func hostsOf(lab *inventory.Lab, r Run, upses []string) (names []string) {
+	if list := r.Parameters["host"]; list != "" {
+		return strings.Split(list, ",")
+	}
+	for _, h := range lab.Hosts {
+		if slices.ContainsFunc(lab.FeedsOf(h.Name), func(name string) bool { return slices.Contains(upses, name) }) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+// ours tells for what a run was begun, if UPSes have begun it, and whether it takes down what d wants down. For which UPSes it
+// was begun does not matter: one that tells nothing any more is not among them now.
+func (w *Watch) ours(r Run, d Due) (was Due, ours, covers bool) {
+	was, ours = dueOf(w.Lab.Lab, r.ID)
+	if !ours {
+		return was, false, false
+	}
+	hosts := hostsOf(w.Lab, r, was.UPS)
+	return was, true, !slices.ContainsFunc(d.Down, func(name string) bool { return !slices.Contains(hosts, name) })
 }

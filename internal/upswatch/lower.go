@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,20 +16,38 @@ func (w *Watch) lower(ctx context.Context, d Due) error {
 	if w.behind(d) {
 		return nil
 	}
-	holders, err := w.Runs.Holders(ctx)
+	under, err := w.Runs.Underway(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range holders {
+	for _, r := range under {
 		if w.serves(r, d) {
 			w.say(d.UPS, "run", true, d.Why+": run "+r.ID+" is powering the lab down already")
 			return nil
 		}
 	}
+	if err := w.recall(ctx, d); err != nil || w.behind(d) {
+		return err
+	}
 	if err := w.begin(ctx, d); err != nil || w.behind(d) {
 		return err
 	}
-	for _, r := range holders {
+	return w.clear(ctx, d, under)
+}
+
+// clear ends what is in the way: whoever holds the lab, and power-downs of UPSes for less than is to go down now.
+func (w *Watch) clear(ctx context.Context, d Due, under []Run) error {
+	inTheWay, err := w.Runs.Holders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range under {
+		_, ours, _ := w.ours(r, d)
+		if ours && !slices.ContainsFunc(inTheWay, func(h Run) bool { return h.ID == r.ID }) {
+			inTheWay = append(inTheWay, r)
+		}
+	}
+	for _, r := range inTheWay {
 		if err := w.giveWay(ctx, r, d); err != nil {
 			return err
 		}
@@ -36,20 +55,38 @@ func (w *Watch) lower(ctx context.Context, d Due) error {
 	return nil
 }
 
-// behind tells whether a power-down has ended in this power cut of each of the UPSes.
+// behind tells whether each of the hosts has been seen to in the power cut of all UPSes that feed it.
 func (w *Watch) behind(d Due) bool {
-	for _, name := range d.UPS {
-		if !w.settled[name].After(w.tracks[name].Began) {
+	for _, host := range d.Down {
+		at, ok := w.settled[host]
+		if !ok {
 			return false
+		}
+		for _, name := range w.Lab.FeedsOf(host) {
+			if slices.Contains(d.UPS, name) && at.Before(w.tracks[name].Began) {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// serves tells whether a run under way does what is wanted: for these UPSes, or a power-down of the whole lab that gets on.
+// settle notes that nothing is left to do after a run: for the hosts that it was to take down. A person's word counts for all
+// that the UPSes feed.
+func (w *Watch) settle(r Run, upses []string) {
+	hosts := hostsOf(w.Lab, r, upses)
+	if r.stopped() {
+		hosts = append(slices.Clone(hosts), hostsOf(w.Lab, Run{}, upses)...)
+	}
+	for _, host := range hosts {
+		w.settled[host] = w.now()
+	}
+}
+
+// serves tells whether a run under way does what is wanted: for these hosts, or a power-down of the whole lab that gets on.
 func (w *Watch) serves(r Run, d Due) bool {
-	if was, ok := dueOf(w.Lab.Lab, r.ID); ok {
-		return r.Open && was.covers(d)
+	if _, ours, covers := w.ours(r, d); ours {
+		return r.Open && covers
 	}
 	return r.Open && r.Runbook == powerDown && r.Planned && len(r.Parameters) == 0 && !r.Stands && !r.Aborting
 }
@@ -73,12 +110,14 @@ func (w *Watch) begin(ctx context.Context, d Due) error {
 			w.say(d.UPS, "run", n == 1, d.Why+": run "+id+" powers down "+what(d))
 			return nil
 		case r.Open:
-			return nil
-		case r.lastWord():
-			for _, name := range d.UPS {
-				w.settled[name] = w.now()
+			if _, _, covers := w.ours(*r, d); covers {
+				return nil
 			}
+			continue // it gives way
+		case r.lastWord():
+			w.settle(*r, d.UPS)
 			w.say(d.UPS, "run", true, fmt.Sprintf("run %s has ended: %s", id, strings.Trim(r.Outcome+", "+r.Why, ", ")))
+			w.tried[first] = n // should more have to go down since, the next look begins it
 			return nil
 		}
 		w.sayTriedAgain(d, first, r)
@@ -120,10 +159,15 @@ func (r Run) lastWord() bool {
 	case runapi.Refused, runapi.Failed:
 		return false
 	case runapi.Aborted:
-		by, ordered := strings.CutPrefix(r.Why, runapi.AbortedBy)
-		return ordered && !strings.HasPrefix(by, byUPS) || strings.HasPrefix(r.Why, runapi.Cancelled)
+		return r.stopped()
 	}
 	return !r.Unread && len(r.Left) == 0
+}
+
+// stopped tells whether a person has ended the run.
+func (r Run) stopped() bool {
+	by, ordered := strings.CutPrefix(r.Why, runapi.AbortedBy)
+	return r.Outcome == runapi.Aborted && (ordered && !strings.HasPrefix(by, byUPS) || strings.HasPrefix(r.Why, runapi.Cancelled))
 }
 
 func what(d Due) string {
@@ -135,12 +179,12 @@ func what(d Due) string {
 
 // giveWay ends a run in order that holds the lab: the battery does not wait for it. Only a person frees a lock that nobody holds any more.
 func (w *Watch) giveWay(ctx context.Context, r Run, d Due) error {
-	was, ours := dueOf(w.Lab.Lab, r.ID)
+	_, _, covers := w.ours(r, d)
 	switch {
 	case !r.Open:
 		w.say(d.UPS, "lock of "+r.ID, true, "run "+r.ID+" has ended without releasing its locks, and keeps the lab from being powered down: nightshift unlock "+r.ID+" --reason WHY")
 		return nil
-	case r.Aborting, ours && was.covers(d):
+	case r.Aborting, covers:
 		return nil
 	}
 	w.say(d.UPS, "way of "+r.ID, true, "run "+r.ID+" is aborted in order: it is in the way of the power-down")

@@ -3,6 +3,7 @@ package upswatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,16 +13,22 @@ import (
 // raise powers up again what went down because of UPSes, when all of these are ready. Only where that power-down is the last
 // thing that was done to the lab: what a person did since then stands.
 func (w *Watch) raise(ctx context.Context) error {
-	last, err := w.Runs.Latest(ctx)
-	if err != nil || last == nil {
-		w.toRaise = err != nil
+	if err := w.callBack(ctx); err != nil {
 		return err
 	}
-	d, ours := dueOf(w.Lab.Lab, last.ID)
+	latest, err := w.Runs.Latest(ctx, func(r Run) bool {
+		_, ours := dueOf(w.Lab.Lab, r.ID)
+		return ours && !r.Open
+	})
+	if err != nil {
+		w.toRaise = true
+		return err
+	}
+	d, ok := w.wentDown(latest)
 	switch {
-	case last.Open:
+	case slices.ContainsFunc(latest, func(r Run) bool { return r.Open }):
 		return nil // it may be one of ours that takes its time
-	case !ours:
+	case !ok:
 		w.toRaise = false
 		return nil
 	}
@@ -32,11 +39,57 @@ func (w *Watch) raise(ctx context.Context) error {
 			return nil
 		}
 		if ready, why := w.tracks[name].Ready(u); !ready {
-			w.sayWaiting(name, last.ID, why)
+			w.sayWaiting(name, latest[0].ID, why)
 			return nil
 		}
 	}
-	return w.beginUp(ctx, d, last)
+	return w.beginUp(ctx, d)
+}
+
+// callBack ends power-downs in order that have touched nothing yet, as they wait for the lab, or are planned, when the mains are back.
+func (w *Watch) callBack(ctx context.Context) error {
+	under, err := w.Runs.Underway(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range under {
+		was, ours := dueOf(w.Lab.Lab, r.ID)
+		if !ours || !r.Open || r.Planned || r.Aborting || r.Unread || slices.ContainsFunc(was.UPS, func(name string) bool { return !w.tracks[name].over() }) {
+			continue
+		}
+		w.say(was.UPS, "run", false, "the mains are back, and run "+r.ID+" has touched nothing: it is ended; a run that was aborted for it is not begun again by itself (what that had switched off: nightshift status, nightshift settle)")
+		if err := w.Runs.Abort(ctx, r.ID, runapi.Order{By: was.By(), Reason: "the mains are back, and nothing was touched"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wentDown is what power-downs of UPSes have taken down since anything else was done to the lab: several, where one has left
+// something, or UPSes failed one after the other. The newest comes first; false: the last thing that was done was another.
+func (w *Watch) wentDown(latest []Run) (d Due, ok bool) {
+	down := map[string]bool{}
+	for i, r := range latest {
+		was, ours := dueOf(w.Lab.Lab, r.ID)
+		if !ours {
+			break
+		}
+		if i == 0 {
+			d.Began = was.Began
+		}
+		d.UPS = append(d.UPS, was.UPS...)
+		for _, host := range hostsOf(w.Lab, r, was.UPS) {
+			down[host] = true
+		}
+	}
+	slices.Sort(d.UPS)
+	d.UPS = slices.Compact(d.UPS)
+	fed := hostsOf(w.Lab, Run{}, d.UPS)
+	d.Down = slices.DeleteFunc(slices.Clone(fed), func(name string) bool { return !down[name] })
+	if len(d.Down) < len(fed) {
+		d.Hosts = d.Down
+	}
+	return d, len(d.UPS) > 0
 }
 
 // sayWaiting tells once for each power-down that the lab waits, and what for.
@@ -55,11 +108,7 @@ func (r Run) locked() bool {
 
 // beginUp starts the power-up. A hold stops it, as a person has said so. One that was refused, or could not be planned, is tried
 // again, less and less often: switches and storage take their time to come up. So is one that found the lab taken.
-func (w *Watch) beginUp(ctx context.Context, d Due, last *Run) error {
-	parameters := d.Parameters()
-	if hosts := last.Parameters["host"]; hosts != "" {
-		parameters["host"] = hosts
-	}
+func (w *Watch) beginUp(ctx context.Context, d Due) error {
 	for n := 1; n <= mostTries; n++ {
 		id := d.ID(w.Lab.Lab, powerUp, n)
 		r, err := w.Runs.Find(ctx, id)
@@ -67,7 +116,7 @@ func (w *Watch) beginUp(ctx context.Context, d Due, last *Run) error {
 		case err != nil:
 			return err
 		case r == nil:
-			p := runapi.Params{Lab: w.Lab.Lab, Runbook: powerUp, Parameters: parameters, By: d.By(), Approved: true, Scheduled: true}
+			p := runapi.Params{Lab: w.Lab.Lab, Runbook: powerUp, Parameters: d.Parameters(), By: d.By(), Approved: true, Scheduled: true}
 			if err := w.Runs.Start(ctx, id, p, "power-up of lab "+w.Lab.Lab+": the mains are back"); err != nil {
 				return err
 			}

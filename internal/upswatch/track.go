@@ -64,6 +64,7 @@ type Track struct {
 	State State
 	Since time.Time // of State
 	Known State     // the last one that was not Unknown; empty: there was none
+	Seen  bool      // on mains, at some time: otherwise nobody knows when the power cut began
 	// Began is when the power cut began that is not over; zero: there is none. It is over when the mains are steadily back.
 	Began time.Time
 	// Spent is the time on battery in this power cut. Returns of the mains that did not last count for nothing: a supply
@@ -89,6 +90,7 @@ func (t Track) Next(u *inventory.UPS, l Look) Track {
 	if state != Unknown {
 		t.Known = state
 	}
+	t.Seen = t.Seen || state == Online
 	switch {
 	case state == Online && (t.Mains.IsZero() || l.At.Before(t.Mains)): // clocks are set back
 		t.Mains = l.At
@@ -103,6 +105,9 @@ func (t Track) Next(u *inventory.UPS, l Look) Track {
 	}
 	return t
 }
+
+// over tells whether the mains are steadily there.
+func (t Track) over() bool { return t.State == Online && t.Began.IsZero() }
 
 // lostAfter is how long a UPS must not tell until it counts as lost: as NUT's upsmon has it, twice over (DEADTIME, 15 s).
 const lostAfter = 30 * time.Second

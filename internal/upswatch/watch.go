@@ -18,8 +18,13 @@ type Runs interface {
 	Holders(ctx context.Context) ([]Run, error)
 	// Find is the run with the id; nil: there never was one.
 	Find(ctx context.Context, id string) (*Run, error)
-	// Latest is the newest power-down or power-up that is under way or has changed something; nil: there is none.
-	Latest(ctx context.Context) (*Run, error)
+	// Underway are the power-downs that are, also those that wait for the lab.
+	Underway(ctx context.Context) ([]Run, error)
+	// Ended are the power-downs that have ended since, the newest first.
+	Ended(ctx context.Context, since time.Time) ([]Run, error)
+	// Latest are the newest power-downs and power-ups that are under way or have changed something, the newest first, up to the
+	// first that is none of those.
+	Latest(ctx context.Context, of func(Run) bool) ([]Run, error)
 	// Start begins a run, once for each id: that there is one already is no error.
 	Start(ctx context.Context, id string, p runapi.Params, summary string) error
 	// Abort ends a run in order. One that has ended, or is being aborted, is no error.
@@ -30,7 +35,7 @@ type Runs interface {
 type Run struct {
 	ID         string
 	Runbook    string
-	Parameters map[string]string // nil: it has none, or no plan yet
+	Parameters map[string]string // nil: it has none, or they are not known yet
 	Open       bool
 	Planned    bool // it has a plan
 	Stands     bool // it waits for a person: paused, stuck, or for an approval
@@ -66,7 +71,9 @@ type Watch struct {
 
 	tracks  map[string]Track
 	told    map[string]string    // the last thing said about a subject
-	settled map[string]time.Time // when a power-down ended after which nothing is left to do, by UPS
+	settled map[string]time.Time // when a power-down ended after which nothing is left to do, by host
+	began   time.Time            // of this watch
+	sought  bool                 // what became of an older watch's power-down was looked for
 	tried   map[string]int       // how many tries of a power-down are over, by the id of the first
 	toRaise bool                 // something may have to come up again
 }
@@ -106,6 +113,7 @@ func (w *Watch) every() time.Duration {
 func (w *Watch) Step(ctx context.Context) {
 	if w.tracks == nil {
 		w.tracks, w.told, w.settled, w.tried, w.toRaise = map[string]Track{}, map[string]string{}, map[string]time.Time{}, map[string]int{}, true
+		w.began = w.now()
 	}
 	w.look(ctx)
 	if ctx.Err() != nil {

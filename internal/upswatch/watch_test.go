@@ -78,13 +78,33 @@ func (b *bench) Find(_ context.Context, id string) (*Run, error) {
 	return b.runs[id], b.broken
 }
 
-func (b *bench) Latest(context.Context) (*Run, error) {
+func (b *bench) Latest(_ context.Context, of func(Run) bool) (list []Run, _ error) {
 	for _, id := range slices.Backward(b.order) {
 		if r := b.runs[id]; r.Open || r.Touched {
-			return r, b.broken
+			if list = append(list, *r); !of(*r) {
+				break
+			}
 		}
 	}
-	return nil, b.broken
+	return list, b.broken
+}
+
+func (b *bench) Underway(context.Context) (list []Run, _ error) {
+	for _, id := range b.order {
+		if r := b.runs[id]; r.Open && (r.Runbook == "power-down" || strings.HasPrefix(id, "power-down-")) {
+			list = append(list, *r)
+		}
+	}
+	return list, b.broken
+}
+
+func (b *bench) Ended(_ context.Context, since time.Time) (list []Run, _ error) {
+	for _, id := range slices.Backward(b.order) {
+		if r := b.runs[id]; !r.Open && r.Runbook == "power-down" && r.Ended.After(since) {
+			list = append(list, *r)
+		}
+	}
+	return list, b.broken
 }
 
 func (b *bench) Start(_ context.Context, id string, p runapi.Params, _ string) error {
