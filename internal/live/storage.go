@@ -31,6 +31,15 @@ type ZPool struct {
 	ReadOnly              bool `json:",omitempty"`
 }
 
+// A ZPoolStatus is what `zpool status` says, in its words. What is empty is well.
+type ZPoolStatus struct {
+	Pool, State string
+	Problem     string `json:",omitempty"` // "One or more devices has experienced an error …"
+	Remedy      string `json:",omitempty"`
+	Scan        string `json:",omitempty"` // of the last scrub or resilver
+	Errors      string `json:",omitempty"` // "3 data errors, use '-v' for a list"
+}
+
 // ZFeatures are the feature flags of a pool: "large_blocks": "active".
 type ZFeatures struct {
 	Pool  string

@@ -270,3 +270,21 @@ func FuzzParseList(f *testing.F) {
 		require.Equal(t, strings.Count(out, "\n"), lines, "each line is one thing")
 	})
 }
+
+func TestStatus(t *testing.T) {
+	good := "  pool: tank\n state: ONLINE\n  scan: scrub repaired 0B in 00:00:01 with 0 errors on Sat Nov 21 09:00:00 2026\nconfig:\n\n" +
+		"\tNAME        STATE     READ WRITE CKSUM\n\ttank        ONLINE       0     0     0\n\t  vdb       ONLINE       0     0     0\n\nerrors: No known data errors\n"
+	s, err := parseStatus(good)
+	require.NoError(t, err)
+	require.Equal(t, live.ZPoolStatus{Pool: "tank", State: "ONLINE", Scan: "scrub repaired 0B in 00:00:01 with 0 errors on Sat Nov 21 09:00:00 2026"}, s)
+	s, err = parseStatus("  pool: tank\n state: SUSPENDED\nstatus: One or more devices are faulted in response to IO failures.\naction: Make sure the affected devices are connected, then run\n" +
+		"\t'zpool clear'.\n   see: https://openzfs.github.io/openzfs-docs/msg/ZFS-8000-HC\nconfig:\n\n\tNAME\n\nerrors: 2 data errors, use '-v' for a list\n")
+	require.NoError(t, err)
+	require.Equal(t, "Make sure the affected devices are connected, then run 'zpool clear'.", s.Remedy)
+	require.Equal(t, "One or more devices are faulted in response to IO failures.", s.Problem)
+	require.Equal(t, "2 data errors, use '-v' for a list", s.Errors)
+	for _, out := range []string{"", "no pools available\n", strings.Replace(good, "errors:", "fehler:", 1)} {
+		_, err := parseStatus(out)
+		require.ErrorIs(t, err, fault.Unsupported)
+	}
+}

@@ -103,6 +103,9 @@ func FuzzLines(f *testing.F) {
 		if _, err := parsePools([]byte(out)); err != nil {
 			require.ErrorIs(t, err, fault.Unsupported)
 		}
+		if s, err := parseStatus(out); err == nil {
+			require.NotContains(t, s.Problem+s.Errors, "\n")
+		}
 		tl := &tail{}
 		_, err := tl.Write([]byte(status))
 		require.NoError(t, err)
