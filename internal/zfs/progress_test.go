@@ -38,6 +38,9 @@ func TestALineWithoutEndIsBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, cap(r.line), 4*maxLine)
 	require.LessOrEqual(t, len(r.said()), maxWords)
+	_, err := r.Write([]byte("09:05:59\t4096\ttank/" + strings.Repeat("x", 2*maxLine) + "\n"))
+	require.NoError(t, err)
+	require.Zero(t, r.progress().Sent, "no line of a sender is so long")
 }
 
 func TestRemaining(t *testing.T) {

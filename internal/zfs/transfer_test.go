@@ -8,9 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -173,6 +176,14 @@ func TestAReceiverThatRefusesInMidStreamEndsTheSender(t *testing.T) {
 	})
 }
 
+func TestAReceiverThatRefusesEndsASenderThatIsQuiet(t *testing.T) {
+	b := transferBench(t, "")
+	b.program("zfs", "case $1 in\nsend) echo x; exec sleep 100000 ;;\nreceive) head -c 1 >/dev/null; echo 'cannot receive: out of space' >&2; exit 1 ;;\nesac")
+	_, err := b.client("ss1").Relay(t.Context(), b.client("ss2"), goodTransfer())
+	require.ErrorIs(t, err, ErrNoSpace)
+	require.NotContains(t, err.Error(), "canceled", "it was told to")
+}
+
 func TestSSHBetweenTheHosts(t *testing.T) {
 	for _, test := range []struct {
 		says string
@@ -298,19 +309,39 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAPacedWriterPassesEverything(t *testing.T) {
-	var out bytes.Buffer
-	w := pace(t.Context(), &out, 10<<20)
-	data := bytes.Repeat([]byte("0123456789abcdef"), 16<<10) // 256 KiB: within what may be made up for
-	n, err := w.Write(data)
+func TestMemoryDoesNotDependOnTheStream(t *testing.T) {
+	b := transferBench(t, "")
+	b.program("zfs", "case $1 in\nsend) exec head -c 200M /dev/zero ;;\nreceive) exec cat >/dev/null ;;\nesac")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := b.client("ss1").Relay(t.Context(), b.client("ss2"), goodTransfer())
 	require.NoError(t, err)
-	require.Equal(t, len(data), n)
-	require.Equal(t, data, out.Bytes())
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20), "all that was ever allocated for 200 MiB")
+}
 
+func TestAPacedWriterKeepsToItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		w := pace(t.Context(), &out, 1<<20)
+		data := bytes.Repeat([]byte("0123456789abcdef"), 4<<16) // 4 MiB
+		start := time.Now()
+		n, err := w.Write(data)
+		require.NoError(t, err)
+		require.Equal(t, len(data), n)
+		require.True(t, bytes.Equal(data, out.Bytes()))
+		require.InDelta(t, 4*time.Second-maxDebt, time.Since(start), float64(20*time.Millisecond), "the clock is a simulated one")
+
+		time.Sleep(time.Hour) //nolint:forbidigo // as above
+		start = time.Now()
+		_, err = w.Write(data)
+		require.NoError(t, err)
+		require.InDelta(t, 4*time.Second-maxDebt, time.Since(start), float64(20*time.Millisecond), "an hour is not made up for")
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	n, err = pace(ctx, &out, 1).Write(data)
+	var out bytes.Buffer
+	_, err := pace(ctx, &out, 1).Write([]byte("x"))
 	require.ErrorIs(t, err, context.Canceled)
-	require.Less(t, n, len(data))
 	require.Same(t, &out, pace(t.Context(), &out, 0), "no limit costs nothing")
 }

@@ -6,9 +6,11 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/inventory"
@@ -69,14 +71,16 @@ func (h host) Volume(name string, mib int) string {
 
 func (h host) Write(volume string, from, mib int) {
 	h.t.Helper()
-	h.m.Script(`until [ -b "$1" ]; do sleep 0.1; done`, storagelab.Device(volume))
-	h.m.Scribble(storagelab.Device(volume), from, mib)
+	h.m.Script(`tries=100
+until dd if=/dev/urandom of="$1" bs=1M seek="$2" count="$3" conv=notrunc,fsync status=none; do # under load, ZFS's open may say error 512
+	tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 0.2
+done`, storagelab.Device(volume), strconv.Itoa(from), strconv.Itoa(mib))
 }
 
 // Digest reads a clone: a replica has no device.
 func (h host) Digest(snapshot string) string {
 	h.t.Helper()
-	clone := h.pool.Dataset("digest")
+	clone := h.pool.Dataset("digest-" + uuid.NewString()[:8]) // udev may not have noticed the end of the last one
 	h.m.Run("zfs", "clone", "-o", "volmode=dev", snapshot, clone)
 	sum := h.m.Digest(storagelab.Device(clone))
 	h.m.Script(`until zfs destroy "$1"; do sleep 0.2; done`, clone) // udev may still look at it
