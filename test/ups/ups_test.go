@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,13 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/log"
 
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
-	"nightshift/internal/statedir"
 	"nightshift/test/command"
 )
 
@@ -139,17 +135,6 @@ func (r *rig) ended(id string) (rep report.Report) {
 	return rep
 }
 
-// terminate ends a run as somebody does in Temporal's UI: it keeps its locks.
-func (r *rig) terminate(id string) {
-	r.Helper()
-	at, err := statedir.ReadAddress(r.state())
-	require.NoError(r, err)
-	c, err := client.Dial(client.Options{HostPort: at.Temporal, Namespace: at.Namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(r, err)
-	defer c.Close()
-	require.NoError(r, c.TerminateWorkflow(r.Context(), id, "", "in the UI"))
-}
-
 func (r *rig) calls(verb string) (n int) {
 	for _, c := range r.lab.Calls() {
 		if c.Verb == verb {
@@ -246,29 +231,6 @@ func TestMainsBackBeforeTheFirstHost(t *testing.T) {
 	rep = r.ended(r.begun("power-up", 1))
 	require.Equal(t, runapi.Done, rep.Outcome, rep.Why)
 	require.True(t, r.guestsRun())
-	require.True(t, r.hosts("On"))
-}
-
-// TestMainsBackBeforeTheLabWasFree: a lock that nobody holds any more keeps the power-down waiting; with the mains back it is
-// ended, and takes nothing down when the lock is freed.
-func TestMainsBackBeforeTheLabWasFree(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, simlab.SmallSpec())
-	r.start()
-	r.must("run", "power-down", "--vm", "web01", "--yes", "--detach")
-	first := r.begun("power-down", 1)
-	r.nut.eventually("the guest is told to shut down", func() bool { return r.calls("ShutdownGuest") > 0 })
-	r.terminate(first)
-	r.nut.set("OB DISCHRG", 35)
-	r.told("nightshift unlock "+first, 0)
-	id := r.begun("power-down", 2)
-	r.nut.set("OL CHRG", 60)
-	rep := r.ended(id)
-	require.Equal(t, runapi.Aborted, rep.Outcome)
-	require.Contains(t, rep.Why, "the mains are back, and nothing was touched")
-	r.must("unlock", first, "--reason", "it was me")
-	require.Len(t, r.runs("power-down"), 2)
-	require.Zero(t, r.calls("ShutdownHost_Task"))
 	require.True(t, r.hosts("On"))
 }
 
