@@ -409,6 +409,7 @@ apply() {
 
 publish() {
 	{ mkdir -p "$state" && chmod 755 "$state"; } || fail 1 "$state cannot be made" # its names are no secret, its files are
+	rm -f "$state/.$want."* # of one that was killed: there are secrets in it
 	new=$state/.$want.$$
 	trap 'rm -f "$new"' EXIT
 	cat >"$new" || fail 1 "$new cannot be written"

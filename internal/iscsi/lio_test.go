@@ -106,6 +106,8 @@ func TestPublishedAsAnotherMakersLUN(t *testing.T) {
 // What is kept for the next boot holds secrets: nobody else reads it.
 func TestSecretsAreNowhereElse(t *testing.T) {
 	r := newRig(t)
+	require.NoError(t, os.MkdirAll(r.host.Path("/etc/nightshift-lio"), 0o755))
+	require.NoError(t, os.WriteFile(r.host.Path("/etc/nightshift-lio/.vol1.99"), []byte("secret of one that was killed"), 0o600))
 	r.ensure(publication(r.volume("tank/vol1")))
 	kept := r.host.Path("/etc/nightshift-lio/vol1.lu")
 	info, err := os.Stat(kept)
