@@ -118,7 +118,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores, plan.AwaitVCenter: a.AwaitVCenter,
 		plan.CheckMains: a.CheckMains, plan.OrderLoadOff: a.OrderLoadOff,
 		plan.Join:       a.Join,
-		plan.RunCommand: a.RunCommand, plan.ProbeHTTP: a.ProbeHTTP, plan.Wait: a.Wait, plan.Confirm: a.Confirm,
+		plan.RunCommand: a.RunCommand, plan.ProbeHTTP: a.ProbeHTTP, plan.Wait: a.Wait, plan.Confirm: a.Confirm, plan.SendMessage: a.SendMessage,
 		plan.RunInGuest: a.RunInGuest, plan.RebootHost: a.RebootHost, plan.SetHostOption: a.SetHostOption, plan.ReadHostOption: a.ReadHostOption,
 		plan.SetChangeTracking: a.SetChangeTracking, plan.SnapshotGuest: a.SnapshotGuest, plan.RemoveSnapshot: a.RemoveSnapshot,
 	}

@@ -23,6 +23,9 @@ func (a *Activities) WantedNotices(_ context.Context, runbook string) ([]runapi.
 
 // NoticeChannels answers the names of the channels that want the notice.
 func (a *Activities) NoticeChannels(_ context.Context, n runapi.Notice) ([]string, error) {
+	if len(n.Channels) > 0 {
+		return n.Channels, nil
+	}
 	return a.channels(n.Event, n.Runbook), nil
 }
 

@@ -108,6 +108,14 @@ func (r Runbook) Machines(parameters map[string]string) []string {
 	return r.definition.Machines(parameters)
 }
 
+// Channels names the channels through which a step runbook sends messages, for the same.
+func (r Runbook) Channels(parameters map[string]string) []string {
+	if r.definition == nil {
+		return nil
+	}
+	return r.definition.Channels(parameters)
+}
+
 // does are the actions of a plan that a step with this word may become; what it takes away is given back.
 func does(uses string) []plan.Action {
 	return map[string][]plan.Action{
@@ -118,6 +126,6 @@ func does(uses string) []plan.Action {
 		steps.HostAwait: {plan.AwaitHost}, steps.HostReboot: {plan.RebootHost}, steps.HostSetOption: {plan.SetHostOption},
 		steps.HostReadOption: {plan.ReadHostOption}, steps.ApplicationStop: {plan.StopApplication}, steps.ApplicationStart: {plan.StartApplication},
 		steps.VCenterAwait: {plan.AwaitVCenter}, steps.SSHRun: {plan.RunCommand}, steps.HTTPProbe: {plan.ProbeHTTP}, steps.Wait: {plan.Wait},
-		steps.Confirm: {plan.Confirm},
+		steps.Confirm: {plan.Confirm}, steps.Notify: {plan.SendMessage},
 	}[uses]
 }

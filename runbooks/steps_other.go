@@ -14,6 +14,7 @@ import (
 
 const (
 	takesProbe   = 10 * time.Second
+	takesMessage = time.Second
 	takesConfirm = 5 * time.Minute
 	probeLimit   = 5 * time.Minute // where the runbook does not say
 	confirmLimit = 12 * time.Hour  // the same
@@ -69,6 +70,31 @@ func (w *walk) confirm(s *plan.Step, c steps.Concrete, with *steps.ConfirmWith) 
 	s.OnFailure = plan.Ask // nobody's silence is a yes
 	w.set(s, plan.Confirm, w.labTarget(nil), plan.ConfirmParams{Message: with.Message, Timeout: cmp.Or(c.Timeout, plan.Duration(confirmLimit))},
 		"Wait for a person's yes", takesConfirm, marginTask)
+}
+
+// message tells people. Nothing of the run hangs on whether it comes.
+func (w *walk) message(s *plan.Step, with *steps.NotifyWith) {
+	var known []string
+	for _, ch := range w.lab.Notifications.Channels {
+		known = append(known, ch.Name)
+	}
+	for _, name := range with.Channels {
+		if !slices.Contains(known, name) {
+			remedy := "list it under notifications: in the lab file"
+			if near := inventory.Nearest(name, known); near != "" {
+				remedy = "did you mean " + near + "?"
+			}
+			w.block("channel "+name, "the lab file has none of that name", remedy)
+			return
+		}
+	}
+	to := "whoever wants to be told"
+	if len(with.Channels) > 0 {
+		to = words.Some(with.Channels, fewNames)
+	} else if len(known) == 0 {
+		w.warn("step "+s.ID, "nobody is told: the lab file has no notifications", "add channels under notifications:")
+	}
+	w.set(s, plan.SendMessage, w.labTarget(nil), plan.MessageParams{Text: with.Text, Channels: with.Channels}, "Tell "+to, takesMessage, marginTask)
 }
 
 func (w *walk) applicationStep(s *plan.Step, c steps.Concrete, name string) {

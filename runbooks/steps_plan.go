@@ -156,6 +156,8 @@ func (w *walk) fill(s *plan.Step, c steps.Concrete) {
 		w.wait(s, with)
 	case *steps.ConfirmWith:
 		w.confirm(s, c, with)
+	case *steps.NotifyWith:
+		w.message(s, with)
 	}
 }
 

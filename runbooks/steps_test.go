@@ -31,7 +31,22 @@ func bootedLab() *fixture {
 		f.vc().Hosts[i].Booted = at.Add(-24 * time.Hour)
 	}
 	f.lab.Machines = []inventory.Machine{{Name: "box", SSH: inventory.SSH{Address: "192.168.4.9", User: "root"}}}
+	f.lab.Notifications.Channels = []inventory.Channel{{Name: "phone", URL: "env:PHONE"}}
 	return f
+}
+
+func TestAMessageIsASteps(t *testing.T) {
+	f := bootedLab()
+	p := f.planBook(t, steps+"{id: a, uses: notify, with: {text: \"web01 is up\", channels: [phone]}}\n")
+	require.Empty(t, p.Blockers)
+	require.Equal(t, plan.SendMessage, p.Steps[0].Action)
+	require.Equal(t, "Tell phone", p.Steps[0].Title)
+	require.False(t, p.Steps[0].Changes(), "it is no change of the lab")
+	require.JSONEq(t, `{"text": "web01 is up", "channels": ["phone"]}`, string(p.Steps[0].Params))
+	f.lab.Notifications.Channels = nil
+	p = f.planBook(t, steps+"{id: a, uses: notify, with: {text: x}}\n")
+	require.Empty(t, p.Blockers)
+	require.Contains(t, p.Warnings[0].String(), "nobody is told")
 }
 
 const steps = "steps:\n  - "
@@ -46,6 +61,7 @@ func TestWhatStepRunbooksMayNotDo(t *testing.T) {
 		"{id: a, uses: host/reboot, with: {host: esx21}}":                                                 "is not in maintenance mode",
 		"{id: a, uses: host/shutdown, with: {host: esx21}}":                                               "is not in maintenance mode",
 		"{id: a, uses: ssh/run, with: {at: bx, run: [x]}}":                                                "no machine of that name",
+		"{id: a, uses: notify, with: {text: x, channels: [phon]}}":                                        "did you mean phone?",
 		"{id: a, uses: application/stop, with: {application: pg}}":                                        "none of that name",
 		"{id: a, uses: vcenter/await, with: {vcenter: vc2}}":                                              "none of that name",
 		"{id: a, uses: guest/snapshot, with: {guest: vcsa, name: x}}":                                     "is left alone",

@@ -85,6 +85,11 @@ func runRunbookTest(ctx context.Context, a *app, o runbookTestOptions, path stri
 	if err := copyRunbooks(sim.lab.LibraryDir(), files); err != nil {
 		return errors.Join(err, dir.Close())
 	}
+	silence, err := a.overhear(ctx, sim.lab, rb.Channels(params))
+	if err != nil {
+		return errors.Join(err, dir.Close())
+	}
+	defer silence()
 	st, err := a.demoStation(ctx, dir, sim)
 	if err != nil {
 		return err

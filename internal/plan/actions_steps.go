@@ -3,6 +3,8 @@ package plan
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,8 @@ const (
 	Wait Action = "Wait"
 	// Confirm (ConfirmParams; the target is the lab): a person has said yes.
 	Confirm Action = "Confirm"
+	// SendMessage (MessageParams; the target is the lab): Temporal has the message, and sends it to people. Nothing waits for that.
+	SendMessage Action = "SendMessage"
 	// RebootHost (RebootParams): the host has been booted since the plan was made, and vCenter is connected to it.
 	RebootHost Action = "RebootHost"
 	// SetHostOption (OptionParams): the advanced option has the value.
@@ -35,7 +39,7 @@ const (
 
 // ofSteps are the actions above.
 func ofSteps() []Action {
-	return []Action{RunCommand, RunInGuest, ProbeHTTP, Wait, Confirm, RebootHost, SetHostOption, ReadHostOption, SetChangeTracking, SnapshotGuest, RemoveSnapshot}
+	return []Action{RunCommand, RunInGuest, ProbeHTTP, Wait, Confirm, SendMessage, RebootHost, SetHostOption, ReadHostOption, SetChangeTracking, SnapshotGuest, RemoveSnapshot}
 }
 
 // CommandParams are for RunCommand.
@@ -81,6 +85,16 @@ type ConfirmParams struct {
 	Timeout Duration `json:"timeout"`
 }
 
+// MessageParams are for SendMessage.
+type MessageParams struct {
+	Text string `json:"text"`
+	// Channels are names in the lab file; none: all that take messages of the runbook.
+	Channels []string `json:"channels,omitempty"`
+}
+
+// maxMessage is how many bytes a message may have: it is read on a telephone, and goes into histories.
+const maxMessage = 4096
+
 // RebootParams are for RebootHost.
 type RebootParams struct {
 	Host string `json:"host"` // the host's name in the lab file
@@ -119,6 +133,8 @@ func newStepParams(a Action) any {
 		return new(WaitParams)
 	case Confirm:
 		return new(ConfirmParams)
+	case SendMessage:
+		return new(MessageParams)
 	case RebootHost:
 		return new(RebootParams)
 	case SetHostOption, ReadHostOption:
@@ -140,6 +156,16 @@ func (p *GuestCommandParams) check() error {
 func (p *ProbeParams) check() error   { return ahead("timeout", p.Timeout) }
 func (p *ConfirmParams) check() error { return ahead("timeout", p.Timeout) }
 func (p *RebootParams) check() error  { return ahead("timeout", p.Timeout) }
+
+func (p *MessageParams) check() error {
+	switch {
+	case strings.TrimSpace(p.Text) == "":
+		return errors.New("the message has no text")
+	case len(p.Text) > maxMessage:
+		return fmt.Errorf("the message has %d bytes, at most %d are sent", len(p.Text), maxMessage)
+	}
+	return nil
+}
 
 func (p *WaitParams) check() error {
 	if (p.For > 0) == (p.Until != "") {
@@ -165,7 +191,7 @@ func someCommand(run []string) error {
 // onlyReads tells of a step of this file whether it changes nothing.
 func (s Step) onlyReads() bool {
 	switch s.Action {
-	case ProbeHTTP, Wait, Confirm, ReadHostOption:
+	case ProbeHTTP, Wait, Confirm, SendMessage, ReadHostOption:
 		return true
 	case RunCommand, RunInGuest:
 		var p struct {

@@ -81,7 +81,7 @@ func rights() map[Action][]Right {
 		PowerOnHost: nil, AwaitHost: nil, AwaitVCenter: nil,
 		AwaitDatastores: {{ID: "Host.Config.Storage", On: OnHost, Optional: true, For: "have hosts look for storage that came up after them"}},
 		StopApplication: nil, StartApplication: nil,
-		RunCommand: nil, ProbeHTTP: nil, Wait: nil, Confirm: nil, ReadHostOption: nil,
+		RunCommand: nil, ProbeHTTP: nil, Wait: nil, Confirm: nil, SendMessage: nil, ReadHostOption: nil,
 		RunInGuest: {
 			{ID: "VirtualMachine.GuestOperations.Execute", On: OnGuest, For: "start programs in guests, through their Tools"},
 			{ID: "VirtualMachine.GuestOperations.Query", On: OnGuest, For: "see how these programs ended"},

@@ -36,13 +36,14 @@ const (
 	EventDebt       Event = "debt"       // something is switched off for too long
 	EventHold       Event = "hold"       // a hold ends soon, or has ended
 	EventUPS        Event = "ups"        // the power failed, came back, or a UPS does not tell
+	EventMessage    Event = "message"    // a step of a runbook says something to people
 	EventTest       Event = "test"       // `nightshift notify test`; no channel can ask for it
 )
 
 // Events lists what a channel can ask for.
 func Events() []Event {
 	return []Event{EventApproval, EventBlocked, EventStale, EventDeadline, EventDone, EventPartial, EventRefused, EventSkipped,
-		EventAborted, EventFailed, EventTerminated, EventMissed, EventDebt, EventHold, EventUPS}
+		EventAborted, EventFailed, EventTerminated, EventMissed, EventDebt, EventHold, EventUPS, EventMessage}
 }
 
 // NeedsPerson tells whether somebody should do, or know, something: what a channel gets that does not say.
@@ -68,6 +69,9 @@ type Notice struct {
 	More  int         `json:"more,omitempty"`
 	// Parameters are the run's.
 	Parameters map[string]string `json:"parameters,omitempty"`
+
+	// Channels are those that a step of a runbook has named; none: whoever wants the event.
+	Channels []string `json:"channels,omitempty"`
 
 	// Key tells what the caretaker says from all else that it says: one key is told once.
 	Key string `json:"key,omitempty"`

@@ -119,6 +119,13 @@ type ConfirmWith struct {
 	Message string `json:"message" lines:"true"` // what the person is to look at, or to do, before
 }
 
+// NotifyWith is for notify: people are told by the notifications of the lab file. The run waits for no mail server.
+type NotifyWith struct {
+	Text string `json:"text" lines:"true"` // the first line is the subject
+	// Channels are names of notifications.channels in the lab file. Without it: all that take the event message of this runbook.
+	Channels []string `json:"channels,omitempty"`
+}
+
 // An Action is a word of `uses`.
 type Action struct {
 	Name string
@@ -153,6 +160,7 @@ const (
 	HTTPProbe        = "http/probe"
 	Wait             = "wait"
 	Confirm          = "confirm"
+	Notify           = "notify"
 	runbookPrefix    = "runbook/"
 	joinAction       = "join" // of this package: many edges meet in it
 	maxSteps         = 5000   // of a runbook when it is unfolded
@@ -184,6 +192,7 @@ func Actions() []Action {
 		{SSHRun, "run a command on a machine over SSH", reflect.TypeFor[SSHRunWith](), true},
 		{HTTPProbe, "wait until a URL answers", reflect.TypeFor[ProbeWith](), true},
 		{Wait, "wait for a while, or until a time of day", reflect.TypeFor[WaitWith](), false},
+		{Notify, "send a message to people, by the notifications of the lab file", reflect.TypeFor[NotifyWith](), false},
 		{Confirm, "wait until a person says yes", reflect.TypeFor[ConfirmWith](), true},
 	}
 }

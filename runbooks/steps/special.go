@@ -52,6 +52,10 @@ func special(s *Step, bound any) (out []problem) {
 		if s.OnFailure != "" {
 			bad("", "a confirm has no onFailure: everything but a person's yes is no", "remove onFailure")
 		}
+	case *NotifyWith:
+		if text, ok := s.With["text"].(string); ok && strings.TrimSpace(text) == "" { // w has it only where it is no template
+			bad("text", "the message is empty", "")
+		}
 	case *SnapshotWith:
 		if w.Name != "" && strings.TrimSpace(w.Name) != w.Name || len(w.Name) > 80 {
 			bad("name", "this is no name of a snapshot", "at most 80 characters, without blanks around it")

@@ -257,6 +257,24 @@ func (d *Definition) scopeOf(given map[string]string) scope {
 	return sc
 }
 
+// Channels are those of messages.
+func (d *Definition) Channels(given map[string]string) (names []string) {
+	sc := d.scopeOf(given)
+	eachStep("", d.Steps, func(_ string, s *Step) {
+		list, _ := s.With["channels"].([]any)
+		for _, x := range list {
+			name, ok := x.(string)
+			if filled, err := fill(name, sc.value); err == nil {
+				name = filled
+			}
+			if ok && s.Uses == Notify && !hasTemplate(name) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	})
+	return names
+}
+
 // Machines are those that the steps name, and the values of parameters of that type.
 func (d *Definition) Machines(given map[string]string) (names []string) {
 	sc := d.scopeOf(given)
