@@ -166,6 +166,39 @@ func TestMoreThanOneInATarget(t *testing.T) {
 	lab.SS2.Run("dd", "if="+lab.SS2.Disk(portal, 8), "of=/dev/null", "bs=4k", "count=1", "iflag=direct")
 }
 
+// What the unit does at boot, without one: targetcli's restore came first, and knows neither company id, vendor nor product.
+func TestWhatRunsAtBootPutsItRight(t *testing.T) {
+	lab := storagelab.Connect(t)
+	name := unique()
+	volume := lab.SS1.NewPool().Volume("mail", 16)
+	published := target(t, lab, lab.SS1, name)
+	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
+	_, err := iscsi.Ensure(t.Context(), published, p)
+	require.NoError(t, err)
+	before, err := published.List(t.Context())
+	require.NoError(t, err)
+
+	lab.SS1.Script(`cp -p "/etc/nightshift-lio/$1.lu" "/root/$1.kept"; "$2" unpublish "$1"; mv "/root/$1.kept" "/etc/nightshift-lio/$1.lu"`, name, iscsi.LIOProgramPath)
+	lab.SS1.Script(`targetcli >/dev/null <<END
+set global auto_add_default_portal=false auto_save_on_exit=false logfile=none
+/backstores/block create name=$1 dev=$2 wwn=$3
+/iscsi create $4
+/iscsi/$4/tpg1/luns create /backstores/block/$1 lun=7 add_mapped_luns=false
+END`, name, p.Device, p.Identity.NAA[7:], p.Target)
+	wrong, err := published.List(t.Context())
+	require.NoError(t, err)
+	lu, found := wrong.Find(name)
+	require.True(t, found)
+	require.NotEqual(t, p.Identity.NAA, lu.Identity.NAA, "another LUN, to ESXi")
+
+	lab.SS1.Run("systemctl", "restart", "nightshift-lio.service")
+	after, err := published.List(t.Context())
+	require.NoError(t, err)
+	want, _ := before.Find(name)
+	got, _ := after.Find(name)
+	require.Equal(t, want, got)
+}
+
 // After a boot it is what it was, also where an administrator's targetcli has kept it as something else.
 func TestItSurvivesAReboot(t *testing.T) {
 	lab := storagelab.ConnectAlone(t)
