@@ -15,6 +15,9 @@ type Base struct {
 	GUID uint64 // of it; 0 for a full stream
 	// Target is the name of the same snapshot on the target, behind the @.
 	Target string
+	// Over are snapshots that others made on the target since, and in which nothing changed. ZFS receives over them, and keeps them;
+	// older ones, and raw streams, are refused there.
+	Over []string
 	// Done: the target has the wanted snapshot already, and it is its newest.
 	Done bool
 }
@@ -82,6 +85,11 @@ func ChooseBase(source *live.ZDataset, wanted string, target *live.ZDataset) (Ba
 			Choices: []string{"give the group another place on the target", "rename or destroy that dataset"}}
 	}
 	from := find(source, newest.GUID, to)
+	if from == "" && target.Written == 0 {
+		if base, found := overForeign(source, to, target); found {
+			return base, nil
+		}
+	}
 	switch {
 	case newest.GUID == to.GUID && target.Written == 0:
 		return Base{From: source.Name + "@" + to.Name, GUID: to.GUID, Target: newest.Name, Done: true}, nil
@@ -91,6 +99,22 @@ func ChooseBase(source *live.ZDataset, wanted string, target *live.ZDataset) (Ba
 		return Base{From: from, GUID: newest.GUID, Target: newest.Name}, nil
 	}
 	return Base{}, noBase(source, to, target)
+}
+
+// overForeign looks for a base below foreign snapshots of the target in which nothing changed.
+func overForeign(source *live.ZDataset, to *live.ZSnapshot, target *live.ZDataset) (Base, bool) {
+	var over []string
+	for _, s := range slices.Backward(target.Snapshots) {
+		if from := find(source, s.GUID, to); from != "" {
+			slices.Reverse(over)
+			return Base{From: from, GUID: s.GUID, Target: s.Name, Over: over}, true
+		}
+		if _, _, ours := ParsePoint(s.Name); ours || s.Written != 0 || s.GUID == to.GUID {
+			break
+		}
+		over = append(over, s.Name)
+	}
+	return Base{}, false
 }
 
 // find looks for what is left of a snapshot on the source, made before another one: itself, or a bookmark.

@@ -49,6 +49,8 @@ func TestTheBaseOfAnIncrement(t *testing.T) {
 		{"a bookmark, where the snapshot is gone", mark(ds("tank/mail", p3, 3), p2, 2), ds("b/mail", p1, 1, p2, 2), Base{From: "tank/mail#" + p2, GUID: 2, Target: p2}},
 		{"renamed on one side: the GUID counts", ds("tank/mail", "renamed", 2, p3, 3), ds("b/mail", p2, 2), Base{From: "tank/mail@renamed", GUID: 2, Target: p2}},
 		{"a foreign one that both have", ds("tank/mail", "weekly", 2, p3, 3), ds("b/mail", "weekly", 2), Base{From: "tank/mail@weekly", GUID: 2, Target: "weekly"}},
+		{"others made snapshots there, in which nothing changed", ds("tank/mail", p2, 2, p3, 3), ds("b/mail", p2, 2, "autosnap_1", 8, "autosnap_2", 9),
+			Base{From: "tank/mail@" + p2, GUID: 2, Target: p2, Over: []string{"autosnap_1", "autosnap_2"}}},
 		{"it is there already", ds("tank/mail", p2, 2, p3, 3), ds("b/mail", p2, 2, p3, 3), Base{From: "tank/mail@" + p3, GUID: 3, Target: p3, Done: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,7 +73,10 @@ func TestWhyThereIsNoBase(t *testing.T) {
 		{"nothing to send", ds("tank/mail", p2, 2), nil, Missing, "", nil, "tank/mail@" + p3 + " is not there", 0},
 		{"no common snapshot: pruned while the other side was down", ds("tank/mail", p3, 3), ds("b/mail", p1, 1), Lost, "", []string{p1}, "no snapshot in common any more", 2},
 		{"the newest of the replica was pruned from the source", ds("tank/mail", p1, 1, p3, 3), ds("b/mail", p1, 1, p2, 2), Lost, p1, []string{p2}, "does not have @" + p2 + " any more", 2},
-		{"a snapshot was made on the replica", ds("tank/mail", p2, 2, p3, 3), ds("b/mail", p2, 2, "mine", 9), Diverged, p2, []string{"mine"}, "that tank/mail does not know", 2},
+		{"a snapshot was made on the replica, of something new", ds("tank/mail", p2, 2, p3, 3), with(ds("b/mail", p2, 2, "mine", 9), func(d *live.ZDataset) { d.Newest().Written = 1 }),
+			Diverged, p2, []string{"mine"}, "that tank/mail does not know", 2},
+		{"an empty one, and then it was written to", ds("tank/mail", p2, 2, p3, 3), with(ds("b/mail", p2, 2, "mine", 9), func(d *live.ZDataset) { d.Written = 1 }),
+			Diverged, p2, []string{"mine"}, "that tank/mail does not know", 2},
 		{"the replica was written to", ds("tank/mail", p2, 2, p3, 3), with(ds("b/mail", p2, 2), func(d *live.ZDataset) { d.Written = 4096 }), Modified, p2, nil, "was written to since its newest snapshot", 2},
 		{"it arrived and was then written to", ds("tank/mail", p3, 3), with(ds("b/mail", p3, 3), func(d *live.ZDataset) { d.Written = 1 }), Modified, p3, nil, "1 bytes", 2},
 		{"something broken off", ds("tank/mail", p2, 2, p3, 3), with(ds("b/mail", p2, 2), func(d *live.ZDataset) { d.ResumeToken = "1-x" }), Partial, "", nil, "broken off", 2},

@@ -51,7 +51,7 @@ if [ "$limit" != 0 ]; then
 fi
 paced() {
 	case $pace in
-	mbuffer) mbuffer -q -m 16M -R "$limit" ;;
+	mbuffer) mbuffer -q -m 2M -R "$limit" ;;
 	pv) pv -q -L "$limit" ;;
 	esac
 }

@@ -222,7 +222,7 @@ func TestALimitIsKeptByWhatIsThere(t *testing.T) {
 		_, err := b.client("ss1").Direct(t.Context(), b.client("ss2"), route, tr)
 		require.NoError(t, err)
 		require.Equal(t, "0123456789", b.file("received"))
-		require.Equal(t, map[string]string{"mbuffer": "-q -m 16M -R 52428800\n", "pv": "-q -L 52428800\n"}[pacer], b.file("pacer"))
+		require.Equal(t, map[string]string{"mbuffer": "-q -m 2M -R 52428800\n", "pv": "-q -L 52428800\n"}[pacer], b.file("pacer"))
 	}
 }
 

@@ -95,49 +95,57 @@ func Diverged(t *testing.T, p Pair) {
 	first := r.point(1)
 	r.replicate(direct, first)
 
-	// Somebody made a snapshot there.
+	// Somebody made a snapshot there, in which nothing changed: the stream goes over it.
 	p.Target.Root("zfs", "snapshot", r.to+"@theirs")
 	p.Source.Write(r.from, 4, 1)
 	second := r.point(2)
-	no := new(replica.NoBase)
-	_, err := r.base(second)
-	require.ErrorAs(t, err, &no)
-	require.Equal(t, replica.Diverged, no.Why)
-	require.Equal(t, []string{"theirs"}, no.Newer)
-	increment := r.transfer(second, replica.Base{From: r.from + "@" + first})
-	_, err = r.start(direct, increment)
-	require.ErrorIs(t, err, zfs.ErrDiverged)
-	require.ErrorIs(t, err, fault.NotDone)
-	require.Equal(t, "theirs", r.target().Newest().Name, "and nothing was destroyed")
-	decision := zfs.Decision{By: "the test", Reason: "nobody needs it"}
-	require.ErrorIs(t, p.Target.Client().Rollback(ctx, r.to+"@"+first, decision), zfs.ErrDiverged, "a rollback destroys no snapshot")
-	p.Target.Root("zfs", "destroy", r.to+"@theirs")
+	base := r.replicate(direct, second)
+	require.Equal(t, replica.Base{From: r.from + "@" + first, GUID: base.GUID, Target: first, Over: []string{"theirs"}}, base)
+	require.NotNil(t, r.target().Snapshot("theirs"), "and it stays")
 
-	// Somebody wrote to it.
+	// Somebody wrote to it, and then made a snapshot.
 	p.Target.Root("zfs", "set", "readonly=off", r.to)
 	p.Target.Root("zfs", "set", "volmode=dev", r.to)
 	p.Target.Write(r.to, 0, 1)
 	p.Target.Root("zfs", "set", "volmode=none", r.to)
+	p.Target.Root("zfs", "snapshot", r.to+"@mine")
+	p.Source.Write(r.from, 6, 1)
+	third := r.point(3)
+	no := new(replica.NoBase)
+	_, err := r.base(third)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, replica.Diverged, no.Why)
+	require.Equal(t, []string{"mine"}, no.Newer)
+	increment := r.transfer(third, replica.Base{From: r.from + "@" + second})
+	_, err = r.start(direct, increment)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.Equal(t, "mine", r.target().Newest().Name, "and nothing was destroyed")
+	decision := zfs.Decision{By: "the test", Reason: "nobody needs it"}
+	require.ErrorIs(t, p.Target.Client().Rollback(ctx, r.to+"@"+second, decision), zfs.ErrDiverged, "a rollback destroys no snapshot")
+	p.Target.Root("zfs", "destroy", r.to+"@mine")
+
+	// Without that snapshot, it is still written to.
 	require.Positive(t, r.target().Written)
-	_, err = r.base(second)
+	_, err = r.base(third)
 	require.ErrorAs(t, err, &no)
 	require.Equal(t, replica.Modified, no.Why)
 	_, err = r.start(direct, increment)
 	require.ErrorIs(t, err, zfs.ErrModified)
-	require.NoError(t, p.Target.Client().Rollback(ctx, r.to+"@"+first, decision))
-	require.Equal(t, r.from+"@"+first, r.replicate(direct, second).From)
+	require.NoError(t, p.Target.Client().Rollback(ctx, r.to+"@"+second, decision))
+	require.Equal(t, r.from+"@"+second, r.replicate(direct, third).From)
 
-	// The snapshot that both had is gone, and no bookmark of it was made.
-	d, err := p.Source.Client().Destroy(ctx, r.from+"@"+first, r.from+"@"+second)
+	// The snapshots that both had are gone, and no bookmark of them was made.
+	d, err := p.Source.Client().Destroy(ctx, r.from+"@"+first, r.from+"@"+second, r.from+"@"+third)
 	require.NoError(t, err)
-	require.Len(t, d.Gone, 2)
-	third := r.point(3)
-	_, err = r.base(third)
+	require.Len(t, d.Gone, 3)
+	fourth := r.point(4)
+	_, err = r.base(fourth)
 	require.ErrorAs(t, err, &no)
 	require.Equal(t, replica.Lost, no.Why)
-	_, err = r.start(direct, r.transfer(third, replica.Base{}))
+	_, err = r.start(direct, r.transfer(fourth, replica.Base{}))
 	require.ErrorIs(t, err, zfs.ErrExists, "a full stream does not go over it")
-	_, err = r.start(direct, r.transfer(third, replica.Base{From: r.from + "@" + first}))
+	_, err = r.start(direct, r.transfer(fourth, replica.Base{From: r.from + "@" + third}))
 	require.ErrorIs(t, err, fault.NotFound)
 }
 

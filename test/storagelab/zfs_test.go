@@ -89,7 +89,10 @@ func (h host) Digest(snapshot string) string {
 
 func (h host) Kill(verb string) {
 	h.t.Helper()
-	h.m.Run("pkill", "-KILL", "-f", "^zfs "+verb+" .*"+h.pool.Name)
+	h.m.Script(`tries=300
+until pkill -KILL -f "$1"; do # it may be about to start
+	tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 0.2
+done`, "^zfs "+verb+" .*"+h.pool.Name)
 }
 
 // service is a connection to a machine as zfsadm, made when first used.
