@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 
@@ -179,6 +180,24 @@ func (c *Client) Query(ctx context.Context, argv []string) (Result, error) {
 	res, err := cmd.Wait(ctx)
 	if err != nil {
 		_, _ = cmd.ch.SendRequest("signal", false, ssh.Marshal(struct{ Signal string }{"TERM"})) // there are servers that know no signals
+		cmd.Abandon()
+	}
+	return res, err
+}
+
+// Act runs a command that changes something, and gives it stdin, which may be nil. When ctx ends nobody listens any more, and
+// the command is not told to end. Errors without ErrNotSent may mean that it ran.
+func (c *Client) Act(ctx context.Context, argv []string, stdin io.Reader) (Result, error) {
+	return act(ctx, c, argv, stdin)
+}
+
+func act(ctx context.Context, s Starter, argv []string, stdin io.Reader) (Result, error) {
+	cmd, err := s.StartWith(ctx, argv, Streams{Stdin: stdin})
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := cmd.Wait(ctx)
+	if err != nil {
 		cmd.Abandon()
 	}
 	return res, err

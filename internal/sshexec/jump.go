@@ -23,7 +23,7 @@ func (r Resolved) connect(ctx context.Context) (net.Conn, error) {
 	if r.jump.User == "" {
 		return nil, fault.As(fault.Invalid, fmt.Errorf("%s: there is no user in the lab file to log in as", r.jump.Name))
 	}
-	gate, err := dial(ctx, *r.jump)
+	gate, _, err := dial(ctx, *r.jump)
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,11 @@ type Resolved struct {
 	By       string // how it logs in: "password", "key SHA256:…"
 	Password inventory.Secret
 
-	host  trust
-	auth  []ssh.AuthMethod
-	agent net.Conn  // whose key is used; nil: none
-	jump  *Resolved // through which it is reached; nil: directly
+	host   trust
+	public string // key, as in authorized_keys, where it is what logs in
+	auth   []ssh.AuthMethod
+	agent  net.Conn  // whose key is used; nil: none
+	jump   *Resolved // through which it is reached; nil: directly
 }
 
 // Close lets go of the agent. Dial does it; whoever does not dial has to.
@@ -65,6 +66,16 @@ func Resolve(ctx context.Context, name string, s inventory.SSH, dir string) (Res
 	return Resolved{}, fault.As(fault.Invalid, fmt.Errorf("%s: %w", name, err))
 }
 
+// WithPassword is r with a password that a person has typed, in the place of every other way to log in.
+func (r Resolved) WithPassword(p inventory.Secret) Resolved {
+	r.Password, r.By, r.auth = p, "password", []ssh.AuthMethod{ssh.Password(p.Reveal())}
+	return r
+}
+
+// PublicKey is the public key by which r logs in, as in authorized_keys; empty: by password, or by a certificate, which counts
+// without it.
+func (r Resolved) PublicKey() string { return r.public }
+
 // useLogin logs in in the one way that s says: by key, by password, or by the only key of the agent.
 func (r *Resolved) useLogin(ctx context.Context, s inventory.SSH, dir string) error {
 	var signer ssh.Signer
@@ -88,6 +99,9 @@ func (r *Resolved) useLogin(ctx context.Context, s inventory.SSH, dir string) er
 	}
 	if err != nil {
 		return err
+	}
+	if s.Certificate == "" {
+		r.public = HostKeyLine(signer.PublicKey())
 	}
 	r.auth = []ssh.AuthMethod{ssh.PublicKeys(signer)}
 	return nil

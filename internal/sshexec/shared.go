@@ -3,6 +3,7 @@ package sshexec
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -77,6 +78,11 @@ func (s *Shared) StartWith(ctx context.Context, argv []string, streams Streams) 
 		}()
 		return cmd, nil
 	})
+}
+
+// Act is Client.Act.
+func (s *Shared) Act(ctx context.Context, argv []string, stdin io.Reader) (Result, error) {
+	return act(ctx, s, argv, stdin)
 }
 
 // with does something over the connection. Where that was lost before the command was sent, which is certain, it is made anew, once.

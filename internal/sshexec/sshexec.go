@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type Client struct {
 	conn     *ssh.Client
 	done     chan struct{} // closed when the connection is gone
 	sessions sessions
+	host     ssh.PublicKey // it showed; of a certificate the key in it
 }
 
 // Dial connects, makes sure of the host key, and logs in, once. Errors: fault.Identity (another host key, or none recorded),
@@ -44,11 +46,11 @@ func Dial(ctx context.Context, r Resolved) (*Client, error) {
 	if r.User == "" {
 		return nil, fault.As(fault.Invalid, fmt.Errorf("%s: there is no user in the lab file to log in as", r.Name))
 	}
-	conn, err := dial(ctx, r)
+	conn, host, err := dial(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: r.Name, conn: conn, done: make(chan struct{}), sessions: newSessions()}
+	c := &Client{name: r.Name, conn: conn, done: make(chan struct{}), sessions: newSessions(), host: host}
 	go func() {
 		_ = conn.Wait() // whoever waits for a command hears it there
 		close(c.done)
@@ -64,7 +66,7 @@ func Check(ctx context.Context, s inventory.SSH, dir string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dial(ctx, r)
+	conn, _, err := dial(ctx, r)
 	if err == nil {
 		_ = conn.Close() // logged in is logged in, whoever hangs up first
 	}
@@ -74,23 +76,29 @@ func Check(ctx context.Context, s inventory.SSH, dir string) error {
 	return err
 }
 
-func dial(ctx context.Context, r Resolved) (*ssh.Client, error) {
+// dial logs in, and answers the host key that the machine has shown.
+func dial(ctx context.Context, r Resolved) (*ssh.Client, ssh.PublicKey, error) {
 	defer r.Close()
 	switch {
 	case r.host.check == nil && r.host.file != "":
-		return nil, fault.As(fault.Identity, fmt.Errorf("%s: %s knows no host key for %s", r.Name, r.host.file, r.Address))
+		return nil, nil, fault.As(fault.Identity, fmt.Errorf("%s: %s knows no host key for %s", r.Name, r.host.file, r.Address))
 	case r.host.check == nil:
-		return nil, fault.As(fault.Identity, fmt.Errorf("%s: no host key is recorded: `nightshift lab trust`", r.Name))
+		return nil, nil, fault.As(fault.Identity, fmt.Errorf("%s: no host key is recorded: `nightshift lab trust`", r.Name))
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
 	tcp, err := r.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	var host ssh.PublicKey
+	seen := func(name string, remote net.Addr, key ssh.PublicKey) error {
+		host = key
+		return r.host.check(name, remote, key)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() }) // the handshake knows no context
 	c, channels, requests, err := ssh.NewClientConn(tcp, r.Address, &ssh.ClientConfig{
-		User: r.User, Auth: r.auth, HostKeyAlgorithms: r.host.algorithms, HostKeyCallback: r.host.check,
+		User: r.User, Auth: r.auth, HostKeyAlgorithms: r.host.algorithms, HostKeyCallback: seen,
 	})
 	if !stop() && err == nil { // the time ran out in the last moment, and the connection is closed
 		_ = c.Close()
@@ -98,9 +106,9 @@ func dial(ctx context.Context, r Resolved) (*ssh.Client, error) {
 	}
 	if err != nil {
 		_ = tcp.Close()
-		return nil, r.refused(ctx, err)
+		return nil, nil, r.refused(ctx, err)
 	}
-	return ssh.NewClient(c, channels, requests), nil
+	return ssh.NewClient(c, channels, requests), host, nil
 }
 
 // refused gives an error of the handshake its kind.
@@ -156,4 +164,12 @@ func (c *Client) Alive() bool {
 func (c *Client) Close() {
 	_ = c.conn.Close() // there is nobody left to be told
 	<-c.done
+}
+
+// HostKey is the host key that the machine has shown, and by which it was known; of a certificate the key in it.
+func (c *Client) HostKey() ssh.PublicKey {
+	if cert, ok := c.host.(*ssh.Certificate); ok {
+		return cert.Key
+	}
+	return c.host
 }

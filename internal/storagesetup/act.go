@@ -1,0 +1,167 @@
+package storagesetup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Do brings a thing about: it writes down what it is about to do, and does it.
+func (m *Machine) Do(ctx context.Context, t Thing) error {
+	if !t.Open() || t.do == nil {
+		return nil
+	}
+	if err := m.intend(ctx, t.entry); err != nil {
+		return err
+	}
+	err := t.do(ctx)
+	if status(err) != 0 { // the host answered that it was not done
+		err = errors.Join(err, m.forget(ctx, t.entry))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
+	}
+	return nil
+}
+
+// hello is what ReceivePath answers nightshift-hello with.
+const hello = "nightshift-receive 1"
+
+// Reaches tries whether the account reaches another host by itself, and is let in there to send to it.
+func (m *Machine) Reaches(ctx context.Context, w Want, p Peer) error {
+	got, err := m.query(ctx, w.Account, "ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15",
+		"-o", "IdentitiesOnly=yes", "-i", m.inHome(KeyFile), "-p", p.Port, "-l", p.Account, "--", p.Host, "nightshift-hello")
+	if err == nil && strings.TrimSpace(got) != hello {
+		err = fmt.Errorf("it answers %q, not %q", strings.TrimSpace(got), hello)
+	}
+	return err
+}
+
+const (
+	unlineScript = `umask 077
+grep -Fxv -- "$2" "$1" >"$1.nightshift-new"
+[ $? -le 1 ] && cat "$1.nightshift-new" >"$1" || exit
+rm -f "$1.nightshift-new"
+[ "$3" != made ] || [ -s "$1" ] || rm -f "$1"`
+	unkeyScript = `rm -f "$1" "$1.pub"`
+)
+
+// Record lists what was done on the host and is not undone, the newest first, with the command that takes it back.
+func (m *Machine) Record(host string) []Thing {
+	var list []Thing
+	for _, e := range slices.Backward(m.record.Done) {
+		t := Thing{Host: host, What: e.words(), State: Done, entry: e}
+		if e.Kind == didAccount || !m.goesWith(e) {
+			t.How = typed(m.undoing(e))
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// goesWith says that a thing in a home directory goes with the account.
+func (m *Machine) goesWith(e entry) bool {
+	return (e.Kind == didLine || e.Kind == didKey) && slices.ContainsFunc(m.record.Done, func(x entry) bool { return x.Kind == didAccount && x.Account == e.Account })
+}
+
+func (e entry) words() string {
+	switch e.Kind {
+	case didAccount:
+		return "the account " + e.Account + ", with its home directory"
+	case didLine:
+		return "a line in " + e.Path
+	case didKey:
+		return "the key " + e.Path
+	case didFile:
+		return e.Path
+	case didDataset:
+		return "the dataset " + e.Dataset
+	case didAllow:
+		return fmt.Sprintf("what %s may do with %s", e.Account, e.Dataset)
+	case didEnable:
+		return "the unit " + e.Unit + " is enabled"
+	}
+	return e.Kind
+}
+
+// undoing is the command that takes something back.
+func (m *Machine) undoing(e entry) []string {
+	switch e.Kind {
+	case didAccount:
+		return []string{"userdel", "--remove", e.Account}
+	case didLine:
+		made := ""
+		if e.Made {
+			made = "made"
+		}
+		return script(unlineScript, e.Path, e.Line, made)
+	case didKey:
+		return script(unkeyScript, e.Path)
+	case didFile:
+		return []string{"rm", "-f", m.root + e.Path}
+	case didDataset:
+		return []string{"zfs", "destroy", e.Dataset} // neither -r nor -f: only what is empty
+	case didAllow:
+		return allowCommand("unallow", e.Local, e.Account, e.Allowed, e.Dataset)
+	case didEnable:
+		return []string{"systemctl", "disable", "--quiet", e.Unit}
+	}
+	return nil
+}
+
+// errChanged: somebody has changed it since.
+var errChanged = errors.New("somebody has changed it since it was written")
+
+// Undo takes one thing of the record back. What somebody has changed since, or put something into, stays, and on the record.
+func (m *Machine) Undo(ctx context.Context, t Thing) error {
+	e := t.entry
+	argv := m.undoing(e)
+	account := ""
+	if e.Kind == didLine || e.Kind == didKey {
+		account = e.Account
+	}
+	there, err := m.still(ctx, e, account)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
+	}
+	if there && argv != nil {
+		if err := m.act(ctx, account, "", argv...); err != nil {
+			return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
+		}
+	}
+	return m.forget(ctx, e)
+}
+
+// still tells whether a thing is there to be undone.
+func (m *Machine) still(ctx context.Context, e entry, account string) (bool, error) {
+	switch e.Kind {
+	case didAccount, didLine, didKey:
+		_, err := m.query(ctx, "", "getent", "passwd", e.Account)
+		if status(err) == noEntry {
+			return false, nil
+		}
+		if err != nil || e.Kind != didLine {
+			return true, err
+		}
+		text, found, err := m.readFile(ctx, account, e.Path)
+		return found && slices.Contains(strings.Split(text, "\n"), e.Line), err
+	case didFile:
+		text, found, err := m.readFile(ctx, "", m.root+e.Path)
+		sum := sha256.Sum256([]byte(text))
+		if err == nil && found && hex.EncodeToString(sum[:]) != e.Sum {
+			err = errChanged
+		}
+		return found, err
+	case didDataset, didAllow:
+		_, err := m.query(ctx, "", "zfs", "list", "-H", "-o", "name", e.Dataset)
+		if status(err) == 1 && strings.Contains(err.Error(), "does not exist") {
+			return false, nil
+		}
+		return true, err
+	}
+	return true, nil
+}

@@ -1,0 +1,82 @@
+package storagesetup
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+const (
+	recordPath    = "/var/lib/nightshift/prepared.json"
+	recordVersion = 1
+)
+
+// record is what was done on a host, the oldest first. It lies there, so that any nightshift can take it back.
+type record struct {
+	Version int     `json:"version"`
+	Done    []entry `json:"done"`
+}
+
+// An entry is one thing that was done, or was about to be.
+type entry struct {
+	Kind    string   `json:"kind"`
+	Account string   `json:"account,omitempty"`
+	Path    string   `json:"path,omitempty"` // of a file or directory, as it is on the host
+	Line    string   `json:"line,omitempty"` // that was added to it
+	Made    bool     `json:"made,omitempty"` // the file was not there before
+	Sum     string   `json:"sum,omitempty"`  // SHA-256 of the file that was written
+	Dataset string   `json:"dataset,omitempty"`
+	Local   bool     `json:"local,omitempty"` // the permissions are not for what lies in the dataset
+	Allowed []string `json:"allowed,omitempty"`
+	Unit    string   `json:"unit,omitempty"` // of systemd, that was enabled
+}
+
+// Kinds of entries.
+const (
+	didAccount = "account"
+	didLine    = "line"
+	didKey     = "key"
+	didFile    = "file"
+	didDataset = "dataset"
+	didAllow   = "allow"
+	didEnable  = "enable"
+)
+
+func (e entry) equal(other entry) bool {
+	a, errA := json.Marshal(e)
+	b, errB := json.Marshal(other)
+	return errA == nil && errB == nil && string(a) == string(b)
+}
+
+const writeRecordScript = `umask 077
+mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv -f "$1.new" "$1"`
+
+// intend writes an entry down before the thing is done. Of a file that is written anew, only its last content counts.
+func (m *Machine) intend(ctx context.Context, e entry) error {
+	done := slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool { return x.equal(e) || e.Kind == didFile && x.Kind == didFile && x.Path == e.Path })
+	return m.writeRecord(ctx, append(done, e))
+}
+
+// forget takes an entry out, after the thing was undone.
+func (m *Machine) forget(ctx context.Context, e entry) error {
+	return m.writeRecord(ctx, slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool { return x.equal(e) }))
+}
+
+func (m *Machine) writeRecord(ctx context.Context, done []entry) error {
+	var err error
+	if len(done) == 0 {
+		err = m.act(ctx, "", "", script(`rm -f "$1" && { rmdir "$(dirname "$1")" 2>/dev/null || :; }`, m.root+recordPath)...)
+	} else {
+		text, marshalErr := json.MarshalIndent(record{recordVersion, done}, "", "  ")
+		if marshalErr != nil {
+			return marshalErr
+		}
+		err = m.act(ctx, "", string(text)+"\n", script(writeRecordScript, m.root+recordPath)...)
+	}
+	if err != nil {
+		return fmt.Errorf("write down what is done there: %w", err)
+	}
+	m.record = record{recordVersion, done}
+	return nil
+}

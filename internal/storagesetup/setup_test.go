@@ -1,0 +1,238 @@
+package storagesetup
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
+)
+
+const (
+	aKey    = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"
+	another = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK"
+)
+
+func source() Want {
+	return Want{Name: "ss1", Account: "zfsadm", Login: aKey + " me@laptop", Elevate: "sudo", LIO: true, Sources: []string{"tank/mail", "tank/log"}, Sends: true,
+		Known: []Peer{{Name: "ss2", Host: "10.99.0.2", Port: "2222", Account: "zfsadm", HostKey: aKey, Sends: true}}}
+}
+
+func target() Want {
+	return Want{Name: "ss2", Account: "zfsadm", Login: aKey, Elevate: "sudo", Targets: []string{"tank/replicas/ss1"}, From: []string{"ss1"},
+		Known: []Peer{{Name: "ss1", Host: "10.99.0.1", Port: "22", Account: "zfsadm", HostKey: aKey}}}
+}
+
+func states(list []Thing) map[string]string {
+	out := map[string]string{}
+	for _, t := range list {
+		out[t.What] = t.State
+	}
+	return out
+}
+
+// prepare does all, as the command does, and answers how often it had to read again.
+func prepareAll(t *testing.T, m *Machine, w Want, senders map[string]string) int {
+	t.Helper()
+	for round := 0; ; round++ {
+		require.Less(t, round, 5)
+		require.NoError(t, m.Read(t.Context(), w))
+		open := false
+		for _, thing := range m.Things(w, senders) {
+			require.NotEqual(t, Manual, thing.State, "%+v", thing)
+			if thing.Open() {
+				open = true
+				require.NoError(t, m.Do(t.Context(), thing))
+			}
+		}
+		if !open {
+			return round
+		}
+	}
+}
+
+func TestASourceIsPreparedAndTakenBack(t *testing.T) {
+	f, m := newFake(t, "tank", "tank/mail", "tank/log")
+	before := f.tree()
+	w := source()
+	require.NoError(t, m.Read(t.Context(), w))
+	require.Equal(t, Missing, states(m.Things(w, nil))["the account zfsadm"])
+	require.Equal(t, Waits, states(m.Things(w, nil))["knows ss2"])
+	require.Equal(t, before, f.tree(), "looking changes nothing")
+
+	prepareAll(t, m, w, nil)
+	require.Equal(t, "restrict "+aKey+" nightshift\n", f.read("home/zfsadm/.ssh/authorized_keys"))
+	require.Equal(t, "[10.99.0.2]:2222 "+aKey+"\n", f.read("home/zfsadm/.ssh/known_hosts"))
+	require.True(t, strings.HasPrefix(m.Key(), "ssh-ed25519 AAAA"))
+	info, err := os.Stat(filepath.Join(f.dir, "home/zfsadm", KeyFile))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.Contains(t, f.read("etc/sudoers.d/nightshift-zfsadm"), "zfsadm ALL=(root) NOPASSWD: /usr/local/sbin/nightshift-lio, /usr/local/sbin/nightshift-read\n")
+	info, err = os.Stat(filepath.Join(f.dir, "etc/sudoers.d/nightshift-zfsadm"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o440), info.Mode().Perm())
+	require.Equal(t, "tank/mail Local zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\ntank/log Local zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\n", f.read("allow"))
+	for what, state := range states(m.Things(w, nil)) {
+		require.Equal(t, So, state, what)
+	}
+
+	// Again: nothing is sent that changes anything.
+	acts := f.acts
+	require.Zero(t, prepareAll(t, m, w, nil))
+	require.Equal(t, acts, f.acts)
+
+	for _, thing := range m.Record("ss1") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree(), "all of it is taken back, and nothing else")
+}
+
+func TestATargetIsPreparedAndTakenBack(t *testing.T) {
+	f, m := newFake(t, "tank", "other")
+	before := f.tree()
+	w := target()
+	require.NoError(t, m.Read(t.Context(), w))
+	waits := states(m.Things(w, nil))
+	require.Equal(t, Waits, waits["ss1 sends to it, and may do nothing else"])
+	require.Equal(t, Missing, waits["the dataset tank/replicas"])
+
+	prepareAll(t, m, w, map[string]string{"ss1": another + " nightshift:ss1"})
+	require.Equal(t, "restrict "+aKey+" nightshift\nrestrict,command=\"/usr/local/sbin/nightshift-receive\" "+another+" nightshift:ss1\n", f.read("home/zfsadm/.ssh/authorized_keys"))
+	require.Equal(t, "tank\nother\ntank/replicas\ntank/replicas/ss1\n", f.read("datasets"))
+	require.Equal(t, "tank/replicas/ss1 Local+Descendent zfsadm bookmark,create,destroy,hold,mount,readonly,receive,release,userprop,volmode\n", f.read("allow"))
+
+	// What somebody has put into a dataset of ours, or changed in a file, stays.
+	f.write("datasets", f.read("datasets")+"tank/replicas/ss1/mail\n")
+	f.write("usr/local/sbin/nightshift-read", "#!/bin/sh\n# mine\n")
+	left := 0
+	for _, thing := range m.Record("ss2") {
+		if err := m.Undo(t.Context(), thing); err != nil {
+			left++
+		}
+	}
+	require.Equal(t, 3, left, "the dataset, that around it, and the file")
+	require.Equal(t, "#!/bin/sh\n# mine\n", f.read("usr/local/sbin/nightshift-read"))
+	require.Contains(t, f.read("datasets"), "tank/replicas/ss1/mail")
+
+	// It stays on the record until it can be taken back.
+	f.write("datasets", "tank\nother\ntank/replicas\ntank/replicas/ss1\n")
+	f.write("usr/local/sbin/nightshift-read", readProgram)
+	require.NoError(t, m.Read(t.Context(), w))
+	for _, thing := range m.Record("ss2") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree())
+}
+
+// What is there already belongs to somebody else: it is used, and never taken back.
+func TestWhatWasThereBeforeStays(t *testing.T) {
+	f, m := newFake(t, "tank", "tank/mail", "tank/log")
+	home := filepath.Join(f.dir, "home/zfsadm")
+	require.NoError(t, os.MkdirAll(home+"/.ssh", 0o700))
+	f.write("passwd", f.read("passwd")+"zfsadm:x:1000:1000::"+home+":/bin/bash\n")
+	f.write("home/zfsadm/.ssh/authorized_keys", "# mine\n"+another+" admin") // without a line end
+	f.write("allow", "tank/mail Local+Descendent zfsadm bookmark,destroy,hold,mount\ntank/mail Local other send\n")
+	before := f.tree()
+
+	w := source()
+	prepareAll(t, m, w, nil)
+	require.Equal(t, "# mine\n"+another+" admin\nrestrict "+aKey+" nightshift\n", f.read("home/zfsadm/.ssh/authorized_keys"))
+	require.Contains(t, f.read("allow"), "tank/mail Local zfsadm release,send,snapshot,userprop\n", "only what is missing")
+	require.NotContains(t, f.read("calls"), "useradd")
+	for _, thing := range m.Record("ss1") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.NotContains(t, f.read("calls"), "userdel")
+	after := f.tree()
+	after["/home/zfsadm/.ssh/authorized_keys"] = strings.TrimSuffix(after["/home/zfsadm/.ssh/authorized_keys"], "\n")
+	require.Equal(t, before, after)
+}
+
+// An answer that is lost at any act: what was done is on the record, and the next try does the rest.
+func TestALostAnswerAtEveryAct(t *testing.T) {
+	for lose := 1; ; lose++ {
+		f, m := newFake(t, "tank", "tank/mail", "tank/log")
+		before := f.tree()
+		f.lose = lose
+		w := source()
+		lost := false
+		for open := true; open; {
+			require.NoError(t, m.Read(t.Context(), w))
+			open = false
+			for _, thing := range m.Things(w, nil) {
+				if open = open || thing.Open(); thing.Open() && m.Do(t.Context(), thing) != nil {
+					lost = true
+					break
+				}
+			}
+		}
+		f.lose = 0
+		for what, state := range states(m.Things(w, nil)) {
+			require.Equal(t, So, state, what)
+		}
+		require.NoError(t, m.Read(t.Context(), w))
+		for _, thing := range m.Record("ss1") {
+			require.NoError(t, m.Undo(t.Context(), thing))
+		}
+		require.Equal(t, before, f.tree(), "after the answer to act %d was lost", lose)
+		if !lost {
+			require.Greater(t, lose, 10)
+			return
+		}
+	}
+}
+
+func TestARefusalIsNotOnTheRecord(t *testing.T) {
+	f, m := newFake(t, "tank", "tank/mail", "tank/log")
+	w := source()
+	w.Account = "BROKEN" // visudo says no
+	require.NoError(t, m.Read(t.Context(), w))
+	for _, thing := range m.Things(w, nil) {
+		if thing.What == "what the account may run as root" {
+			require.ErrorIs(t, m.Do(t.Context(), thing), fault.State)
+		}
+	}
+	require.Empty(t, m.Record("ss1"))
+	entries, err := os.ReadDir(filepath.Join(f.dir, "etc/sudoers.d"))
+	require.NoError(t, err)
+	require.Empty(t, entries, "nothing is left there that sudo would read")
+}
+
+func TestADatasetOrPoolThatIsNotThere(t *testing.T) {
+	_, m := newFake(t, "other")
+	w := target()
+	require.NoError(t, m.Read(t.Context(), w))
+	require.Equal(t, Manual, states(m.Things(w, nil))["the pool tank"])
+	s := source()
+	require.NoError(t, m.Read(t.Context(), s))
+	require.Equal(t, Manual, states(m.Things(s, nil))["what zfsadm may do with tank/mail"])
+}
+
+func TestIllumosIsOnlyShown(t *testing.T) {
+	f, m := newFake(t, "tank")
+	m.system = "SunOS"
+	w := target()
+	w.Elevate = "pfexec"
+	for _, thing := range m.Things(w, nil) {
+		require.Equal(t, Manual, thing.State)
+		require.NoError(t, m.Do(t.Context(), thing))
+	}
+	require.Contains(t, states(m.Things(w, nil)), "what it may run by pfexec")
+	require.Empty(t, f.read("calls"))
+}
+
+func TestWantsOfALab(t *testing.T) {
+	lab, err := inventory.Load("../../examples/storage/lab.yaml")
+	require.NoError(t, err)
+	keys := map[string]string{"ss1": aKey + " a comment", "ss2": another}
+	ss1, _ := lab.StorageHost("ss1")
+	ss2, _ := lab.StorageHost("ss2")
+	require.Equal(t, Want{Name: "ss1", Account: "zfsadm", Login: aKey, Elevate: "sudo", LIO: true, Sends: true, Sources: []string{"tank/mail", "tank/mail-log", "tank/files"},
+		Known: []Peer{{Name: "ss2", Host: "10.99.0.2", Port: "22", Account: "zfsadm", HostKey: another, Sends: true}}}, Wants(lab, ss1, keys, aKey, ""))
+	require.Equal(t, Want{Name: "ss2", Account: "zfsadm", NoLogin: "no", Elevate: "sudo", LIO: true, From: []string{"ss1"}, Targets: []string{"backup/ss1"},
+		Known: []Peer{{Name: "ss1", Host: "ss1.home.example", Port: "22", Account: "zfsadm", HostKey: aKey}}}, Wants(lab, ss2, keys, "", "no"))
+}
