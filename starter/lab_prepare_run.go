@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/sshexec"
 	"nightshift/internal/storagesetup"
+	"nightshift/internal/words"
 )
 
 func (p *preparation) askPassword() (inventory.Secret, error) {
@@ -70,7 +71,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	open := p.show(things)
 	if !p.o.yes {
 		if open > 0 && !p.a.json() {
-			p.a.printf("\nNothing was done. With --yes %s is done; --undo takes it back.\n", count(open, "thing"))
+			p.a.printf("\nNothing was done. With --yes %s is done; --undo takes it back.\n", words.Count(open, "thing"))
 		}
 		return p.json(things)
 	}
@@ -88,7 +89,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 		return err
 	}
 	if left := openOf(things); left > 0 {
-		return fmt.Errorf("%s done, and %d are still not so: run it again to see which", count(done, "thing"), left)
+		return fmt.Errorf("%s done, and %d are still not so: run it again to see which", words.Count(done, "thing"), left)
 	}
 	return p.verify(ctx, done)
 }
@@ -96,15 +97,9 @@ func (p *preparation) prepare(ctx context.Context) error {
 func (p *preparation) do(ctx context.Context, things [][]storagesetup.Thing) (int, error) {
 	done := 0
 	for i, h := range p.hosts {
-		for _, t := range things[i] {
-			if !t.Open() {
-				continue
-			}
-			if err := h.Do(ctx, t); err != nil {
-				return done, err
-			}
-			done++
-			p.a.notef("%s: %s: done", t.Host, t.What)
+		n, err := h.Do(ctx, things[i], func(t storagesetup.Thing) { p.a.notef("%s: %s: done", t.Host, t.What) })
+		if done += n; err != nil {
+			return done, err
 		}
 	}
 	return done, nil
@@ -113,17 +108,20 @@ func (p *preparation) do(ctx context.Context, things [][]storagesetup.Thing) (in
 // verify logs in as the accounts, and has those that send try the way.
 func (p *preparation) verify(ctx context.Context, done int) error {
 	if !p.a.json() {
-		p.a.printf("%s, all else was so already.\n", count(done, "thing")+" done")
+		p.a.printf("%s, all else was so already.\n", words.Count(done, "thing")+" done")
 	}
 	var wrong []error
 	for _, h := range p.hosts {
+		if !h.Tried() {
+			continue
+		}
 		if h.want.Login != "" {
 			if err := sshexec.Check(ctx, h.SSH, p.lab.Dir); err != nil {
 				wrong = append(wrong, fmt.Errorf("log in to %s as %s: %w", h.Name, h.want.Account, err))
 			}
 		}
 		for _, peer := range h.want.Known {
-			if !peer.Sends || p.host(peer.Name) == nil {
+			if there := p.host(peer.Name); !peer.Sends || there == nil || !there.Tried() {
 				continue
 			}
 			if err := h.Reaches(ctx, h.want, peer); err != nil {
@@ -177,7 +175,7 @@ func (p *preparation) takeBack(ctx context.Context) error {
 		return err
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%s left as it is, and on the record there:\n%w", count(len(wrong), "thing"), errors.Join(wrong...))
+		return fmt.Errorf("%s left as it is, and on the record there:\n%w", words.Count(len(wrong), "thing"), errors.Join(wrong...))
 	}
 	return nil
 }

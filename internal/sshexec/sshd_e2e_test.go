@@ -5,7 +5,10 @@ package sshexec
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
+	mathrand "math/rand"
 	"net"
 	"os"
 	"os/exec"
@@ -16,13 +19,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 )
 
-// openSSH runs a real sshd on a port of loopback with a configuration of its own, and says how to log in by key.
-func openSSH(t *testing.T) (entry inventory.SSH, dir string) {
+// openSSH runs a real sshd on a port of loopback with a configuration of its own, and says how to log in by key. An authority, where
+// there is one, has signed its host key, and is believed about users.
+func openSSH(t *testing.T, authority ...ssh.Signer) (entry inventory.SSH, dir string) {
 	t.Helper()
 	sshd, err := exec.LookPath("sshd")
 	if err != nil {
@@ -48,6 +53,13 @@ func openSSH(t *testing.T) (entry inventory.SSH, dir string) {
 	require.NoError(t, free.Close())
 	config := fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\nPidFile none\n"+
 		"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n", addr.Port, dir, dir)
+	for _, a := range authority {
+		cert := certify(t, a, host.PublicKey(), ssh.HostCert, "127.0.0.1", time.Now().Add(time.Hour))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "host-cert.pub"), ssh.MarshalAuthorizedKey(cert), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pub"), ssh.MarshalAuthorizedKey(a.PublicKey()), 0o600))
+		config += fmt.Sprintf("HostCertificate %s/host-cert.pub\nTrustedUserCAKeys %s/ca.pub\n", dir, dir)
+		require.NoError(t, os.Remove(filepath.Join(dir, "authorized")))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600))
 	var log bytes.Buffer
 	cmd := exec.Command(sshd, "-D", "-e", "-f", filepath.Join(dir, "config"))
@@ -158,4 +170,103 @@ func TestOpenSSHTimeouts(t *testing.T) {
 	cmd.Abandon()
 	c.Close()
 	require.Eventually(t, exists(done), time.Minute, 20*time.Millisecond, "it was ended with its connection")
+}
+
+func TestOpenSSHCertificates(t *testing.T) {
+	_, authority := newKey(t)
+	_, somebody := newKey(t)
+	entry, dir := openSSH(t, authority)
+	b, err := os.ReadFile(filepath.Join(dir, "id"))
+	require.NoError(t, err)
+	key, err := ssh.ParsePrivateKey(b)
+	require.NoError(t, err)
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	sign := func(a ssh.Signer) {
+		write("id-cert.pub", string(ssh.MarshalAuthorizedKey(certify(t, a, key.PublicKey(), ssh.UserCert, entry.User, time.Now().Add(time.Hour)))))
+	}
+	require.ErrorIs(t, Check(t.Context(), entry, dir), fault.Auth, "the key alone is not known there")
+	entry.Certificate = "id-cert.pub"
+	sign(authority)
+	require.NoError(t, Check(t.Context(), entry, dir))
+	sign(somebody)
+	require.ErrorIs(t, Check(t.Context(), entry, dir), fault.Auth)
+	sign(authority)
+
+	plain := entry.HostKey
+	entry.HostKey, entry.KnownHosts = "", "kh"
+	_, port, err := net.SplitHostPort(entry.Address)
+	require.NoError(t, err)
+	names := "[127.0.0.1]:" + port
+	write("kh", "@cert-authority "+names+" "+HostKeyLine(authority.PublicKey())+"\n")
+	require.NoError(t, Check(t.Context(), entry, dir))
+	write("kh", "@cert-authority "+names+" "+HostKeyLine(somebody.PublicKey())+"\n")
+	require.ErrorIs(t, Check(t.Context(), entry, dir), fault.Identity)
+	write("kh", names+" "+plain+"\n")
+	require.NoError(t, Check(t.Context(), entry, dir))
+	write("kh", names+" "+plain+"\n@revoked * "+plain+"\n")
+	require.ErrorIs(t, Check(t.Context(), entry, dir), fault.Identity)
+}
+
+func TestOpenSSHAsAJumpHost(t *testing.T) {
+	jump, jumpDir := openSSH(t)
+	entry, dir := openSSH(t)
+	entry.Jump = &inventory.Jump{Address: jump.Address, User: jump.User, Key: filepath.Join(jumpDir, "id"), HostKey: jump.HostKey}
+	require.NoError(t, Check(t.Context(), entry, dir))
+	key, err := HostKey(t.Context(), entry, dir)
+	require.NoError(t, err)
+	require.Equal(t, entry.HostKey, HostKeyLine(key))
+	entry.Jump.HostKey = entry.HostKey
+	require.ErrorIs(t, Check(t.Context(), entry, dir), fault.Identity)
+}
+
+// OpenSSH runs ten commands at a time in a connection, and refuses the eleventh.
+func TestOpenSSHManyAtOnce(t *testing.T) {
+	entry, dir := openSSH(t)
+	logins := 0
+	s := NewShared(func(ctx context.Context) (*Client, error) {
+		logins++
+		r, err := Resolve(ctx, "node1", entry, dir)
+		if err != nil {
+			return nil, err
+		}
+		return Dial(ctx, r)
+	})
+	t.Cleanup(s.Close)
+	var g errgroup.Group
+	for range 40 {
+		g.Go(func() error {
+			res, err := s.Query(t.Context(), []string{"sh", "-c", "sleep 0.1; echo x"})
+			if err == nil && string(res.Stdout) != "x\n" {
+				err = fmt.Errorf("another output: %s", res.Summary())
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.Equal(t, 1, logins)
+}
+
+func TestOpenSSHStreams(t *testing.T) {
+	c := dialOpenSSH(t)
+	const size = 20 << 20
+	want, got := sha256.New(), sha256.New()
+	cmd, err := c.StartWith(t.Context(), []string{"cat"}, Streams{Stdin: io.TeeReader(io.LimitReader(mathrand.New(mathrand.NewSource(1)), size), want), Stdout: got})
+	require.NoError(t, err)
+	res, err := cmd.Wait(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, res.Status)
+	require.Equal(t, want.Sum(nil), got.Sum(nil))
+
+	// What is not read any more does not hold it up.
+	r, w := io.Pipe()
+	cmd, err = c.StartWith(t.Context(), []string{"head", "-c", "3"}, Streams{Stdin: r})
+	require.NoError(t, err)
+	_, err = w.Write([]byte("abc"))
+	require.NoError(t, err)
+	res, err = cmd.Wait(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "abc", string(res.Stdout))
+	require.NoError(t, w.Close())
 }

@@ -10,22 +10,32 @@ import (
 	"strings"
 )
 
-// Do brings a thing about: it writes down what it is about to do, and does it.
-func (m *Machine) Do(ctx context.Context, t Thing) error {
-	if !t.Open() || t.do == nil {
-		return nil
+// Do brings things about, those that are open, in their order: it writes down what it is about to do, and does it. It stops at the
+// first that fails, and answers how many are done.
+func (m *Machine) Do(ctx context.Context, things []Thing, told func(Thing)) (int, error) {
+	open := slices.DeleteFunc(slices.Clone(things), func(t Thing) bool { return !t.Open() || t.do == nil })
+	if len(open) == 0 {
+		return 0, nil
 	}
-	if err := m.intend(ctx, t.entry); err != nil {
-		return err
+	if err := m.intend(ctx, open); err != nil {
+		return 0, err
 	}
-	err := t.do(ctx)
-	if status(err) != 0 { // the host answered that it was not done
-		err = errors.Join(err, m.forget(ctx, t.entry))
+	for i, t := range open {
+		err := t.do(ctx)
+		if err == nil {
+			told(t)
+			continue
+		}
+		not := open[i+1:]
+		if status(err) != 0 { // the host answered that it was not done
+			not = open[i:]
+		}
+		if forgetErr := m.forget(ctx, not); forgetErr != nil {
+			err = fmt.Errorf("%w; %w", err, forgetErr)
+		}
+		return i, fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
-	}
-	return nil
+	return len(open), nil
 }
 
 // hello is what ReceivePath answers nightshift-hello with.
@@ -133,7 +143,7 @@ func (m *Machine) Undo(ctx context.Context, t Thing) error {
 			return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
 		}
 	}
-	return m.forget(ctx, e)
+	return m.forget(ctx, []Thing{t})
 }
 
 // still tells whether a thing is there to be undone.
@@ -147,10 +157,11 @@ func (m *Machine) still(ctx context.Context, e entry, account string) (bool, err
 		if err != nil || e.Kind != didLine {
 			return true, err
 		}
-		text, found, err := m.readFile(ctx, account, e.Path)
-		return found && slices.Contains(strings.Split(text, "\n"), e.Line), err
+		files, err := m.readAll(ctx, account, e.Path)
+		return slices.Contains(strings.Split(files[e.Path], "\n"), e.Line), err
 	case didFile:
-		text, found, err := m.readFile(ctx, "", m.root+e.Path)
+		files, err := m.readAll(ctx, "", m.root+e.Path)
+		text, found := files[m.root+e.Path]
 		sum := sha256.Sum256([]byte(text))
 		if err == nil && found && hex.EncodeToString(sum[:]) != e.Sum {
 			err = errChanged

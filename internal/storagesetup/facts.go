@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nightshift/internal/fault"
@@ -25,18 +27,34 @@ type facts struct {
 	unitEnabled bool
 }
 
-// missingFile is the exit status of readScript where there is no such file.
-const missingFile = 44
+// readScript prints of each file how long it is, and then what it holds; "-" for one that is not there.
+const readScript = `for file; do
+	if [ -e "$file" ] || [ -L "$file" ]; then
+		size=$(wc -c <"$file") && echo $size && cat "$file" || exit 1
+	else
+		echo -
+	fi
+done`
 
-const readScript = `if [ -e "$1" ] || [ -L "$1" ]; then cat "$1"; else exit 44; fi`
-
-// readFile answers what a file holds; false: there is none. Files in the account's home are read as the account.
-func (m *Machine) readFile(ctx context.Context, account, file string) (string, bool, error) {
-	text, err := m.query(ctx, account, script(readScript, file)...)
-	if status(err) == missingFile {
-		return "", false, nil
+// readAll answers what files hold, those that are there. Files in the account's home are read as the account.
+func (m *Machine) readAll(ctx context.Context, account string, files ...string) (map[string]string, error) {
+	text, err := m.query(ctx, account, script(readScript, files...)...)
+	if err != nil {
+		return nil, err
 	}
-	return text, err == nil, err
+	out := map[string]string{}
+	for _, file := range files {
+		size, rest, ok := strings.Cut(text, "\n")
+		if text = rest; ok && size == "-" {
+			continue
+		}
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 0 || n > len(text) {
+			return nil, fault.As(fault.Unreachable, fmt.Errorf("%s changed while it was read", file))
+		}
+		out[file], text = text[:n], text[n:]
+	}
+	return out, nil
 }
 
 // noEntry is getent's exit status for an account that is not there.
@@ -49,7 +67,7 @@ func (m *Machine) Read(ctx context.Context, w Want) error {
 	if err != nil {
 		return err
 	}
-	if m.system = strings.TrimSpace(system); m.system != "Linux" {
+	if m.system = strings.TrimSpace(system); !m.Tried() {
 		return nil
 	}
 	id, err := m.query(ctx, "", "id", "-u")
@@ -76,33 +94,25 @@ func (m *Machine) Read(ctx context.Context, w Want) error {
 }
 
 func (m *Machine) readFiles(ctx context.Context, w Want) error {
-	text, found, err := m.readFile(ctx, "", m.root+recordPath)
-	if err != nil {
+	files := []string{m.root + recordPath}
+	for _, f := range m.programs(w) {
+		files = append(files, m.root+f.path)
+	}
+	var err error
+	if m.files, err = m.readAll(ctx, "", files...); err != nil {
 		return err
 	}
-	if found {
+	if text, found := m.files[m.root+recordPath]; found {
 		if err := json.Unmarshal([]byte(text), &m.record); err != nil || m.record.Version != recordVersion {
 			return fault.As(fault.Unsupported, fmt.Errorf("%s is not readable as what this nightshift writes there", recordPath))
 		}
 	}
-	type file struct{ account, path string }
-	var list []file
-	for _, f := range m.programs(w) {
-		list = append(list, file{"", m.root + f.path})
-	}
 	if m.home != "" {
-		for _, name := range []string{authorizedKeys, knownHostsFile, KeyFile + ".pub"} {
-			list = append(list, file{w.Account, m.inHome(name)})
-		}
-	}
-	for _, f := range list {
-		text, found, err := m.readFile(ctx, f.account, f.path)
+		own, err := m.readAll(ctx, w.Account, m.inHome(authorizedKeys), m.inHome(knownHostsFile), m.inHome(KeyFile+".pub"))
 		if err != nil {
 			return err
 		}
-		if found {
-			m.files[f.path] = text
-		}
+		maps.Copy(m.files, own)
 	}
 	if w.LIO {
 		_, err := m.query(ctx, "", "systemctl", "is-enabled", "--quiet", lioUnit)

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Tried says that the host runs a system on which all of this was tried, and is done. On others it is only shown.
+func (m *Machine) Tried() bool { return m.system == "Linux" }
+
 // manual shows what a person does on a system on which this was never tried: illumos and its relatives. The profile lets the
 // account run zfs by pfexec; the lists of permissions are smaller, and enough where the target is not changed.
 func manual(w Want, system string) []Thing {

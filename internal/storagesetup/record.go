@@ -52,15 +52,25 @@ func (e entry) equal(other entry) bool {
 const writeRecordScript = `umask 077
 mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv -f "$1.new" "$1"`
 
-// intend writes an entry down before the thing is done. Of a file that is written anew, only its last content counts.
-func (m *Machine) intend(ctx context.Context, e entry) error {
-	done := slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool { return x.equal(e) || e.Kind == didFile && x.Kind == didFile && x.Path == e.Path })
-	return m.writeRecord(ctx, append(done, e))
+// intend writes things down before they are done. Of a file that is written anew, only its last content counts.
+func (m *Machine) intend(ctx context.Context, things []Thing) error {
+	done := slices.Clone(m.record.Done)
+	for _, t := range things {
+		e := t.entry
+		done = slices.DeleteFunc(done, func(x entry) bool { return x.equal(e) || e.Kind == didFile && x.Kind == didFile && x.Path == e.Path })
+		done = append(done, e)
+	}
+	return m.writeRecord(ctx, done)
 }
 
-// forget takes an entry out, after the thing was undone.
-func (m *Machine) forget(ctx context.Context, e entry) error {
-	return m.writeRecord(ctx, slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool { return x.equal(e) }))
+// forget takes things out that are undone, or were not done.
+func (m *Machine) forget(ctx context.Context, things []Thing) error {
+	if len(things) == 0 {
+		return nil
+	}
+	return m.writeRecord(ctx, slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool {
+		return slices.ContainsFunc(things, func(t Thing) bool { return x.equal(t.entry) })
+	}))
 }
 
 func (m *Machine) writeRecord(ctx context.Context, done []entry) error {

@@ -41,15 +41,13 @@ func prepareAll(t *testing.T, m *Machine, w Want, senders map[string]string) int
 	for round := 0; ; round++ {
 		require.Less(t, round, 5)
 		require.NoError(t, m.Read(t.Context(), w))
-		open := false
-		for _, thing := range m.Things(w, senders) {
-			require.NotEqual(t, Manual, thing.State, "%+v", thing)
-			if thing.Open() {
-				open = true
-				require.NoError(t, m.Do(t.Context(), thing))
-			}
+		things := m.Things(w, senders)
+		for what, state := range states(things) {
+			require.NotEqual(t, Manual, state, what)
 		}
-		if !open {
+		n, err := m.Do(t.Context(), things, func(Thing) {})
+		require.NoError(t, err)
+		if n == 0 {
 			return round
 		}
 	}
@@ -103,7 +101,7 @@ func TestATargetIsPreparedAndTakenBack(t *testing.T) {
 	prepareAll(t, m, w, map[string]string{"ss1": another + " nightshift:ss1"})
 	require.Equal(t, "restrict "+aKey+" nightshift\nrestrict,command=\"/usr/local/sbin/nightshift-receive\" "+another+" nightshift:ss1\n", f.read("home/zfsadm/.ssh/authorized_keys"))
 	require.Equal(t, "tank\nother\ntank/replicas\ntank/replicas/ss1\n", f.read("datasets"))
-	require.Equal(t, "tank/replicas/ss1 Local+Descendent zfsadm bookmark,create,destroy,hold,mount,readonly,receive,release,userprop,volmode\n", f.read("allow"))
+	require.Equal(t, "tank/replicas/ss1 Local+Descendent zfsadm bookmark,canmount,create,destroy,hold,mount,readonly,receive,release,userprop,volmode\n", f.read("allow"))
 
 	// What somebody has put into a dataset of ours, or changed in a file, stays.
 	f.write("datasets", f.read("datasets")+"tank/replicas/ss1/mail\n")
@@ -160,15 +158,10 @@ func TestALostAnswerAtEveryAct(t *testing.T) {
 		f.lose = lose
 		w := source()
 		lost := false
-		for open := true; open; {
+		for n, err := 1, error(nil); n > 0 || err != nil; {
 			require.NoError(t, m.Read(t.Context(), w))
-			open = false
-			for _, thing := range m.Things(w, nil) {
-				if open = open || thing.Open(); thing.Open() && m.Do(t.Context(), thing) != nil {
-					lost = true
-					break
-				}
-			}
+			n, err = m.Do(t.Context(), m.Things(w, nil), func(Thing) {})
+			lost = lost || err != nil
 		}
 		f.lose = 0
 		for what, state := range states(m.Things(w, nil)) {
@@ -193,7 +186,8 @@ func TestARefusalIsNotOnTheRecord(t *testing.T) {
 	require.NoError(t, m.Read(t.Context(), w))
 	for _, thing := range m.Things(w, nil) {
 		if thing.What == "what the account may run as root" {
-			require.ErrorIs(t, m.Do(t.Context(), thing), fault.State)
+			_, err := m.Do(t.Context(), []Thing{thing}, func(Thing) {})
+			require.ErrorIs(t, err, fault.State)
 		}
 	}
 	require.Empty(t, m.Record("ss1"))
@@ -219,8 +213,10 @@ func TestIllumosIsOnlyShown(t *testing.T) {
 	w.Elevate = "pfexec"
 	for _, thing := range m.Things(w, nil) {
 		require.Equal(t, Manual, thing.State)
-		require.NoError(t, m.Do(t.Context(), thing))
 	}
+	n, err := m.Do(t.Context(), m.Things(w, nil), func(Thing) {})
+	require.NoError(t, err)
+	require.Zero(t, n)
 	require.Contains(t, states(m.Things(w, nil)), "what it may run by pfexec")
 	require.Empty(t, f.read("calls"))
 }

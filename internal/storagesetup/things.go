@@ -73,7 +73,7 @@ func (m *Machine) programs(w Want) []file {
 // Things compares what was read with what is wanted. senders are the public keys of the hosts that send to it, by their names, as
 // far as they have one.
 func (m *Machine) Things(w Want, senders map[string]string) []Thing {
-	if m.system != "Linux" {
+	if !m.Tried() {
 		return manual(w, m.system)
 	}
 	list := []Thing{m.account(w)}

@@ -32,7 +32,7 @@ const (
 // something, though nothing is ever mounted.
 var (
 	sourcePermissions = []string{"bookmark", "destroy", "hold", "mount", "release", "send", "snapshot", "userprop"}
-	targetPermissions = []string{"bookmark", "create", "destroy", "hold", "mount", "readonly", "receive", "release", "userprop", "volmode"}
+	targetPermissions = []string{"bookmark", "canmount", "create", "destroy", "hold", "mount", "readonly", "receive", "release", "userprop", "volmode"}
 )
 
 // A Want is how a storage host is to be.

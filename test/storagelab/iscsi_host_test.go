@@ -19,12 +19,17 @@ import (
 // connect logs in at a machine as the service account.
 func connect(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) *sshexec.Client {
 	t.Helper()
+	return connectAs(t, lab, m, "zfsadm", lab.ServiceKey)
+}
+
+func connectAs(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine, user, loginKey string) *sshexec.Client {
+	t.Helper()
 	known, err := os.ReadFile(lab.KnownHosts)
 	require.NoError(t, err)
 	_, rest, found := strings.Cut("\n"+string(known), "\n"+m.Name+" ")
 	require.True(t, found)
 	key, _, _ := strings.Cut(rest, "\n")
-	login := inventory.SSH{Address: m.Address, User: "zfsadm", Key: lab.ServiceKey, HostKey: key}
+	login := inventory.SSH{Address: m.Address, User: user, Key: loginKey, HostKey: key}
 	resolved, err := sshexec.Resolve(t.Context(), m.Name, login, t.TempDir())
 	require.NoError(t, err)
 	client, err := sshexec.Dial(t.Context(), resolved)
