@@ -68,5 +68,7 @@ for word; do
 		;;
 	esac
 done
-[ -z "$expect" ] && [ -n "$dataset" ] || refuse 'no dataset'
+if [ -n "$expect" ] || [ -z "$dataset" ]; then
+	refuse 'no dataset'
+fi
 exec zfs receive -s -u "$@"
