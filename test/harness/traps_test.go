@@ -51,10 +51,15 @@ func (t *traps) arm(r *rig, run string, action kind, f fault) *trap {
 	return t.set
 }
 
-func (t *traps) disarm() {
+// disarm takes the trap away, and answers what the step that walked into it was about.
+func (t *traps) disarm() (target string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.set != nil {
+		target = t.set.call.Target.Name
+	}
 	t.set = nil
+	return target
 }
 
 // catch answers the trap into which the attempt has walked, and which attempt of its step it is.
