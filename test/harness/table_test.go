@@ -108,7 +108,7 @@ of a UPS ("by UPS": nobody is asked, what fails is skipped), settle, and the ste
 actions that those have not. Each cell is one lab, on which the runbooks that have such a step ran with that fault: of the step runbooks
 the first, and those on account of a UPS where the others have no such step, or would ask. After every run: the outcome is the right one, or the run waits for a person and says why; no call that changes something came more often than there were decisions
 to send it; no lock is left; what is owed is said. At the end a power-up, and a settle where something is owed, bring everything back
-as it was. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the
+as it was; only on battery a guest that could not be shut down loses its storage with the rest. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the
 host's own API; (alarms): of vCenter's alarm actions.
 
 `
