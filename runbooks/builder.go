@@ -48,7 +48,7 @@ func (b *builder) add(s plan.Step) string {
 	slices.Sort(s.Needs)
 	s.Needs = slices.DeleteFunc(slices.Compact(s.Needs), func(id string) bool { return id == "" })
 	for _, id := range s.Needs {
-		b.needed[id] = true
+		b.needed[id] = b.needed[id] || s.Target.Kind != plan.Watcher // nothing waits for those, so that what they wait for is waited for
 	}
 	if s.OnFailure == "" {
 		s.OnFailure = b.onFailure

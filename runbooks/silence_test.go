@@ -197,3 +197,19 @@ func TestWithoutARecordThoseWhoWatchAreToldLater(t *testing.T) {
 	require.Empty(t, f.quiet())
 	require.Empty(t, f.silences())
 }
+
+// What only a monitoring waits for is waited for by the end of the plan, too: the mark stays until all is done.
+func TestTheMarkStaysUntilWhatMonitoringWaitsForIsDone(t *testing.T) {
+	f := watched(homeLab())
+	g := f.guest("web01")
+	g.Power, g.Tools = live.PoweredOff, false
+	f.ledger.Memory = append(f.ledger.Memory, plan.RememberedGuest{Endpoint: "vc1", UUID: g.UUID, Name: g.Name, Tools: true, Since: at, Run: "run-0"})
+	up := f.plan(t, runbooks.PowerUp)
+	require.Equal(t, []string{"resume-monitoring:pager"}, stepsOf(up, "resume-"))
+	all := before(up)
+	for _, s := range up.Steps {
+		if s.ID != "unmark-lab:vc1" && s.Target.Kind != plan.Watcher {
+			require.True(t, all["unmark-lab:vc1"][s.ID], "%s comes after the mark is off", s.ID)
+		}
+	}
+}
