@@ -130,9 +130,9 @@ func (a *app) printDifference(lab string, d difference) {
 	for _, c := range d.Changes {
 		switch c.Change {
 		case changeAdd:
-			a.printf("%s schedule %s: %s%s at %s%s\n", p.on(green, "+"), c.Schedule, c.to.Runbook, sayParameters(c.to.Parameters), c.to.When(), sayRest(c.to))
+			a.printf("%s schedule %s: %s%s, %s%s\n", p.on(green, "+"), c.Schedule, c.to.Runbook, sayParameters(c.to.Parameters), c.to.When(), sayRest(c.to))
 		case changeRemove:
-			a.printf("%s schedule %s: %s at %s\n", p.on(red, "-"), c.Schedule, c.from.Runbook, c.from.When())
+			a.printf("%s schedule %s: %s, %s\n", p.on(red, "-"), c.Schedule, c.from.Runbook, c.from.When())
 		default:
 			a.printf("%s schedule %s\n", p.on(yellow, "~"), c.Schedule)
 			for _, f := range c.Fields {

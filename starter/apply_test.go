@@ -48,8 +48,8 @@ func TestApply(t *testing.T) {
 	require.Len(t, lab.scheds, 1)
 	c.in = strings.NewReader("yes\n")
 	require.Equal(t, exitDone, c.run("apply"), c.stderr)
-	require.Equal(t, `+ schedule nightly: power-down at every day at 23:00 Europe/Berlin
-+ schedule weekly: power-up tag=StartUp at "0 6 * * 1" UTC, on failure skip
+	require.Equal(t, `+ schedule nightly: power-down, every day at 23:00 Europe/Berlin
++ schedule weekly: power-up tag=StartUp, "0 6 * * 1" UTC, on failure skip
 Left alone, as made by hand: mine.
 2 to add, 0 to change, 0 to remove.
 Done: 2 to add, 0 to change, 0 to remove.
@@ -83,8 +83,8 @@ Done: 2 to add, 0 to change, 0 to remove.
 
 	declare(t, strings.Replace(nightlyAndWeekly, "runbook: power-down", "runbook: settle", 1)+"    until: \"2027-01-01\"\n")
 	require.Equal(t, exitDone, c.run("apply", "--yes"), c.stderr)
-	require.Contains(t, c.stdout.String(), "- schedule nightly: power-down at weekdays")
-	require.Contains(t, c.stdout.String(), "+ schedule nightly: settle at every day")
+	require.Contains(t, c.stdout.String(), "- schedule nightly: power-down, weekdays")
+	require.Contains(t, c.stdout.String(), "+ schedule nightly: settle, every day")
 	require.Contains(t, c.stdout.String(), "until: (none) -> 2027-01-01")
 	require.Equal(t, exitDone, c.run("apply", "--check"), c.stdout)
 

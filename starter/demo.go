@@ -198,6 +198,7 @@ func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Repo
 	r.Link = s.link(run)
 	if !a.json() {
 		r.Summary(a.out)
+		a.printf("\nReport: nightshift report %s\n", run)
 	}
 	return r, nil
 }

@@ -136,7 +136,10 @@ func (a *app) showGraph(lab string, g runbooks.Graph, full bool) {
 		last = max(last, n.Level)
 	}
 	a.printf("%s\n", p.on(bold, "Start order of lab "+lab))
-	a.printf("%s\n", p.on(dim, fmt.Sprintf("%s on %s · down goes the other way round · ← waits for", words.Count(guests, "guest"), words.Count(last, "level"))))
+	if last > 0 {
+		head := fmt.Sprintf("%s on %s · down goes the other way round · ← waits for", words.Count(guests, "guest"), words.Count(last, "level"))
+		a.printf("%s\n", p.on(dim, head))
+	}
 	for level := 1; level <= last; level++ {
 		a.showLevel(p, g, level, full)
 	}

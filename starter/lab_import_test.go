@@ -75,6 +75,7 @@ func TestImportAsksBeforeItTrusts(t *testing.T) {
 	require.Equal(t, exitDone, c.run("lab", "check"), c.stdout)
 	require.Equal(t, exitDone, c.run("lab", "graph"), c.stderr)
 	require.Contains(t, c.stdout.String(), "4 guests in any order")
+	require.NotContains(t, c.stdout.String(), "0 levels")
 }
 
 func TestImportNeverWritesThePassword(t *testing.T) {

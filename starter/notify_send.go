@@ -62,7 +62,7 @@ func runNotifyTest(ctx context.Context, a *app, names []string) error {
 	for _, name := range names {
 		ch, ok := lab.Channel(name)
 		if !ok {
-			return usage("there is no channel %q; there are %s", name, strings.Join(all, ", "))
+			return usage("there is no channel %q; the lab file has %s", name, strings.Join(all, ", "))
 		}
 		asks = append(asks, func() sending { return testChannel(ctx, a, sender, lab, *ch) })
 	}

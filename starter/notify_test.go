@@ -75,7 +75,7 @@ func TestNotifyTest(t *testing.T) {
 	require.False(t, list[1].Sent)
 
 	require.Equal(t, exitUsage, c.run("notify", "test", "fax"))
-	require.Contains(t, c.stderr.String(), `there is no channel "fax"; there are hook, phone`)
+	require.Contains(t, c.stderr.String(), `there is no channel "fax"; the lab file has hook, phone`)
 }
 
 func TestLabCheckLooksAtChannels(t *testing.T) {

@@ -94,7 +94,9 @@ func runRunbookTest(ctx context.Context, a *app, o runbookTestOptions, path stri
 	if err != nil {
 		return err
 	}
-	err = a.tryRunbook(ctx, st.session(), rb, params)
+	s := st.session()
+	s.ui = "" // its pages go with the test
+	err = a.tryRunbook(ctx, s, rb, params)
 	if stopErr := st.Stop(); stopErr != nil && err == nil {
 		err = stopErr
 	}

@@ -18,7 +18,7 @@ func newScheduleCommand(a *app) *cobra.Command {
 
 // scheduleText is the schedule in one line.
 func scheduleText(s runapi.Schedule) string {
-	text := fmt.Sprintf("%s: %s at %s, %s", s.Name, s.Runbook, s.When(), scheduleState(s))
+	text := fmt.Sprintf("%s: %s, %s, %s", s.Name, s.Runbook, s.When(), scheduleState(s))
 	if s.Missed > 0 {
 		text += fmt.Sprintf(", %d missed (nightshift was not up in time)", s.Missed)
 	}

@@ -98,7 +98,7 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 	if a.json() {
 		return a.writeJSON(sc)
 	}
-	a.printf("Schedule %s: %s of lab %s at %s%s. See it with `nightshift schedule list`.\n", name, rb.Name, s.lab, sc.When(), sayRest(sc))
+	a.printf("Schedule %s: %s of lab %s, %s%s. See it with `nightshift schedule list`.\n", name, rb.Name, s.lab, sc.When(), sayRest(sc))
 	switch {
 	case need > 0:
 		a.printf("Its runs wait for %d signed approvals: nobody signs for a schedule, so one person alone is never enough.\n", need)

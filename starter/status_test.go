@@ -126,7 +126,7 @@ func TestAScheduleWithEverything(t *testing.T) {
 	c := newConsole(t, lab)
 	require.Equal(t, exitDone, c.run("schedule", "add", "monthly", "power-down", "--calendar", "last Friday of the month at 20:00", "--zone", "Europe/Prague", "--jitter", "10m",
 		"--until", "2027-12-31", "--on-failure", "skip", "--deadline", "2h", "--paused", "--host", "esx21"), c.stderr)
-	require.Equal(t, "Schedule monthly: power-down of lab home at last Friday of the month at 20:00 Europe/Prague, up to 10m0s later, until 2027-12-31, on failure skip, ends after 2h0m0s. "+
+	require.Equal(t, "Schedule monthly: power-down of lab home, last Friday of the month at 20:00 Europe/Prague, up to 10m0s later, until 2027-12-31, on failure skip, ends after 2h0m0s. "+
 		"See it with `nightshift schedule list`.\n", c.stdout.String())
 	require.Equal(t, []runapi.Schedule{{Name: "monthly", Lab: "home", Runbook: "power-down", Calendar: "last Friday of the month at 20:00", Zone: "Europe/Prague",
 		Jitter: plan.Duration(10 * time.Minute), Until: "2027-12-31", OnFailure: plan.Skip, Deadline: plan.Duration(2 * time.Hour), Paused: true,

@@ -59,6 +59,7 @@ func (a *app) conclude(ctx context.Context, s *session, run string, sheet runapi
 		}
 	} else {
 		r.Summary(a.out)
+		a.printf("\nReport: nightshift report %s\n", run)
 	}
 	return silent(outcomeCode(sheet))
 }

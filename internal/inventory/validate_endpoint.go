@@ -114,7 +114,11 @@ func (c *checker) bmcs() {
 		for _, p := range seen[key] {
 			switch {
 			case p.system == system:
-				c.add(at+".url", fmt.Sprintf("hosts %s and %s have one BMC", p.host, h.Name), "the other is "+p.field)
+				remedy := "the other is " + p.field
+				if !h.BMC.IPMI() {
+					remedy += "; where it has several systems, give each host its own system: /redfish/v1/Systems/…"
+				}
+				c.add(at+".url", fmt.Sprintf("hosts %s and %s have one BMC", p.host, h.Name), remedy)
 			case p.system == "" || system == "":
 				c.add(at+".url", fmt.Sprintf("hosts %s and %s have one BMC, and only one of them names a system", p.host, h.Name),
 					"give both their system: /redfish/v1/Systems/…")

@@ -76,7 +76,7 @@ func TestEndpoints(t *testing.T) {
 		{name: "SHA-1", old: url, text: url + "\n    tls: {fingerprint: \"" + strings.Repeat("ab", 20) + "\"}", place: "6:24", field: "vcenters[0].tls.fingerprint", says: []string{"64 hex digits"}},
 		{name: "fingerprint and CA", old: url, text: url + "\n    tls: {ca: x, fingerprint: \"" + strings.Repeat("ab", 32) + "\"}", place: "6:5", field: "vcenters[0].tls", says: []string{"keep one"}},
 		{name: "legacy alone", old: url, text: url + "\n    tls: {legacyTLS: true}", place: "6:22", field: "vcenters[0].tls.legacyTLS", says: []string{"with a fingerprint only", "lab trust"}},
-		{name: "one BMC", old: "    keep: true", text: "    bmc: {url: \"https://ESX21-oob:443/\"}", place: "15:16", field: "hosts[1].bmc.url", says: []string{"hosts esx21 and esx22 have one BMC", "hosts[0].bmc"}},
+		{name: "one BMC", old: "    keep: true", text: "    bmc: {url: \"https://ESX21-oob:443/\"}", place: "15:16", field: "hosts[1].bmc.url", says: []string{"hosts esx21 and esx22 have one BMC", "hosts[0].bmc", "its own system: /redfish/v1/Systems"}},
 		{name: "one BMC, one system", old: "    keep: true", text: "    bmc: {url: \"https://esx21-oob\", system: /redfish/v1/Systems/2}", place: "15:16", field: "hosts[1].bmc.url", says: []string{"only one of them names a system"}},
 		{name: "system", old: "    keep: true", text: "    bmc: {url: \"https://b\", system: \"1\"}", place: "15:37", field: "hosts[1].bmc.system", says: []string{"no path of a system", "/redfish/v1/Systems/1"}},
 		{name: "SSH address", old: "    keep: true", text: "    ssh: {address: \"root@esx22\"}", place: "15:20", field: "hosts[1].ssh.address", says: []string{"no address"}},

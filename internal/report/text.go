@@ -43,7 +43,6 @@ func (r Report) Summary(w io.Writer) {
 	findings(w, "Warnings", r.Warnings)
 	findings(w, "Left by the end-state check", r.Left)
 	r.commands(w)
-	fmt.Fprintf(w, "\nReport: nightshift report %s\n", r.Run)
 }
 
 func (r Report) heading(w io.Writer) {
