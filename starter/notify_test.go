@@ -32,7 +32,7 @@ func TestNotifyList(t *testing.T) {
 	c.stdout.Reset()
 	require.Equal(t, exitDone, c.run("notify", "list"), c.stderr)
 	require.Regexp(t, `(?m)^phone\s+env:PHONE_URL\s+blocked done\s+power-up$`, c.stdout.String())
-	require.Regexp(t, `(?m)^hook\s+env:HOOK_URL\s+approval blocked stale .* hold ups\s+all$`, c.stdout.String())
+	require.Regexp(t, `(?m)^hook\s+env:HOOK_URL\s+approval blocked stale .* hold ups message\s+all$`, c.stdout.String())
 	c.stdout.Reset()
 	require.Equal(t, exitDone, c.run("notify", "list", "-o", "json"), c.stderr)
 	var list []channelInfo
