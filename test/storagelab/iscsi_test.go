@@ -98,6 +98,7 @@ func disk(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine, p iscsi.Publ
 
 // ZFS says nothing where initiators have a volume open: measured here, so that nobody trusts it to.
 func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
+	long(t)
 	lab := storagelab.Connect(t)
 	name := unique()
 	volume := lab.SS1.NewPool().Volume("mail", 16)
@@ -121,6 +122,7 @@ func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
 }
 
 func TestMoreThanOneInATarget(t *testing.T) {
+	long(t)
 	lab := storagelab.Connect(t)
 	pool := lab.SS1.NewPool()
 	first, second := unique(), unique()
@@ -168,6 +170,7 @@ func TestMoreThanOneInATarget(t *testing.T) {
 
 // What the unit does at boot, without one: targetcli's restore came first, and knows neither company id, vendor nor product.
 func TestWhatRunsAtBootPutsItRight(t *testing.T) {
+	long(t)
 	lab := storagelab.Connect(t)
 	name := unique()
 	volume := lab.SS1.NewPool().Volume("mail", 16)
@@ -201,6 +204,7 @@ END`, name, p.Device, p.Identity.NAA[7:], p.Target)
 
 // After a boot it is what it was, also where an administrator's targetcli has kept it as something else.
 func TestItSurvivesAReboot(t *testing.T) {
+	long(t)
 	lab := storagelab.ConnectAlone(t)
 	name := unique()
 	volume := lab.SS1.NewPool().Volume("mail", 16)

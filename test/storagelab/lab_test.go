@@ -122,10 +122,16 @@ func TestLinkCutAndBack(t *testing.T) {
 	require.Zero(t, ping())
 }
 
-func TestCrashAndBoot(t *testing.T) {
+// long marks a test that takes minutes on emulated processors, and is no part of the core.
+func long(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("a boot takes minutes")
+		t.Skip("it takes minutes")
 	}
+}
+
+func TestCrashAndBoot(t *testing.T) {
+	long(t)
 	lab := storagelab.ConnectAlone(t)
 	pool := lab.SS1.NewPool()
 	volume := pool.Volume("mail", 16)

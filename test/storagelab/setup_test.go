@@ -55,6 +55,7 @@ func takeBack(ctx context.Context, t *testing.T, m *prepared) {
 
 // What `nightshift lab prepare-storage` does is enough to replicate, and not for more: with an account of its own, from nothing.
 func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
+	long(t)
 	lab := storagelab.Connect(t)
 	source, target := lab.SS1.NewPool(), lab.SS2.NewPool()
 	volume := source.Volume("mail", 16)

@@ -23,12 +23,12 @@ import (
 func TestZFSReading(t *testing.T)    { contract.Reading(t, pair(t, storagelab.Connect(t))) }
 func TestZFSRefusals(t *testing.T)   { contract.Refusals(t, pair(t, storagelab.Connect(t))) }
 func TestZFSDestroying(t *testing.T) { contract.Destroying(t, pair(t, storagelab.Connect(t))) }
-func TestZFSCycles(t *testing.T)     { contract.Cycles(t, pair(t, storagelab.Connect(t))) }
-func TestZFSBroken(t *testing.T)     { contract.Broken(t, pair(t, storagelab.Connect(t))) }
-func TestZFSTokens(t *testing.T)     { contract.Tokens(t, pair(t, storagelab.Connect(t))) }
-func TestZFSSpace(t *testing.T)      { contract.Space(t, pair(t, storagelab.Connect(t))) }
-func TestZFSDiverged(t *testing.T)   { contract.Diverged(t, pair(t, storagelab.Connect(t))) }
-func TestZFSCut(t *testing.T)        { contract.Cut(t, pair(t, storagelab.ConnectAlone(t))) }
+func TestZFSCycles(t *testing.T)     { long(t); contract.Cycles(t, pair(t, storagelab.Connect(t))) }
+func TestZFSBroken(t *testing.T)     { long(t); contract.Broken(t, pair(t, storagelab.Connect(t))) }
+func TestZFSTokens(t *testing.T)     { long(t); contract.Tokens(t, pair(t, storagelab.Connect(t))) }
+func TestZFSSpace(t *testing.T)      { long(t); contract.Space(t, pair(t, storagelab.Connect(t))) }
+func TestZFSDiverged(t *testing.T)   { long(t); contract.Diverged(t, pair(t, storagelab.Connect(t))) }
+func TestZFSCut(t *testing.T)        { long(t); contract.Cut(t, pair(t, storagelab.ConnectAlone(t))) }
 
 // pair are ss1 and ss2, each with a fresh pool that zfsadm may use.
 func pair(t *testing.T, lab *storagelab.Lab) contract.Pair {
