@@ -117,7 +117,7 @@ func TestLabPrepareStorage(t *testing.T) {
 		}
 	}
 	require.Equal(t, exitDone, c.run("lab", "prepare-storage", "--as", "root", "--key", "id", "ss1"), c.stderr)
-	require.Contains(t, c.stdout.String(), "zfs allow -l -u zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop tank/mail")
+	require.Contains(t, c.stdout.String(), "zfs allow -u zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop tank/mail")
 	require.NotContains(t, c.stdout.String(), "ss2 runs")
 	require.Equal(t, exitDone, c.run("lab", "prepare-storage", "--as", "root", "--key", "id", "--undo", "--yes"), c.stderr)
 	require.Contains(t, c.stdout.String(), "Nothing is on the record.")

@@ -148,7 +148,7 @@ func (m *Machine) readDatasets(ctx context.Context, w Want) error {
 		if err != nil {
 			return err
 		}
-		m.allowed[d] = allowedTo(grants, w.Account, d, slices.Contains(w.Targets, d))
+		m.allowed[d] = allowedTo(grants, w.Account, d, true)
 	}
 	return nil
 }

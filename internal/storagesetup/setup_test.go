@@ -73,7 +73,7 @@ func TestASourceIsPreparedAndTakenBack(t *testing.T) {
 	info, err = os.Stat(filepath.Join(f.dir, "etc/sudoers.d/nightshift-zfsadm"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o440), info.Mode().Perm())
-	require.Equal(t, "tank/mail Local zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\ntank/log Local zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\n", f.read("allow"))
+	require.Equal(t, "tank/mail Local+Descendent zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\ntank/log Local+Descendent zfsadm bookmark,destroy,hold,mount,release,send,snapshot,userprop\n", f.read("allow"))
 	for what, state := range states(m.Things(w, nil)) {
 		require.Equal(t, So, state, what)
 	}
@@ -139,7 +139,7 @@ func TestWhatWasThereBeforeStays(t *testing.T) {
 	w := source()
 	prepareAll(t, m, w, nil)
 	require.Equal(t, "# mine\n"+another+" admin\nrestrict "+aKey+" nightshift\n", f.read("home/zfsadm/.ssh/authorized_keys"))
-	require.Contains(t, f.read("allow"), "tank/mail Local zfsadm release,send,snapshot,userprop\n", "only what is missing")
+	require.Contains(t, f.read("allow"), "tank/mail Local+Descendent zfsadm release,send,snapshot,userprop\n", "only what is missing")
 	require.NotContains(t, f.read("calls"), "useradd")
 	for _, thing := range m.Record("ss1") {
 		require.NoError(t, m.Undo(t.Context(), thing))

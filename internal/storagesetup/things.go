@@ -248,7 +248,8 @@ func (m *Machine) datasets(w Want, name string) []Thing {
 	return list
 }
 
-// permissions are what ZFS lets the account do with a dataset; local: and not with what lies in it.
+// permissions are what ZFS lets the account do with a dataset, its snapshots, which ZFS takes for descendents, and what lies in it.
+// local: it has to be there already.
 func (m *Machine) permissions(w Want, dataset string, want []string, local bool) Thing {
 	t := Thing{Host: w.Name, What: fmt.Sprintf("what %s may do with %s", w.Account, dataset), State: So}
 	var lack []string
@@ -261,8 +262,8 @@ func (m *Machine) permissions(w Want, dataset string, want []string, local bool)
 	case local && !m.exists[dataset]:
 		t.State, t.How = Manual, "there is no such dataset: correct the lab file, or make it"
 	case len(lack) > 0:
-		argv := allowCommand("allow", local, w.Account, lack, dataset)
-		t.State, t.How, t.entry = Missing, typed(argv), entry{Kind: didAllow, Account: w.Account, Dataset: dataset, Local: local, Allowed: lack}
+		argv := allowCommand("allow", false, w.Account, lack, dataset)
+		t.State, t.How, t.entry = Missing, typed(argv), entry{Kind: didAllow, Account: w.Account, Dataset: dataset, Allowed: lack}
 		t.do = func(ctx context.Context) error { return m.act(ctx, "", "", argv...) }
 		if !m.exists[dataset] {
 			t.State = Waits
