@@ -170,6 +170,7 @@ func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
 	require.NotZero(t, lab.SS1.Try("getent", "passwd", account).Status)
 	require.NotContains(t, lab.SS1.Run("zfs", "allow", volume), account)
 	require.NotZero(t, lab.SS1.Try("ls", storagesetup.ReadPath).Status)
+	lab.SS2.Run("zfs", "release", "nightshift:mail", under+"/mail@two")
 	lab.SS2.Run("zfs", "destroy", "-r", under+"/mail")
 	lab.SS2.Run("zfs", "destroy", "-r", under+"/files")
 	takeBack(t.Context(), t, ss2)
