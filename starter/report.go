@@ -103,6 +103,9 @@ func (a *app) reportOf(ctx context.Context, s *session, run string) (r report.Re
 		a.notef("The plan cannot be read, the report has no steps: %v", planErr)
 	}
 	r = report.Assemble(run, sheet, p, a.now())
+	if book, err := s.ledger.State(ctx, s.lab); err == nil {
+		r.Since(book.Debts)
+	}
 	r.Link, r.MadeBy = s.link(run), version.String()
 	if broken != nil {
 		r.Broken(broken.Error(), broken.Status)

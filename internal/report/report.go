@@ -5,6 +5,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,8 +66,10 @@ type Report struct {
 	Warnings []plan.Finding `json:"warnings"`
 	// OnPurpose is what the plan left alone.
 	OnPurpose []plan.Finding `json:"onPurpose"`
-	// Owed are the lab's open debts when the run ended: what is switched off, and to be given back.
-	Owed []plan.Debt `json:"owed"`
+	// Owed are the lab's open debts when the run ended: what is switched off, and to be given back. What was given back since is
+	// not among them: GivenBack is how many those were (Since).
+	Owed      []plan.Debt `json:"owed"`
+	GivenBack int         `json:"givenBack,omitempty"`
 	// Path is the chain that determined when the run ended; empty while it is under way.
 	Path []Link `json:"path"`
 	// Reality holds the plan against what came of it; nil before there is a plan, and where nothing was done.
@@ -224,6 +227,19 @@ func state(s runapi.Sheet, i int) string {
 	return StateToDo
 }
 
+// Since takes from the report of a run that has ended what was given back after it: open are the lab's debts of now.
+func (r *Report) Since(open []plan.Debt) {
+	if r.Outcome == "" {
+		return
+	}
+	given := func(d plan.Debt) bool {
+		return !slices.ContainsFunc(open, func(o plan.Debt) bool { return o.ID == d.ID && o.Since.Equal(d.Since) })
+	}
+	owed := slices.DeleteFunc(slices.Clone(r.Owed), given)
+	r.Owed, r.GivenBack = list(owed), len(r.Owed)-len(owed)
+	r.Next = next(*r)
+}
+
 // next says which command goes on from here.
 func next(r Report) []runapi.Command {
 	var out []runapi.Command
@@ -235,7 +251,7 @@ func next(r Report) []runapi.Command {
 	case "":
 		nextOpen(r, add)
 	case runapi.Done:
-		if r.Runbook == "power-down" {
+		if r.Runbook == "power-down" && (len(r.Owed) > 0 || r.GivenBack == 0) {
 			add("brings the lab back up", "nightshift run power-up")
 		}
 	case runapi.Refused:

@@ -127,6 +127,29 @@ func TestWhoIsStillQuietIsSaid(t *testing.T) {
 }
 
 // A plan that was never carried out: nothing of it is to do any more.
+func TestWhatWasGivenBackSinceIsNotLeft(t *testing.T) {
+	at := time.Date(2026, 11, 20, 23, 0, 0, 0, time.UTC)
+	debt := func(s plan.Setting, since time.Time) plan.Debt {
+		return plan.Debt{ID: plan.DebtID("vc1", "domain-c8", s), Setting: s, Target: plan.Target{Kind: plan.Cluster, Name: "Lab"}, Since: since}
+	}
+	s := runapi.Sheet{Runbook: "power-down", Outcome: runapi.Done, Owed: []plan.Debt{debt(plan.HA, at), debt(plan.DRS, at)}}
+	told := func(open ...plan.Debt) string {
+		r := Assemble("power-down-home", s, nil, at)
+		r.Since(open)
+		var b bytes.Buffer
+		r.Text(&b)
+		r.Markdown(&b, false)
+		return b.String()
+	}
+	require.Contains(t, told(s.Owed...), "Left: 2 settings to be given back, which the power-up does.")
+	require.Contains(t, told(s.Owed[1]), "Left: 1 setting to be given back, which the power-up does. 1 setting given back since.")
+	up := told()
+	require.Contains(t, up, "Nothing is left to do. 2 settings given back since.")
+	require.Contains(t, up, "Given back 2 settings since it ended")
+	require.NotContains(t, up, "nightshift run power-up")
+	require.Contains(t, told(debt(plan.HA, at.Add(24*time.Hour))), "Nothing is left to do.", "what a later power-down owes is not this one's")
+}
+
 func TestARefusedRunTouchedNothing(t *testing.T) {
 	s := aborted()
 	s.Outcome, s.Steps, s.Done, s.Skipped, s.Untouched = runapi.Refused, ".....", 0, 0, 0

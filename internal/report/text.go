@@ -72,6 +72,9 @@ func (r Report) heading(w io.Writer) {
 	if slices.ContainsFunc(r.Steps, func(s Step) bool { return s.plan.TakesDown() }) && len(r.Blockers) == 0 {
 		row("By hand", "nightshift report --manual "+r.Run+" prints how to bring it up again without nightshift")
 	}
+	if r.GivenBack > 0 {
+		row("Given back", words.Count(r.GivenBack, "setting")+" since it ended")
+	}
 	row("Link", r.Link)
 	findings(w, "Blockers", r.Blockers)
 	findings(w, "Warnings", r.Warnings)

@@ -153,17 +153,21 @@ func (r Report) leftInWords() string {
 	if n := len(r.Owed); n > 0 {
 		parts = append(parts, words.Count(n, "setting")+" to be given back")
 	}
+	since := ""
+	if r.GivenBack > 0 {
+		since = words.Count(r.GivenBack, "setting") + " given back since."
+	}
 	if len(parts) == 0 {
 		if r.Outcome == runapi.Done {
-			return "Nothing is left to do."
+			return strings.TrimSpace("Nothing is left to do. " + since)
 		}
-		return ""
+		return since
 	}
 	s := "Left: " + strings.Join(parts, ", ")
 	if len(r.Owed) > 0 && r.Runbook == "power-down" && r.Outcome == runapi.Done {
 		s += ", which the power-up does"
 	}
-	return s + "."
+	return strings.TrimSpace(s + ". " + since)
 }
 
 func metered(hosts, unmetered int) string {
