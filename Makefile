@@ -23,10 +23,10 @@ WORKFLOW_PACKAGES := ./workflows/... ./worker/...
 FUZZTIME := 10s
 
 .PHONY: help build check fmt vet lint workflowcheck test race e2e harness e2e-ipmi e2e-ssh e2e-ups e2e-iscsi e2e-browser shellcheck \
-	storage-lab storage-lab-down storage-lab-status test-storage bench fuzz histories compose man completions sbom packaging snapshot clean
+	storage-lab storage-lab-down storage-lab-status test-storage bench bench-storage fuzz histories compose man completions sbom packaging unit snapshot clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the command, into bin/nightshift (needs Go only)
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/nightshift ./starter
@@ -58,7 +58,8 @@ race: ## the same with the race detector (needs a C compiler)
 
 # Most of these tests wait for time-outs of processes that were killed: more at a time than there are cores.
 e2e: harness ## the command against simulated labs: kill -9, restarts, secrets, and the harness (needs Go only; for less: NIGHTSHIFT_SEEDS=10 NIGHTSHIFT_LARGE=8/120)
-	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e ./test/iscsi
+	go test -tags e2e -count=1 -timeout 60m -parallel 6 ./test/e2e ./test/iscsi ./test/bench
+	go test -tags e2e -count=1 -run TestToolsSayTheSame ./internal/vmfs
 
 harness: ## every kind of step of every runbook, broken in every way; writes docs/harness.md (NIGHTSHIFT_SAMPLE=4: every fourth pair, no document)
 	$(if $(NIGHTSHIFT_SAMPLE),,NIGHTSHIFT_TABLE=$(CURDIR)/docs/harness.md) go test -tags e2e -count=1 -timeout 90m -parallel 24 ./test/harness
@@ -90,8 +91,11 @@ storage-lab-down: ## end them, with their disks and keys; the image stays
 storage-lab-status: ## what of the storage lab is up, and how to reach it
 	@test/storagelab/lab.sh status
 
-test-storage: ## the tests on the storage lab, which must be up (NIGHTSHIFT_CORE=1: without the long ones)
-	go test -tags storagelab -count=1 -timeout $(or $(NIGHTSHIFT_STORAGE_TIMEOUT),80m) $(if $(NIGHTSHIFT_CORE),-short) ./test/storagelab/...
+test-storage: ## the tests on the storage lab, which must be up (NIGHTSHIFT_CORE=1: without the long ones; NIGHTSHIFT_SEEDS=5: for less)
+	go test -tags storagelab -count=1 -timeout $(or $(NIGHTSHIFT_STORAGE_TIMEOUT),150m) $(if $(NIGHTSHIFT_CORE),-short) ./test/storagelab/...
+
+bench-storage: ## what replication costs on the storage lab, which must be up and quiet, into docs/performance.md
+	NIGHTSHIFT_BENCH_OUT="$(CURDIR)/docs/performance.md" go test -tags storagelab -run '^$$' -bench . -benchtime 1x -timeout 3h ./test/storagelab
 
 # Browsers are not downloaded: Debian's is used, or that of CHROMIUM. NIGHTSHIFT_SHOTS=DIR keeps the pictures.
 e2e-browser: ## reports and the Temporal UI in a real browser (Debian: apt install chromium nodejs npm)
@@ -104,6 +108,7 @@ e2e-browser: ## reports and the Temporal UI in a real browser (Debian: apt insta
 bench: build ## what it costs, into docs/performance.md: a quarter of an hour on a quiet machine (BENCH_FULL=1: real pace, hours)
 	go run ./test/bench -nightshift bin/nightshift -out docs/performance.md
 
+# Some 20 minutes on two cores, a third of it for compiling with what guides fuzzing. No fuzz test may import the engine: that never ends.
 fuzz: ## every fuzz test for FUZZTIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
@@ -112,9 +117,9 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 		done; \
 	done
 
-histories: ## record the histories of VERSION (VERSION=v0.2.0) for replay: before each release
+histories: ## record the histories of VERSION (VERSION=v0.2.0) for replay: before each release; RUN=TestX: only those of a test
 	@[[ "$(VERSION)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || { echo "say which: make histories VERSION=v0.2.0" >&2; exit 2; }
-	NIGHTSHIFT_RECORD=$(VERSION) go test -count=1 -run TestDownAndUpThroughHandOvers ./worker
+	NIGHTSHIFT_RECORD=$(VERSION) go test -count=1 -timeout 20m -run '$(or $(RUN),.)' ./worker
 
 # Compose itself, not a parser of its format: it also knows what it does not support. It needs no engine for this.
 compose: $(bin/compose) ## docker-compose.yml is what Compose accepts (builds Compose at first)
@@ -133,15 +138,17 @@ sbom: build $(bin/cyclonedx) ## what the command is made of, as CycloneDX, into 
 	mkdir -p dist-extra
 	$(bin/cyclonedx) bin -json -licenses -output dist-extra/nightshift.cdx.json bin/nightshift
 
-packaging: $(bin/goreleaser) ## the release's configuration and the systemd unit are valid (builds goreleaser at first)
+packaging: unit $(bin/goreleaser) ## the release's configuration and the systemd unit are valid (builds goreleaser at first)
 	$(bin/goreleaser) check
+
+unit: ## the systemd unit is valid
 	@command -v systemd-analyze >/dev/null || { echo "systemd-analyze is missing (Debian: apt install systemd)" >&2; exit 2; }
 	@# the command is not installed here: the unit is looked at with one that is
 	dir=$$(mktemp -d) && sed 's#^ExecStart=.*#ExecStart=/bin/true#; /^Documentation/d' deploy/systemd/nightshift.service > $$dir/nightshift.service && \
 		systemd-analyze verify $$dir/nightshift.service; status=$$?; rm -rf $$dir; exit $$status
 
 snapshot: $(bin/goreleaser) $(bin/cyclonedx) ## the whole release into dist/, without publishing and without the image (an hour of compiling, cold)
-	PATH="$(CURDIR)/bin/tools:$$PATH" $(bin/goreleaser) release --snapshot --clean --skip=docker
+	PATH="$(CURDIR)/bin/tools:$$PATH" $(bin/goreleaser) release --snapshot --clean --skip=docker --timeout 3h
 
 clean: ## remove bin/ and what was made for packages
 	rm -rf bin dist dist-extra

@@ -54,6 +54,7 @@ type seen struct {
 	state string // in a person's words: "powered on, Tools running"
 	// guests of the host are all off, as read just now; for the calls that need it.
 	guestsOff bool
+	progress  *plan.Progress // of a stream that is under way
 }
 
 // A call is one request that changes the world.
@@ -74,7 +75,13 @@ type call struct {
 	// notYet tells of a no that comes of something that is not ready yet. Where the state was read and is not the wanted one,
 	// the call had no effect, and to send it again after a while is a decision. nil: there is no such no.
 	notYet func(no error) bool
-	late   func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
+	// hint says, when the time of a wait without a call is over, what a person should know and look at. May be nil.
+	hint func(context.Context) advice
+	late func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
+	// carry keeps going what takes as long as this process carries it, such as a stream: it is asked after each look that does not
+	// show the wanted state. To go on where it broke off is the same decision; each time, fence is called before, and where that fails
+	// another attempt has the step. An error ends the step. nil: the system does by itself what it was told.
+	carry func(fence func() error) error
 }
 
 // Time-outs of single requests. A BMC may need 40 s for an answer; a worker that stops waits for a minute.
@@ -122,7 +129,11 @@ func (a *Activities) act(ctx context.Context, v verb) (plan.Outcome, error) {
 	if other := (otherwise{}); errors.As(err, &other) && !t.memo.Sent() {
 		out, err = plan.Outcome{Replan: other.Error()}, nil
 	}
-	return out, classify(v.op, v.call.Target, err)
+	err = classify(v.op, v.call.Target, err)
+	if err != nil && !t.memo.Sent() {
+		err = sentNothing(err)
+	}
+	return out, err
 }
 
 // transient tells whether Temporal is to try again after the error.
@@ -292,7 +303,7 @@ func (t *attempt) send(v verb, name string, s seen) error {
 	case errors.As(err, &away):
 		return away
 	}
-	t.a.log.Warn("the answer to a call was lost", "step", v.call.Step, "target", v.call.Target.String(), "call", t.memo.Intent, "error", err)
+	t.a.log.Warn("the answer to a call was lost", "run", v.call.Run, "runbook", v.call.Runbook, "step", v.call.Step, "target", v.call.Target.String(), "call", t.memo.Intent, "error", err)
 	return nil
 }
 

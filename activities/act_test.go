@@ -324,3 +324,23 @@ func TestAnUnreachableVCenterDecidesNothing(t *testing.T) {
 	require.False(t, out.Unclear.NeverArrived)
 	require.Zero(t, w.count("PowerOffGuest"), "the plug was pulled on an old picture")
 }
+
+// The run is told whether a step that failed has sent anything.
+func TestAFailedStepSaysThatItSentNothing(t *testing.T) {
+	says := func(err error) bool {
+		app, what := new(temporal.ApplicationError), ""
+		require.ErrorAs(t, err, &app)
+		return app.HasDetails() && app.Details(&what) == nil && what == plan.NothingSent
+	}
+	w := newWorld()
+	w.guest.Question = &live.Question{Text: "moved or copied?"}
+	_, err := attemptOf(t, newActivities(w), plan.ShutdownGuest, guestCall(patient), nil)
+	requireType(t, err, Precondition)
+	require.True(t, says(err))
+
+	w, p := stubborn(15 * time.Millisecond)
+	p.OnTimeout = "leave"
+	_, err = attemptOf(t, newActivities(w), plan.ShutdownGuest, guestCall(p), nil)
+	requireType(t, err, Precondition)
+	require.False(t, says(err), "it was asked to shut down")
+}

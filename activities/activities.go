@@ -37,6 +37,8 @@ type Config struct {
 	Address string
 	// UI is where the pages of runs are in the Temporal UI, without the run's id; empty: not known.
 	UI string
+	// Speed divides the time that the step Wait takes, for simulated labs; 0: it takes as long as it says.
+	Speed float64
 }
 
 // Activities holds what the activities of one worker share. Its methods are safe for concurrent use.
@@ -47,6 +49,8 @@ type Activities struct {
 	log      *slog.Logger
 	clients  *clients
 	machines machines
+	storage  storageHosts
+	streams  streams
 	recorder recorder
 	ledger   ledgerSystem
 	hub      *hub
@@ -57,6 +61,7 @@ type Activities struct {
 	machine  string // SMBIOS UUID of the one that this process runs on; empty: not known
 	own      ownNeeds
 	ui       string
+	speed    float64
 
 	sender    *notify.Sender
 	lookout   lookout
@@ -75,18 +80,23 @@ const defaultSettle = time.Minute
 // New makes the activities of a worker. Close ends their sessions.
 func New(c Config) *Activities {
 	log := cmp.Or(c.Logger, slog.New(slog.DiscardHandler)).With("lab", c.Lab.Lab)
+	settle := cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle)
 	return &Activities{
 		lab: c.Lab, temporal: c.Temporal, instance: c.Instance, log: log, clients: newClients(c.Lab, log), recorder: c.Temporal,
 		ledger: newLedgerClient(c.Temporal), hub: &hub{runs: map[string]*waiting{}},
 		pace:   pace{200 * time.Millisecond, 5 * time.Second},
-		settle: cmp.Or(time.Duration(c.Lab.Policies.SettleTime), defaultSettle),
-		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File), ui: c.UI,
+		settle: settle, streams: streams{stall: max(5*settle, leastStall)},
+		papers: c.Papers, address: c.Address, machine: smbios.UUID(smbios.File), ui: c.UI, speed: c.Speed,
 		sender: notify.New(), lookout: temporalLookout{c.Temporal}, lookEvery: lookEvery,
 	}
 }
 
 // Close logs out everywhere. Call it when the worker has stopped.
-func (a *Activities) Close() { a.clients.close() }
+func (a *Activities) Close() {
+	a.streams.close()
+	a.storage.close()
+	a.clients.close()
+}
 
 // Register registers every activity under its name in package plan.
 func (a *Activities) Register(r worker.ActivityRegistry) {
@@ -117,9 +127,13 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.StopApplication: a.StopApplication, plan.StartApplication: a.StartApplication,
 		plan.AwaitHost: a.AwaitHost, plan.AwaitDatastores: a.AwaitDatastores, plan.AwaitVCenter: a.AwaitVCenter,
 		plan.CheckMains: a.CheckMains, plan.OrderLoadOff: a.OrderLoadOff,
-		plan.Join:       a.Join,
+		plan.Join:    a.Join,
+		plan.MapLUNs: a.MapLUNs, plan.InspectVolume: a.InspectVolume, plan.SaveVolume: a.SaveVolume, plan.CopyBackup: a.CopyBackup, plan.RestoreTable: a.RestoreTable,
 		plan.RunCommand: a.RunCommand, plan.ProbeHTTP: a.ProbeHTTP, plan.Wait: a.Wait, plan.Confirm: a.Confirm, plan.SendMessage: a.SendMessage,
 		plan.RunInGuest: a.RunInGuest, plan.RebootHost: a.RebootHost, plan.SetHostOption: a.SetHostOption, plan.ReadHostOption: a.ReadHostOption,
+		plan.SnapshotGroup: a.SnapshotGroup, plan.SendDataset: a.SendDataset, plan.VerifyReplicas: a.VerifyReplicas, plan.KeepPoint: a.KeepPoint,
+		plan.SaveRecord: a.SaveRecord, plan.MeasureGroup: a.MeasureGroup,
+		plan.ReleaseHolds: a.ReleaseHolds, plan.DestroyPoints: a.DestroyPoints,
 		plan.SetChangeTracking: a.SetChangeTracking, plan.SnapshotGuest: a.SnapshotGuest, plan.RemoveSnapshot: a.RemoveSnapshot,
 	}
 }

@@ -134,6 +134,15 @@ func (t *attempt) note(change func(*plan.Memo)) {
 	}
 }
 
+// far says how far a stream is: the next heartbeat tells it.
+func (t *attempt) far(p *plan.Progress) {
+	if p != nil {
+		t.mu.Lock()
+		t.memo.Progress = p
+		t.mu.Unlock()
+	}
+}
+
 // heartbeat sends the memo. The caller holds mu.
 func (t *attempt) heartbeat(ctx context.Context, m plan.Memo) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)

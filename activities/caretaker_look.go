@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
@@ -20,8 +22,10 @@ const (
 	// askLimit is how long a run has to answer, and listLimit how long all schedules may take.
 	askLimit  = 15 * time.Second
 	listLimit = 2 * time.Minute
-	// mostOpenRuns bounds how many are asked; a lab has one lock.
-	mostOpenRuns = 20
+	// mostOpenRuns bounds how many are asked, askedAtOnce how many at a time: a lab has one lock, but each protection group has its
+	// own, and those that answer nothing must not keep the others untold.
+	mostOpenRuns = 200
+	askedAtOnce  = 8
 )
 
 // temporalLookout reads schedules and runs from the Temporal service.
@@ -49,18 +53,29 @@ func (l temporalLookout) waiting(ctx context.Context, lab string) (map[string]ru
 			types = append(types, b.Workflow)
 		}
 	}
-	r, err := l.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: mostOpenRuns,
-		Query: fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s') AND ExecutionStatus = 'Running'", plan.TaskQueue(lab), strings.Join(types, "','"))})
+	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s') AND ExecutionStatus = 'Running'", plan.TaskQueue(lab), strings.Join(types, "','"))
+	r, err := l.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: mostOpenRuns, Query: query})
 	if err != nil {
 		return nil, fault.As(fault.Unreachable, fmt.Errorf("list the open runs: %w", err))
 	}
-	runs := map[string]runapi.Sheet{}
+	var (
+		mu   sync.Mutex
+		runs = map[string]runapi.Sheet{}
+		all  errgroup.Group
+	)
+	all.SetLimit(askedAtOnce)
 	for _, e := range r.GetExecutions() {
 		id := e.GetExecution().GetWorkflowId()
-		if s, err := l.sheet(ctx, id); err == nil && s.Stuck() { // one that does not answer now is asked again
-			runs[id] = s
-		}
+		all.Go(func() error {
+			if s, err := l.sheet(ctx, id); err == nil && s.Stuck() { // one that does not answer now is asked again
+				mu.Lock()
+				defer mu.Unlock()
+				runs[id] = s
+			}
+			return nil
+		})
 	}
+	_ = all.Wait() // none fails
 	return runs, ctx.Err()
 }
 

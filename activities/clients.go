@@ -23,6 +23,7 @@ type vcenter interface {
 	clusterSystem
 	markSystem
 	taskSystem
+	fabricSystem
 	// FindGuest answers the Ref that a guest has here, by its instance UUID.
 	FindGuest(ctx context.Context, uuid string) (ref string, err error)
 	// OwnHost reads the one host that there is, at a host itself.

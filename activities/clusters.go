@@ -31,7 +31,6 @@ type clusterSystem interface {
 
 const (
 	settingLimit = 4 * time.Minute
-	vclsLimit    = 10 * time.Minute
 	manual       = "manual"
 )
 
@@ -170,7 +169,7 @@ func (s *settingStep) suspend() verb {
 	case plan.DRS:
 		want = manual
 	case plan.VCLS:
-		limit = cmp.Or(time.Duration(s.a.lab.Policies.VCLS), vclsLimit)
+		limit = time.Duration(s.a.lab.Policies.VCLS)
 	}
 	var was string
 	off := func() bool { return strings.EqualFold(was, want) || s.setting == plan.DRS && !s.live.DRS }

@@ -28,6 +28,7 @@ func TestClassify(t *testing.T) {
 		"makes no sense":    {fault.As(fault.Invalid, errors.New("x")), InvalidInput},
 		"no answer":         {fault.As(fault.Unreachable, errors.New("x")), Transient},
 		"unknown":           {errors.New("x"), Transient},
+		"a sentence":        {errors.New("it said no."), Transient}, //nolint:revive // others write so
 		"wrapped":           {fmt.Errorf("read it: %w", fault.As(fault.Auth, errors.New("x"))), Auth},
 		"final inside a wrapping, which Temporal would try again": {
 			fmt.Errorf("again: %w", fault.As(fault.Permission, temporal.NewNonRetryableApplicationError("x", "Y", nil))), Permission},
@@ -40,6 +41,7 @@ func TestClassify(t *testing.T) {
 			require.Equal(t, c.want != Transient, app.NonRetryable())
 			require.Contains(t, app.Message(), "PowerOnGuest of guest web01: ")
 			require.Contains(t, app.Message(), ". Next: ")
+			require.NotContains(t, app.Message(), ".. Next: ")
 		})
 	}
 	away := fault.As(fault.Unreachable, errors.New("x"))

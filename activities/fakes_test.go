@@ -49,7 +49,13 @@ type world struct {
 	others []live.Guest
 	away   func() bool
 	tasks  []vsphere.TaskInfo
-	book   ledger.State
+	// option is an advanced one of the host, tracked the guest's CBT and snapshots, programs how many were started in it.
+	option   string
+	tracked  vsphere.Tracked
+	programs int64
+	book     ledger.State
+	fabric   live.Fabric
+	lies     live.Occupants // what lies on any LUN
 
 	// react says what a call does; without an entry it does what it should.
 	react map[string]func() error
@@ -59,6 +65,7 @@ type world struct {
 	onHost func()
 	// onInspect is the same of an inspection.
 	onInspect func()
+	onGuest   func() // after each reading of the guest
 
 	events  []string // "intent shutdown", "ShutdownGuest", "answer"
 	memos   []plan.Memo
@@ -137,6 +144,9 @@ func (w *world) RecordActivityHeartbeatWithOptions(_ context.Context, o client.R
 func (w *world) Guest(context.Context, string) (live.Guest, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.onGuest != nil {
+		defer w.onGuest()
+	}
 	return w.guest, w.readErr
 }
 
@@ -389,3 +399,26 @@ func clusterCall(s plan.Setting) plan.Call {
 }
 
 func within(d time.Duration) plan.Duration { return plan.Duration(d) }
+
+// Occupants implements fabricSystem.
+func (w *world) Occupants(_ context.Context, naas []string) (live.Occupants, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readErr != nil {
+		return live.Occupants{}, w.readErr
+	}
+	if len(naas) == 0 {
+		return live.Occupants{}, errors.New("there is nothing to ask for")
+	}
+	return w.lies, nil
+}
+
+// LUNs implements fabricSystem.
+func (w *world) LUNs(context.Context) (live.Fabric, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readErr != nil {
+		return live.Fabric{}, w.readErr
+	}
+	return w.fabric, nil
+}

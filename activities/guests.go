@@ -166,8 +166,14 @@ func (d *guestDown) mayGoDown(ctx context.Context) error {
 	if err := d.stillUntagged(ctx, &d.last); err != nil {
 		return err
 	}
-	if err := d.nobodyServed(ctx); err != nil {
-		return err
+	if entry, ok := d.a.lab.Guest(t.Endpoint, d.last.Name, d.last.UUID); ok {
+		p := provider{d.a, d.call, entry.Provides, d.last.UUID}
+		if err := p.nobodyServed(ctx); err != nil {
+			return err
+		}
+		if err := p.nobodyUnseen(ctx); err != nil {
+			return err
+		}
 	}
 	if t.Direct != "" {
 		return d.noAgents(ctx)
@@ -187,7 +193,7 @@ func (d *guestDown) mayGoDown(ctx context.Context) error {
 func (d *guestDown) noAgents(ctx context.Context) error {
 	t := d.call.Target
 	entry, ok := d.a.lab.Guest(t.Endpoint, d.last.Name, d.last.UUID)
-	if !ok || !provides(entry, inventory.ProvidesVCenter, "") {
+	if !ok || !provides(entry.Provides, inventory.ProvidesVCenter, "") {
 		return nil
 	}
 	guests, err := d.vc.GuestsOn(ctx, "")

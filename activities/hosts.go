@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,13 +27,6 @@ type hostSystem interface {
 	ExitMaintenance(ctx context.Context, ref string, timeout time.Duration) (task string, err error)
 	ShutdownHost(ctx context.Context, ref string, force bool) (task string, err error)
 }
-
-// Limits where the lab file does not say.
-const (
-	maintenanceLimit = 10 * time.Minute
-	bootLimit        = 20 * time.Minute
-	datastoresLimit  = 10 * time.Minute
-)
 
 // A hostStep is a step on a host, through its vCenter or its own API.
 type hostStep struct {
@@ -162,7 +154,7 @@ func (a *Activities) maintenance(ctx context.Context, op plan.Action, c plan.Cal
 
 func (h hostStep) maintenance(want, evacuate bool) verb {
 	a, c := h.a, h.call
-	limit := cmp.Or(time.Duration(a.lab.HostPolicy(h.host).Maintenance), maintenanceLimit)
+	limit := time.Duration(a.lab.HostPolicy(h.host).Maintenance)
 	order, name, send := "the order to enter maintenance mode", "enterMaintenance", h.vc.EnterMaintenance
 	if !want {
 		order, name, send = "the order to leave maintenance mode", "exitMaintenance", h.vc.ExitMaintenance

@@ -29,7 +29,7 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 	if err != nil {
 		return plan.Outcome{}, classify(plan.AwaitHost, c.Target, err)
 	}
-	limit := cmp.Or(time.Duration(a.lab.HostPolicy(entry).Boot), bootLimit)
+	limit := time.Duration(a.lab.HostPolicy(entry).Boot)
 	old, since := p.Unnoticed, time.Now()
 	if c.Memo != nil && !c.Memo.At.IsZero() {
 		since = c.Memo.At
@@ -60,6 +60,7 @@ func (a *Activities) AwaitHost(ctx context.Context, c plan.Call) (plan.Outcome, 
 	return a.act(ctx, verb{op: plan.AwaitHost, call: c, prepare: func(ctx context.Context) (_ verb, err error) {
 		h, err = a.hostStep(ctx, c, p.Host)
 		v := onlyWaits(limit, watched)
+		v.calls[""] = call{limit: limit, hint: func(ctx context.Context) advice { return a.whyNotUp(ctx, entry, c.Target) }}
 		if c.Target.Direct == "" { // the host may have left maintenance mode while its vCenter was away
 			note := &clusterNote{a: a, lab: c.Lab, endpoint: c.Target.Endpoint}
 			v.remark, v.finish = note.remark, func(ctx context.Context, _ seen) error { return note.write(ctx, h.vc, got.Cluster, "") }
@@ -110,7 +111,7 @@ func (a *Activities) AwaitDatastores(ctx context.Context, c plan.Call) (plan.Out
 		h, err = a.hostStep(ctx, c, p.Host)
 		return err
 	}
-	limit := cmp.Or(time.Duration(a.lab.Policies.Datastores), datastoresLimit)
+	limit := time.Duration(a.lab.Policies.Datastores)
 	var rescanned time.Time
 	return a.act(ctx, waitFor(plan.AwaitDatastores, c, limit, open, func(ctx context.Context) (seen, error) {
 		if _, err := h.read(ctx); err != nil {

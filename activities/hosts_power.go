@@ -171,7 +171,10 @@ func (d *hostDown) guestsOff(ctx context.Context) error {
 	if len(on) > 0 {
 		return refuse(fault.State, "guests run on it: %s", names(on))
 	}
-	return nil
+	if d.call.Resolute { // a power cut waits for nobody
+		return nil
+	}
+	return provider{a: d.a, call: d.call, provides: d.host.Provides}.nobodyServed(ctx)
 }
 
 // mayForce says whether the host's power may be cut: only after all its guests were seen off, by a vCenter that still
@@ -222,7 +225,7 @@ func (d *hostDown) calls() map[string]call {
 				}
 				instead := "policy noRights: graceful asks its BMC instead"
 				if !d.a.lab.Settings(d.call.Runbook).Approval { // nothing is changed in plans that were approved
-					instead += " (for this run: `nightshift retry` with -p noRights=graceful)"
+					instead += " (for this run: `nightshift retry` with " + plan.AskTheBMC().Arg() + ")"
 				}
 				return "", fmt.Errorf("%w; %s", err, instead)
 			}},

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
@@ -78,7 +80,7 @@ func TestAWaitKeepsItsTimeOverAYield(t *testing.T) {
 	require.False(t, out.Acted)
 
 	c.Memo = out.Yield
-	c.Memo.At = c.Memo.At.Add(-bootLimit)
+	c.Memo.At = c.Memo.At.Add(-time.Hour)
 	_, err = attemptIn(t, stopped(), newActivities(w), plan.AwaitHost, c, nil)
 	requireType(t, err, Precondition)
 }
@@ -157,4 +159,34 @@ func stopped() *testsuite.TestActivityEnvironment {
 	close(stop)
 	env.SetWorkerStopChannel(stop)
 	return env
+}
+
+// A host that does not come up: what its BMC knows, where to look, and what to type.
+func TestAHostThatDoesNotBootSaysWhereToLook(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world, *Activities)
+		want   []string
+	}{
+		"the BMC tells": {func(w *world, _ *Activities) { w.bmc.Boot = "MemoryInitializationStarted" },
+			[]string{"still notResponding after 60ms; its BMC says On, and of its boot MemoryInitializationStarted. Next: look at its console, through its BMC at https://bmc21 (a POST error",
+				"then `nightshift retry` (or `nightshift skip`)"}},
+		"it tells no more than power": {func(*world, *Activities) {}, []string{"; its BMC says On. Next: look at its console, through its BMC at https://bmc21 "}},
+		"it is another's":             {func(w *world, _ *Activities) { w.bmc.Serial = "TAG2" }, []string{"its BMC does not tell more: ", "look at its BMC at https://bmc21, then at its console"}},
+		"none":                        {func(_ *world, a *Activities) { a.lab.Hosts[0].BMC = nil }, []string{"it has no BMC that could tell more. Next: look at its screen"}},
+		"the vCenter does not answer": {func(w *world, _ *Activities) { w.readErr = fault.As(fault.Unreachable, errors.New("no answer")) },
+			[]string{"nothing could be read for 60ms: ", "; its BMC says On. Next: look at its console"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.host.Connection = "notResponding"
+			a := newActivities(w)
+			a.lab.Hosts[0].BMC.URL = "https://bmc21"
+			tc.change(w, a)
+			_, err := attemptOf(t, a, plan.AwaitHost, hostCall(plan.HostParams{Host: "esx21"}), nil)
+			requireType(t, err, Precondition)
+			for _, want := range tc.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
 }

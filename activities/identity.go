@@ -53,7 +53,7 @@ func (a *Activities) mustStay(ctx context.Context, vcenter, direct string, g liv
 	if why := cmp.Or(a.kept(vcenter, g), a.needed(ctx, vcenter, g)); why != "" || direct != "" {
 		return why
 	}
-	if entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); ok && provides(entry, inventory.ProvidesVCenter, vcenter) {
+	if entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID); ok && provides(entry.Provides, inventory.ProvidesVCenter, vcenter) {
 		return "is the vCenter that says so, and goes down through its host's own API only"
 	}
 	return ""
@@ -67,6 +67,8 @@ func keptBy(lab *inventory.Lab, vcenter string, g live.Guest) string {
 	switch lab.Keeps(g.Name, entry, g.Tags) {
 	case inventory.KeepSelf:
 		return "is the one that nightshift runs in"
+	case inventory.KeepNeed:
+		return "is what nightshift itself needs (self.needs)"
 	case inventory.KeepEntry:
 		return "is kept by the lab file"
 	case inventory.KeepTag:
@@ -78,9 +80,9 @@ func keptBy(lab *inventory.Lab, vcenter string, g live.Guest) string {
 	return ""
 }
 
-// provides tells whether the guest provides something of the kind, or only what is called so.
-func provides(g *inventory.Guest, kind, name string) bool {
-	return slices.ContainsFunc(g.Provides, func(p inventory.Provision) bool {
+// provides tells whether something is provided of the kind, or only what is called so.
+func provides(list []inventory.Provision, kind, name string) bool {
+	return slices.ContainsFunc(list, func(p inventory.Provision) bool {
 		k, n := p.Split()
 		return k == kind && (name == "" || n == name)
 	})

@@ -83,7 +83,12 @@ func (b *bench) ended(context.Context, ledger.Holder) (bool, error) { return fal
 // plan asks for one, through the activity.
 func (b *bench) plan(runbook string) plan.Plan {
 	b.Helper()
-	reply, err := makePlan(b.T, b.a, plan.Request{Runbook: runbook, Lab: b.a.lab.Lab})
+	return b.planFor(runbook, nil)
+}
+
+func (b *bench) planFor(runbook string, given map[string]string) plan.Plan {
+	b.Helper()
+	reply, err := makePlan(b.T, b.a, plan.Request{Runbook: runbook, Lab: b.a.lab.Lab, Parameters: given})
 	require.NoError(b, err)
 	require.Empty(b, reply.Blockers)
 	p, err := plan.Unpack(reply.Packed)
@@ -115,7 +120,7 @@ func (b *bench) do(s plan.Step) {
 	if b.a.steps()[s.Action] == nil {
 		return // the executor's own
 	}
-	c := plan.Call{Run: "run-1", Lab: b.a.lab.Lab, Step: s.ID, Target: s.Target, Params: s.Params}
+	c := plan.Call{Run: "run-1", Lab: b.a.lab.Lab, Step: s.ID, Title: s.Title, Target: s.Target, Params: s.Params}
 	for end := time.Now().Add(5 * time.Minute); ; {
 		var memo *plan.Memo
 		if m, ok := b.last[s.ID]; ok {

@@ -1,9 +1,11 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -43,10 +45,10 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if err != nil {
 		return plan.Reply{}, err
 	}
-	p, told, err := a.planOf(ctx, book, r)
-	for end := time.Now().Add(min(believed, 3*a.settle)); err == nil && r.Run != "" && passes(p) && time.Now().Before(end); {
+	p, saw, err := a.planOf(ctx, book, r)
+	for end := a.soon(); err == nil && r.Run != "" && (passes(p) || r.Again && outOfSight(saw.state)) && time.Now().Before(end); {
 		if err = rest(ctx, a.pace.last); err == nil {
-			p, told, err = a.planOf(ctx, book, r)
+			p, saw, err = a.planOf(ctx, book, r)
 		}
 	}
 	if err != nil {
@@ -57,22 +59,49 @@ func (a *Activities) makePlan(ctx context.Context, r plan.Request) (plan.Reply, 
 	if err != nil {
 		return plan.Reply{}, fault.As(fault.Invalid, err)
 	}
-	return plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers, Left: p.Left,
-		Settings: runbooks.RunSettings(a.lab, r.Runbook, r.Parameters), Versions: told, Packed: packed}, nil
+	reply := plan.Reply{Title: p.Title, Hash: p.Hash(), Steps: len(p.Steps), Warnings: p.Warnings, Blockers: p.Blockers, Left: p.Left,
+		Settings: runbooks.RunSettings(a.lab, r.Runbook, r.Parameters), Versions: versions(saw.state), Packed: packed}
+	if err := a.paperBefore(r, p, saw); err != nil { // no reason to leave a lab on that is about to lose its power
+		a.log.Warn("there is no page of what to do by hand", "runbook", r.Runbook, "error", err)
+		reply.Warnings = append(slices.Clone(reply.Warnings), plan.Finding{Subject: "lab " + r.Lab, Text: "there is no page of what to do by hand: " + err.Error(),
+			Remedy: "nightshift report --manual " + r.Run})
+	}
+	return reply, nil
 }
 
-// planOf makes a plan of what is there now, and tells the versions of that.
-func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.Request) (plan.Plan, map[string]string, error) {
-	owed, err := a.ledger.read(ctx, r.Lab)
-	if err != nil {
-		return plan.Plan{}, nil, err
+// soon is until when something is waited for that may be other in a moment.
+func (a *Activities) soon() time.Time { return time.Now().Add(min(believed, 3*a.settle)) }
+
+// outOfSight tells whether a vCenter does not reach a host that is not known to be off: what it says of its guests is old.
+func outOfSight(st *live.State) bool {
+	off := func(h live.Host) bool {
+		return slices.ContainsFunc(st.BMCs, func(b live.BMC) bool {
+			return b.Power == live.Off && (b.Host == h.Name || b.UUID != "" && live.SameUUID(b.UUID, h.UUID))
+		})
 	}
-	state, err := a.inspectAs(ctx, owed, book.Steps())
-	if err != nil {
-		return plan.Plan{}, nil, err
+	return slices.ContainsFunc(st.VCenters, func(vc live.VCenter) bool {
+		return slices.ContainsFunc(vc.Hosts, func(h live.Host) bool {
+			return (h.Connection == live.NotResponding || h.Connection == live.Disconnected) && h.Power != "standBy" && !off(h)
+		})
+	})
+}
+
+// What a plan was made of.
+type planned struct {
+	state *live.State
+	book  ledger.State
+}
+
+// planOf makes a plan of what is there now.
+func (a *Activities) planOf(ctx context.Context, book runbooks.Runbook, r plan.Request) (p plan.Plan, saw planned, err error) {
+	if saw.book, err = a.ledger.read(ctx, r.Lab); err != nil {
+		return p, saw, err
 	}
-	p, err := book.Plan(runbooks.Input{Lab: a.lab, State: state, Ledger: owed, Parameters: r.Parameters, Scheduled: r.Scheduled, Run: r.Run})
-	return p, versions(state), fault.As(fault.Invalid, err)
+	if saw.state, err = a.inspectFor(ctx, saw.book, book.Reads, r.Parameters); err != nil {
+		return p, saw, err
+	}
+	p, err = book.Plan(runbooks.Input{Lab: a.lab, State: saw.state, Ledger: saw.book, Parameters: r.Parameters, Scheduled: r.Scheduled, Run: r.Run})
+	return p, saw, fault.As(fault.Invalid, err)
 }
 
 // passes tells whether all that blocks the plan may be gone in a moment: a vCenter takes a minute to notice that a host has
@@ -93,8 +122,12 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// runbook finds a runbook: one of nightshift's own, or of the user's, whose files are read now.
+// runbook finds a runbook: one of nightshift's own, for which no file is read, as a library may lie on what has just failed, or of
+// the user's, whose files are read now.
 func (a *Activities) runbook(name string) (runbooks.Runbook, error) {
+	if book, ok := runbooks.Lookup(name); ok {
+		return book, nil
+	}
 	files, err := a.lab.RunbookFiles()
 	list, wrong := runbooks.CatalogWith(files)
 	book, ok := runbooks.Find(list, name)
@@ -108,16 +141,45 @@ func (a *Activities) runbook(name string) (runbooks.Runbook, error) {
 }
 
 // inspect reads all vCenters and BMCs side by side, and then the hosts that have to be asked themselves. A vCenter that
-// cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing.
+// cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing. On
+// battery it does so only where no other one could be read.
 // A BMC or a host says so in its Err.
 func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
-	return a.inspectAs(ctx, book, false)
+	return a.inspectFor(ctx, book, runbooks.Reads{}, nil)
 }
 
-// inspectAs is inspect for a runbook. lenient: no vCenter has to answer, as it may be there to cure one.
-func (a *Activities) inspectAs(ctx context.Context, book ledger.State, lenient bool) (*live.State, error) {
-	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: a.machine, Needs: a.needs(ctx)}
-	vcs := make([]*live.VCenter, len(a.lab.VCenters))
+// inspectFor is inspect of what a runbook looks at.
+func (a *Activities) inspectFor(ctx context.Context, book ledger.State, reads runbooks.Reads, given map[string]string) (*live.State, error) {
+	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: a.machine}
+	if reads.UPSes {
+		var asking sync.WaitGroup
+		asking.Go(func() { st.UPSes = a.inspectUPSes(ctx) })
+		defer asking.Wait()
+	}
+	if !reads.OnlyStorage {
+		if err := a.inspectMachines(ctx, st, book, reads.Lenient, reads.Spares != nil && reads.Spares(given)); err != nil {
+			return nil, err
+		}
+	}
+	if reads.Storage != nil {
+		st.Storage = a.inspectStorage(ctx, reads.Storage(a.lab, given))
+	}
+	if reads.Protected != nil {
+		if g, ok := reads.Protected(a.lab, given); ok {
+			st.Protected = a.inspectProtected(ctx, g)
+		}
+	}
+	if reads.LUNs != nil {
+		st.Targets = a.inspectTargets(ctx, reads.LUNs(a.lab, given), look{tables: reads.Tables, from: given["from"]})
+	}
+	return st, nil
+}
+
+// inspectMachines reads vCenters, BMCs and hosts. lenient: no vCenter has to answer, as the run may be there to cure one; spares: one
+// has to, and of others it may be that nothing is known.
+func (a *Activities) inspectMachines(ctx context.Context, st *live.State, book ledger.State, lenient, spares bool) error {
+	st.Needs = a.needs(ctx)
+	vcs, unread := make([]*live.VCenter, len(a.lab.VCenters)), make([]error, len(a.lab.VCenters))
 	hosts := make([]*inventory.Host, 0, len(a.lab.Hosts))
 	for i := range a.lab.Hosts {
 		if a.lab.Hosts[i].BMC != nil || a.lab.Hosts[i].WakeOnLAN != nil {
@@ -129,8 +191,12 @@ func (a *Activities) inspectAs(ctx context.Context, book ledger.State, lenient b
 	all, ctx := errgroup.WithContext(ctx)
 	for i, v := range a.lab.VCenters {
 		all.Go(func() (err error) {
-			vcs[i], err = a.vcenterOrRecord(ctx, book, v.Name, lenient)
-			return err
+			if vcs[i], err = a.vcenterOrRecord(ctx, book, v.Name, lenient); err == nil || !spares {
+				return err
+			}
+			a.log.Warn("the vCenter cannot be read: its hosts are left as they are", "target", v.Name, "error", err)
+			unread[i] = err
+			return ctx.Err()
 		})
 	}
 	all.Go(func() error {
@@ -145,15 +211,18 @@ func (a *Activities) inspectAs(ctx context.Context, book ledger.State, lenient b
 		return bmcs.Wait()
 	})
 	if err := all.Wait(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, vc := range vcs {
 		if vc != nil {
 			st.VCenters = append(st.VCenters, *vc)
 		}
 	}
+	if err := cmp.Or(unread...); err != nil && len(st.VCenters) == 0 { // there is nobody to go down for it
+		return err
+	}
 	st.Hosts = a.inspectHosts(outer, st)
-	return st, nil
+	return nil
 }
 
 // vcenterOrRecord reads a vCenter. One that does not answer, and runs in this lab, is told as it was recorded; nil: it

@@ -151,8 +151,9 @@ func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outco
 	stop := keepBeating(ctx)
 	defer stop()
 	var back []plan.RememberedGuest
+	end := a.soon()
 	for _, g := range p.Guests {
-		runs, err := a.runsAgain(ctx, g)
+		runs, err := a.runsAgain(ctx, g, end)
 		if err != nil {
 			return plan.Outcome{}, classify(plan.ForgetRunning, c.Target, fmt.Errorf("guest %s: %w", g.Name, err))
 		}
@@ -170,18 +171,32 @@ func (a *Activities) ForgetRunning(ctx context.Context, c plan.Call) (plan.Outco
 	return out, classify(plan.ForgetRunning, c.Target, a.ledger.change(ctx, c.Lab, ledger.Change{Forget: back}))
 }
 
-// runsAgain tells whether the remembered guest was seen powered on. One that is gone, or is another by now, was not.
-func (a *Activities) runsAgain(ctx context.Context, g plan.RememberedGuest) (bool, error) {
+// runsAgain tells whether the remembered guest was seen powered on. One that is gone, or is another by now, was not. Of one
+// whose host the vCenter does not reach it knows nothing: until end it is looked at again.
+func (a *Activities) runsAgain(ctx context.Context, g plan.RememberedGuest, end time.Time) (bool, error) {
+	for {
+		got, err := a.remembered(ctx, g)
+		if err != nil || got.Connection != live.Disconnected || !time.Now().Before(end) {
+			return err == nil && got.Power == live.PoweredOn && strings.EqualFold(got.UUID, g.UUID), err
+		}
+		if err := rest(ctx, a.pace.last); err != nil {
+			return false, err
+		}
+	}
+}
+
+// remembered reads a guest; an empty one is gone.
+func (a *Activities) remembered(ctx context.Context, g plan.RememberedGuest) (live.Guest, error) {
 	vc, err := a.clients.vcenter(ctx, g.Endpoint)
 	if err != nil {
-		return false, err
+		return live.Guest{}, err
 	}
 	got, err := vc.Guest(ctx, g.Ref)
 	a.clients.failed(g.Endpoint, vc, err)
 	if errors.Is(err, fault.NotFound) {
-		return false, nil
+		return live.Guest{}, nil
 	}
-	return err == nil && got.Power == live.PoweredOn && strings.EqualFold(got.UUID, g.UUID), err
+	return got, err
 }
 
 // ReadLedger answers the ledger of a lab, without its memory, records and acts: they would be in every run's history.

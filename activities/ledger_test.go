@@ -182,6 +182,28 @@ func TestOnlyWhatRunsAgainIsForgotten(t *testing.T) {
 	require.Len(t, w.book.Memory, 1)
 }
 
+// Of a guest whose host the vCenter does not reach nobody knows whether it runs: it is looked at again for a while.
+func TestAGuestOutOfSightIsLookedAtAgain(t *testing.T) {
+	for name, left := range map[string]int{"for a moment": 0, "for good": 1} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.guest.Power, w.guest.Connection = "unknown", live.Disconnected
+			w.book.Memory = []plan.RememberedGuest{{Endpoint: "vc1", UUID: "U-GUEST", Name: "web01", Ref: "vm-1"}}
+			a := newActivities(w)
+			a.settle = 50 * time.Millisecond
+			reads := 0
+			w.onGuest = func() {
+				if reads++; reads == 3 && left == 0 {
+					w.guest.Power, w.guest.Connection = live.PoweredOn, live.Connected
+				}
+			}
+			_, err := attemptOf(t, a, plan.ForgetRunning, plan.Call{Lab: "home", Params: plan.Encode(plan.RememberParams{Guests: w.book.Memory})}, nil)
+			require.NoError(t, err)
+			require.Len(t, w.book.Memory, left)
+		})
+	}
+}
+
 // A vCenter that hangs at the login must not look like a worker that died.
 func TestForgetBeatsWhileItLogsIn(t *testing.T) {
 	w := newWorld()

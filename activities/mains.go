@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -12,6 +13,7 @@ import (
 	"nightshift/internal/endpoint"
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
+	"nightshift/internal/live"
 	"nightshift/internal/nut"
 	"nightshift/internal/plan"
 )
@@ -135,6 +137,28 @@ func (m *mains) judge(now time.Time, states []nut.Status, lost []error, words st
 func (a *Activities) askUPS(ctx context.Context, u *inventory.UPS) (nut.Status, error) {
 	vars, err := a.upsVars(ctx, u)
 	return vars.Status(), err
+}
+
+// inspectUPSes asks all of them at once.
+func (a *Activities) inspectUPSes(ctx context.Context) []live.UPS {
+	read := make([]live.UPS, len(a.lab.UPS))
+	var asking sync.WaitGroup
+	for i := range a.lab.UPS {
+		u := &a.lab.UPS[i]
+		asking.Go(func() {
+			read[i] = live.UPS{Name: u.Name}
+			vars, err := a.upsVars(ctx, u)
+			if err != nil {
+				read[i].Err = err.Error()
+				return
+			}
+			s := vars.Status()
+			timer, _ := vars.Seconds("ups.timer.shutdown")
+			read[i].OnBattery, read[i].GoesOff = s.OnBattery(), s.Forced() || timer > 0
+		})
+	}
+	asking.Wait()
+	return read
 }
 
 func (a *Activities) upsVars(ctx context.Context, u *inventory.UPS) (nut.Vars, error) {

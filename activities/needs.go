@@ -45,6 +45,9 @@ func (a *Activities) needs(ctx context.Context) []live.Need {
 	if server != "" {
 		add("its Temporal server", addressesOf(ctx, server)...)
 	}
+	for _, n := range a.lab.Self.NeededAddresses() {
+		add("an address of self.needs", addressesOf(ctx, n)...)
+	}
 	return out
 }
 
@@ -66,7 +69,7 @@ func (a *Activities) needed(ctx context.Context, vcenter string, g live.Guest) s
 	}
 	entry, ok := a.lab.Guest(vcenter, g.Name, g.UUID)
 	for _, vc := range a.lab.VCenters {
-		if g.AnswersAt(vc.URL) && !(ok && provides(entry, inventory.ProvidesVCenter, vc.Name)) {
+		if g.AnswersAt(vc.URL) && !(ok && provides(entry.Provides, inventory.ProvidesVCenter, vc.Name)) {
 			return "is where vCenter " + vc.Name + " runs, by its address"
 		}
 	}

@@ -30,6 +30,9 @@ func TestNeeds(t *testing.T) {
 	require.Empty(t, a.needs(t.Context()), "nothing is asked by name")
 	a.address = "10.0.0.9:7233"
 	require.Equal(t, []live.Need{{What: "its Temporal server", Address: "10.0.0.9"}}, a.needs(t.Context()))
+	a.lab.Self.Needs = []string{"pg01", "10.0.0.8"}
+	require.Equal(t, []live.Need{{What: "its Temporal server", Address: "10.0.0.9"}, {What: "an address of self.needs", Address: "10.0.0.8"}}, a.needs(t.Context()))
+	a.lab.Self.Needs = nil
 	a.address = "temporal.invalid:7233"
 	require.Equal(t, dns, a.needs(t.Context()), "a name that is not known just now still needs the server")
 }
@@ -52,8 +55,13 @@ func TestWhatNightshiftNeedsIsLookedForBeforeTheAct(t *testing.T) {
 			a.lab.VCenters = append(a.lab.VCenters, inventory.VCenter{Name: "vc2", Endpoint: inventory.Endpoint{URL: "https://10.0.0.5"}})
 		}, "is where vCenter vc2 runs"},
 		"the Temporal server": {func(a *Activities) { a.address = "10.0.0.5:7233" }, "is what nightshift itself needs ("},
-		"nightshift itself":   {func(a *Activities) { a.machine = "4c4c4544-0042-3510-8051-b4c04f565231" }, "is the one that nightshift runs in"},
-		"the name server":     {func(*Activities) {}, "its name server is 10.0.0.5"},
+		"its database": {func(a *Activities) {
+			a.lab.VCenters[0].URL, a.lab.Hosts, a.address = "https://10.0.0.1", []inventory.Host{{Name: "esx21", VCenter: "vc1", ESXi: &inventory.Endpoint{URL: "https://10.0.0.2"}}}, "10.0.0.3:7233"
+			a.lab.Self.Needs = []string{"10.0.0.5"}
+		}, "is what nightshift itself needs (an address of self.needs is 10.0.0.5)"},
+		"its database's guest": {func(a *Activities) { a.lab.Self.Needs = []string{"web01"} }, "is what nightshift itself needs (self.needs)"},
+		"nightshift itself":    {func(a *Activities) { a.machine = "4c4c4544-0042-3510-8051-b4c04f565231" }, "is the one that nightshift runs in"},
+		"the name server":      {func(*Activities) {}, "its name server is 10.0.0.5"},
 		"a name server that is not asked": {func(a *Activities) {
 			a.lab.VCenters[0].URL, a.lab.Hosts, a.address = "https://10.0.0.1", []inventory.Host{{Name: "esx21", VCenter: "vc1", ESXi: &inventory.Endpoint{URL: "https://10.0.0.2"}}}, "10.0.0.3:7233"
 		}, ""},

@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/notify"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/upswatch"
 )
 
 // WantedNotices answers of which events of a run of the runbook somebody is to be told.
@@ -23,8 +24,11 @@ func (a *Activities) WantedNotices(_ context.Context, runbook string) ([]runapi.
 
 // NoticeChannels answers the names of the channels that want the notice.
 func (a *Activities) NoticeChannels(_ context.Context, n runapi.Notice) ([]string, error) {
-	if len(n.Channels) > 0 {
+	switch {
+	case len(n.Channels) > 0:
 		return n.Channels, nil
+	case (n.Event == runapi.EventRefused || n.Event == runapi.EventFailed) && upswatch.TriedAgain(n.Run): // every 30 s, in a power cut
+		return nil, nil
 	}
 	return a.channels(n.Event, n.Runbook), nil
 }

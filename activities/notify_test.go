@@ -41,6 +41,10 @@ func TestWhoIsToldOfWhat(t *testing.T) {
 		{Event: runapi.EventBlocked, Runbook: "power-up"}:   {"mail", "phone"},
 		{Event: runapi.EventBlocked, Runbook: "power-down"}: {"mail"},
 		{Event: runapi.EventDone, Runbook: "power-down"}:    nil,
+		// Tries of a power cut that are not the first: the watch has told that it tries again, every 30 s.
+		{Event: runapi.EventRefused, Runbook: "power-down", Run: "power-down-home-ups-rack-20261120-2200"}:    {"mail"},
+		{Event: runapi.EventRefused, Runbook: "power-down", Run: "power-down-home-ups-rack-20261120-2200.17"}: nil,
+		{Event: runapi.EventBlocked, Runbook: "power-down", Run: "power-down-home-ups-rack-20261120-2200.17"}: {"mail"},
 	} {
 		got, err := a.NoticeChannels(t.Context(), *n)
 		require.NoError(t, err)

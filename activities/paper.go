@@ -16,6 +16,8 @@ import (
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
+	"nightshift/internal/wholefile"
+	"nightshift/runbooks"
 )
 
 // writePaper writes the page with what a person would do by hand, and answers where it is; "": nowhere. got is what the
@@ -42,37 +44,38 @@ func (a *Activities) writePaper(ctx context.Context, c plan.Call, got live.VCent
 		}
 		p.vcs[v.Name] = other
 	}
-	path := filepath.Join(a.papers, "restore-"+a.lab.Lab+".txt")
-	return path, writeFile(path, p.manual(c.Run, time.Now()).Text())
+	return a.putPaper(p, c.Run)
 }
 
-// writeFile puts a whole file in the place of an earlier one: who reads it never sees half of it.
-func writeFile(path, text string) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+// paperBefore writes the page when a run plans to take something down: before anything is. RecordLab writes it again, just before
+// a vCenter goes.
+func (a *Activities) paperBefore(r plan.Request, p plan.Plan, saw planned) error {
+	if a.papers == "" || r.Run == "" || r.Runbook != runbooks.PowerDown || len(p.Blockers) > 0 || !slices.ContainsFunc(p.Steps, plan.Step.TakesDown) {
+		return nil
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // of mode 0600
+	page := paper{lab: a.lab, book: saw.book, vcs: map[string]live.VCenter{}}
+	for _, vc := range saw.state.VCenters {
+		page.vcs[vc.Name] = vc
+	}
+	_, err := a.putPaper(page, r.Run)
+	return err
+}
+
+func (a *Activities) putPaper(p paper, run string) (string, error) {
+	path := filepath.Join(a.papers, "restore-"+a.lab.Lab+".txt")
+	return path, writeFile(path, p.manual(run, time.Now()).Text())
+}
+
+// writeFile puts a whole file in the place of an earlier one, in a directory that need not be there yet.
+func writeFile(path, text string) error {
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = wholefile.Replace(path, []byte(text))
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if _, err = f.WriteString(text); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil { // the power may be cut before long
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
 
 // A paper is what the page is made of.
@@ -247,7 +250,7 @@ func (g *paperGuest) rank() int {
 	kinds := []string{inventory.ProvidesDatastore, inventory.ProvidesDNS, inventory.ProvidesNTP, inventory.ProvidesIdentity, inventory.ProvidesKeys, inventory.ProvidesVCenter}
 	if g.lab != nil {
 		for i, k := range kinds {
-			if provides(g.lab, k, "") {
+			if provides(g.lab.Provides, k, "") {
 				return i
 			}
 		}

@@ -30,7 +30,9 @@ func ManualOf(lab *inventory.Lab, book ledger.State, p plan.Plan, run string, at
 		page.taken[v.Name] = takenBy(p, book, v.Name)
 		page.vcs[v.Name] = withPlan(vc, vcenterOfPlan(p, v.Name, ran))
 	}
-	return page.manual(run, at), nil
+	m := page.manual(run, at)
+	m.OtherLab = p.LabHash != "" && p.LabHash != lab.Hash
+	return m, nil
 }
 
 // remembered are the guests that the plan writes down before anything goes down.

@@ -19,9 +19,10 @@ import (
 	"nightshift/internal/words"
 )
 
-// maxRecord is how large a packed inventory may be: it travels with the ledger through each of its hand-overs, and
-// Temporal warns at 512 KB. A vCenter of 10,000 guests stays below it.
-const maxRecord = 400 << 10
+// maxRecord is how large packed inventories may be, those of all vCenters of a lab together: as large as a packed plan, as what can be
+// powered down has to be known afterwards. 10,000 guests take 350 KiB, with names of 40 random characters 600. Records travel with the
+// ledger through each of its hand-overs, in base64, beside the memory of the same guests: 1.6 MiB then, of the 2 that Temporal takes.
+const maxRecord = plan.MaxPacked
 
 // maxUnpackedRecord bounds what is read back, and maxRecorded how many guests, hosts or the like: a small record could
 // unfold to millions.
@@ -52,6 +53,9 @@ func (a *Activities) recordLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 	if err != nil {
 		return plan.Outcome{}, err
 	}
+	if err := a.roomBeside(ctx, c.Lab, p.VCenter, len(packed)); err != nil {
+		return plan.Outcome{}, err
+	}
 	record := ledger.Record{VCenter: p.VCenter, At: time.Now().UTC(), Run: c.Run, Packed: packed}
 	if err := a.ledger.change(ctx, c.Lab, ledger.Change{Record: &record}); err != nil {
 		return plan.Outcome{}, err
@@ -66,6 +70,24 @@ func (a *Activities) recordLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 	}
 	return plan.Outcome{Acted: true, Note: note,
 		Evidence: fmt.Sprintf("%s, %s and %s in the ledger (%d KiB)", words.Count(len(got.Hosts), "host"), words.Count(len(got.Guests), "guest"), words.Count(len(got.Datastores), "datastore"), len(packed)>>10)}, nil
+}
+
+// roomBeside is the error of a record that is too large beside those of the other vCenters.
+func (a *Activities) roomBeside(ctx context.Context, lab, vcenter string, size int) error {
+	book, err := a.ledger.read(ctx, lab)
+	if err != nil {
+		return err
+	}
+	others := 0
+	for _, r := range book.Records {
+		if r.VCenter != vcenter {
+			others += len(r.Packed)
+		}
+	}
+	if size+others > maxRecord {
+		return refuse(fault.Invalid, "the inventory of vCenter %s has %d KiB packed, and those of other vCenters in the ledger have %d KiB: the limit of all is %d KiB", vcenter, size>>10, others>>10, maxRecord>>10)
+	}
+	return nil
 }
 
 // packRecord packs what planners need to know of a vCenter that does not answer. machine is the SMBIOS UUID of the one

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand"
@@ -69,6 +70,81 @@ func TestARecordOfALargeVCenterIsSmall(t *testing.T) {
 		t.Logf("%d guests: %d bytes", n, len(b))
 		require.Less(t, len(b), maxRecord)
 	}
+}
+
+// longNames is a large vCenter whose guests have names of 40 characters that nothing makes smaller. Their files are called alike, and lie
+// where vSphere puts them.
+func longNames(guests int) live.VCenter {
+	rng := rand.New(rand.NewSource(1))
+	vc := largeVCenter(guests)
+	vc.Name = "vc1"
+	for i := range vc.Guests {
+		name := make([]byte, 40)
+		for k := range name {
+			name[k] = "abcdefghijklmnopqrstuvwxyz0123456789"[rng.Intn(36)]
+		}
+		g := &vc.Guests[i]
+		g.Name = string(name)
+		at := slices.IndexFunc(vc.Datastores, func(d live.Datastore) bool { return d.Ref == g.Datastores[0] })
+		g.Path = fmt.Sprintf("[%s] %s/%s.vmx", vc.Datastores[at].Name, g.Name, g.Name)
+	}
+	return vc
+}
+
+// Names that nothing can make smaller take their room. A record holds all guests, or there is none: it is never cut.
+func TestARecordOfLongNamesIsWholeOrRefused(t *testing.T) {
+	vc := longNames(2000)
+	b, err := packRecord(vc, "")
+	require.NoError(t, err)
+	t.Logf("2000 guests: %d KiB", len(b)>>10)
+	got, err := unpackRecord(b)
+	require.NoError(t, err)
+	require.Len(t, got.Guests, 2000)
+	slices.SortFunc(vc.Guests, func(a, b live.Guest) int { return strings.Compare(a.Name, b.Name) })
+	for i, g := range got.Guests {
+		require.Equal(t, vc.Guests[i].Name, g.Name)
+		require.Equal(t, vc.Guests[i].UUID, g.UUID)
+	}
+	_, err = packRecord(longNames(20_000), "")
+	require.ErrorContains(t, err, "the inventory of vCenter vc1 has 20000 guests and ")
+	require.ErrorContains(t, err, "KiB packed, the limit is ")
+}
+
+// What the largest plan takes down fits into the ledger: the record, and beside it the memory of the same guests, on their way to Temporal,
+// which refuses 2 MiB.
+func TestARecordOfWhatTheLargestPlanTakesDown(t *testing.T) {
+	vc := longNames(10_000)
+	b, err := packRecord(vc, "")
+	require.NoError(t, err)
+	got, err := unpackRecord(b)
+	require.NoError(t, err)
+	require.Len(t, got.Guests, 10_000)
+
+	record := ledger.Record{VCenter: "vc1", At: time.Now(), Run: "power-down-home-20261120-220000", Packed: b}
+	st := ledger.State{Lab: "home", Records: []ledger.Record{record}}
+	for _, g := range vc.Guests {
+		st.Memory = append(st.Memory, plan.RememberedGuest{Endpoint: "vc1", UUID: g.UUID, Name: g.Name, Host: "esx-" + g.Host, Run: record.Run, Since: record.At, Tools: true})
+	}
+	for what, v := range map[string]any{"hand-over": ledger.Wire(st), "change": ledger.Change{Record: &record}} {
+		text, err := json.Marshal(v)
+		require.NoError(t, err)
+		t.Logf("%s: %d KiB", what, len(text)>>10)
+		require.Less(t, len(text), 2<<20-64<<10, what)
+	}
+}
+
+// The ledger has room for all records together, and not for each.
+func TestRecordsOfSeveralVCentersHaveRoomTogether(t *testing.T) {
+	w := newWorld()
+	a := newActivities(w)
+	w.book.Records = []ledger.Record{{VCenter: "vc2", Packed: make([]byte, maxRecord-10)}}
+	_, err := attemptOf(t, a, plan.RecordLab, recordCall, nil)
+	require.ErrorContains(t, err, "those of other vCenters in the ledger have 703 KiB: the limit of all is 704 KiB")
+	require.Len(t, w.book.Records, 1)
+
+	w.book.Records[0].VCenter = "vc1"
+	_, err = attemptOf(t, a, plan.RecordLab, recordCall, nil)
+	require.NoError(t, err, "it takes the place of its own earlier one")
 }
 
 // What planners need is there again; what was true of a moment is not.

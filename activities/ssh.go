@@ -36,27 +36,35 @@ func (m *machine) connect(ctx context.Context) (*sshexec.Client, error) {
 		return m.conn, nil
 	}
 	m.close()
-	done, err := m.a.machines.logins.enter(ctx, m.entry.Address)
-	if err != nil {
-		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", m.entry.Address, err))
-	}
-	defer done()
-	c := m.a.clients
-	r, err := sshexec.Resolve(ctx, m.name, m.entry, c.lab.Dir)
+	conn, err := m.a.dialSSH(ctx, m.name, m.entry)
 	if err != nil {
 		return nil, err
 	}
-	account := c.accountOf("ssh", r.Address, r.User, r.By, r.Password.Reveal())
-	if err := c.refusedBefore(account, "login"); err != nil {
+	m.conn = conn
+	return conn, nil
+}
+
+// dialSSH logs in to a machine: once, one after the other, and not within 15 minutes after a refusal.
+func (a *Activities) dialSSH(ctx context.Context, name string, entry inventory.SSH) (*sshexec.Client, error) {
+	done, err := a.machines.logins.enter(ctx, entry.Address)
+	if err != nil {
+		return nil, fault.As(fault.Unreachable, fmt.Errorf("log in to %s: %w", entry.Address, err))
+	}
+	defer done()
+	r, err := sshexec.Resolve(ctx, name, entry, a.clients.lab.Dir)
+	if err != nil {
+		return nil, err
+	}
+	account := a.clients.accountOf("ssh", r.Address, r.User, r.By, r.Password.Reveal())
+	if err := a.clients.refusedBefore(account, "login"); err != nil {
 		r.Close()
 		return nil, err
 	}
 	conn, err := sshexec.Dial(ctx, r)
 	if err != nil {
-		c.remember(account, err)
+		a.clients.remember(account, err)
 		return nil, err
 	}
-	m.conn = conn
 	return conn, nil
 }
 

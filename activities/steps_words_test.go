@@ -45,10 +45,13 @@ func TestWhenAWaitIsOver(t *testing.T) {
 		{plan.WaitParams{Until: "22:30"}, "2026-03-29T22:30:00Z"},
 		{plan.WaitParams{Until: "06:00", Zone: "Europe/Berlin"}, "2026-03-29T04:00:00Z"},
 	} {
-		end, err := endOf(c.p, since)
+		end, err := endOf(c.p, since, 0)
 		require.NoError(t, err)
 		require.Equal(t, c.want, end.UTC().Format(time.RFC3339))
+		soon, err := endOf(c.p, since, 60)
+		require.NoError(t, err)
+		require.Equal(t, end.Sub(since)/60, soon.Sub(since), "in a simulated lab that is 60 times as fast")
 	}
-	_, err := endOf(plan.WaitParams{Until: "06:00", Zone: "Nowhere"}, since)
+	_, err := endOf(plan.WaitParams{Until: "06:00", Zone: "Nowhere"}, since, 0)
 	require.Error(t, err)
 }

@@ -14,6 +14,7 @@ import (
 	"nightshift/internal/nut"
 	"nightshift/internal/nut/nuttest"
 	"nightshift/internal/plan"
+	"nightshift/runbooks"
 )
 
 // A powerRig is the world with its host on a UPS.
@@ -226,4 +227,22 @@ func TestPointOfNoReturn(t *testing.T) {
 		}
 		require.Equal(t, []bool{c.done, c.back}, []bool{got.done, m.back != ""}, "%v", c.looks)
 	}
+}
+
+func TestAPowerUpReadsTheUPSes(t *testing.T) {
+	r := newPowerRig(t)
+	read := func() live.UPS {
+		st, err := r.acts.inspectFor(t.Context(), r.world.book, runbooks.Reads{UPSes: true}, nil)
+		require.NoError(t, err)
+		require.Len(t, st.UPSes, 1)
+		return st.UPSes[0]
+	}
+	require.Equal(t, live.UPS{Name: "rack", OnBattery: true}, read())
+	r.nut.Set("rack", "ups.timer.shutdown", "31")
+	require.Equal(t, live.UPS{Name: "rack", OnBattery: true, GoesOff: true}, read())
+	r.nut.Set("rack", "ups.timer.shutdown", "-1")
+	r.nut.Set("rack", "ups.status", "OL FSD")
+	require.Equal(t, live.UPS{Name: "rack", GoesOff: true}, read())
+	r.nut.Change("rack", func(u *nuttest.UPS) { u.Err = "DRIVER-NOT-CONNECTED" })
+	require.Contains(t, read().Err, "DRIVER-NOT-CONNECTED")
 }

@@ -27,6 +27,11 @@ func versions(st *live.State) map[string]string {
 			}
 		}
 	}
+	for _, h := range st.Storage {
+		if h.ZFS != "" {
+			told["storage host "+h.Host] = "ZFS " + h.ZFS
+		}
+	}
 	for _, b := range st.BMCs {
 		if b.Firmware != "" {
 			bmcs[b.Firmware]++

@@ -31,7 +31,7 @@ func (a *Activities) Wait(ctx context.Context, c plan.Call) (plan.Outcome, error
 	if c.Memo != nil && !c.Memo.At.IsZero() {
 		since = c.Memo.At
 	}
-	end, err := endOf(p, since)
+	end, err := endOf(p, since, a.speed)
 	if err != nil {
 		return plan.Outcome{}, classify(plan.Wait, c.Target, err)
 	}
@@ -42,8 +42,16 @@ func (a *Activities) Wait(ctx context.Context, c plan.Call) (plan.Outcome, error
 	}))
 }
 
-// endOf is when a wait that began at that time is over.
-func endOf(p plan.WaitParams, since time.Time) (time.Time, error) {
+// endOf is when a wait that began at that time is over. In a simulated lab time goes by faster, also until a time of day.
+func endOf(p plan.WaitParams, since time.Time, speed float64) (time.Time, error) {
+	end, err := endOfReal(p, since)
+	if err != nil || speed <= 0 {
+		return end, err
+	}
+	return since.Add(time.Duration(float64(end.Sub(since)) / speed)), nil
+}
+
+func endOfReal(p plan.WaitParams, since time.Time) (time.Time, error) {
 	if p.Until == "" {
 		return since.Add(time.Duration(p.For)), nil
 	}

@@ -11,6 +11,7 @@ import (
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
+	"nightshift/internal/words"
 )
 
 // taskSystem tells about the tasks of a vCenter.
@@ -53,6 +54,9 @@ func (t *attempt) watch(v verb, name string) (*plan.Outcome, string, seen, error
 				out, err := t.done(v, s, "")
 				return &out, "", s, err
 			}
+			if err := w.carry(); err != nil {
+				return nil, "", s, err
+			}
 		}
 		out, next, err := w.judge()
 		if out != nil || next != "" || err != nil {
@@ -62,6 +66,24 @@ func (t *attempt) watch(v verb, name string) (*plan.Outcome, string, seen, error
 			return nil, "", w.seen, errLeave
 		}
 	}
+}
+
+// carry keeps a call going that needs it.
+func (w *wait) carry() error {
+	if w.c.carry == nil || !w.memo.Sent() {
+		return nil
+	}
+	w.far(w.seen.progress)
+	if err := w.c.carry(func() error { return w.record(w.memo) }); err != nil {
+		if errors.Is(err, errLeave) {
+			return err
+		}
+		return fmt.Errorf("%s: %w", w.c.words, err)
+	}
+	if !w.memo.Answered { // whoever sent it died before it could say so
+		w.note(func(m *plan.Memo) { m.Answered = true })
+	}
+	return nil
 }
 
 // judge decides after a read that did not show the wanted state. Nothing: wait on.
@@ -111,13 +133,25 @@ func (w *wait) tooLate() (*plan.Outcome, string, error) {
 	}
 	switch {
 	case !w.memo.Sent() && w.err != nil:
-		return nil, "", refuse(fault.State, "nothing could be read for %s: %w", w.c.limit, plain(w.err))
+		return nil, "", w.hinted(refuse(fault.State, "nothing could be read for %s: %w", words.Written(w.c.limit), plain(w.err)))
 	case !w.memo.Sent():
-		return nil, "", refuse(fault.State, "still %s after %s", w.seen.state, w.c.limit)
+		return nil, "", w.hinted(refuse(fault.State, "still %s after %s", w.seen.state, words.Written(w.c.limit)))
 	case w.err != nil:
 		return w.unclear(w.said()+", but what became of it cannot be read: "+w.err.Error(), w.seen.state, false), "", nil //nolint:nilerr // the outcome carries it
 	}
-	return w.unclear(fmt.Sprintf("%s, but it is still %s after %s", w.said(), w.seen.state, w.c.limit), w.seen.state, w.c.harmless && !w.memo.Answered), "", nil
+	return w.unclear(fmt.Sprintf("%s, but it is still %s after %s", w.said(), w.seen.state, words.Written(w.c.limit)), w.seen.state, w.c.harmless && !w.memo.Answered), "", nil
+}
+
+// hinted adds what the verb knows to say of a wait in vain.
+func (w *wait) hinted(err error) error {
+	if w.c.hint == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(w.quiet(), readTimeout)
+	defer cancel()
+	h := w.c.hint(ctx)
+	h.error = fmt.Errorf("%w; %s", err, h.Error())
+	return h
 }
 
 // task asks about the call's task: one that failed says more than a state that doesn't come.

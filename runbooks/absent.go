@@ -18,6 +18,9 @@ func (vc *vcenter) absent() bool {
 // answers: it was read.
 func (vc *vcenter) answers() bool { return vc.live != nil && !vc.absent() }
 
+// unread: nothing is known of it but what its hosts may tell.
+func (vc *vcenter) unread() bool { return vc.live == nil || vc.unrecorded }
+
 // recall fills in what a record cannot know: what the hosts' BMCs, and the hosts themselves, say now. It works on a copy.
 func (v *view) recall(vc *vcenter, listed map[string]*host) {
 	l := *vc.live

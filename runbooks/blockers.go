@@ -22,7 +22,7 @@ func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
 		if !wanted(vc) {
 			continue
 		}
-		if vc.live == nil || vc.unrecorded {
+		if vc.unread() {
 			b.block(vc.subject(), "could not be read, so nothing is known of its hosts and guests",
 				"see `nightshift lab check`; a vCenter that is off must be started first")
 			continue
@@ -36,6 +36,9 @@ func (b *builder) checkVCenters(wanted func(*vcenter) bool) {
 // checkOwnMachines looks for the machines that must not go down: one that isn't found might be on any host.
 func (b *builder) checkOwnMachines() {
 	b.mustExist("the one nightshift runs in (self)", b.lab.Self.Guest)
+	for _, name := range b.lab.Self.NeededGuests() {
+		b.mustExist("one that nightshift itself needs (self.needs)", name)
+	}
 	for _, vc := range b.vcenters {
 		if of, ok := b.lab.VCenterGuest(vc.Name); ok && b.vcenterGuest(vc) == nil {
 			b.mustExist("the one vCenter "+vc.Name+" runs in", of.Name)
@@ -65,7 +68,7 @@ func (b *builder) checkSelf() {
 }
 
 func (b *builder) mustExist(what, name string) {
-	if name == "" || slices.ContainsFunc(b.vcenters, func(vc *vcenter) bool { return vc.live == nil || vc.unrecorded }) ||
+	if name == "" || slices.ContainsFunc(b.vcenters, (*vcenter).unread) ||
 		slices.ContainsFunc(b.guests, func(g *guest) bool { return g.Name == name }) {
 		return
 	}

@@ -139,7 +139,7 @@ func (b *builder) title(verb, done string, hosts, guests int) {
 	case len(b.plan.Blockers) > 0:
 		b.plan.Title = fmt.Sprintf("%s lab %s: blocked", verb, b.lab.Lab)
 	default:
-		b.plan.Title = fmt.Sprintf("Nothing to do: lab %s %s", b.lab.Lab, done)
+		b.plan.Title = "Nothing to do: " + done
 	}
 }
 

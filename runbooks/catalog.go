@@ -23,6 +23,8 @@ const (
 	PowerDown = "power-down"
 	PowerUp   = "power-up"
 	Settle    = "settle"
+	Replicate = "replicate"
+	Prune     = "prune"
 )
 
 // Sources of runbooks, beside the paths of files.
@@ -49,12 +51,16 @@ type Runbook struct {
 	Name        string // "power-down"
 	Summary     string // one line, for lists
 	Description string // a paragraph or two, for `runbook show`
-	Workflow    string // the Temporal workflow type, one of those in package runapi
+	Workflow    string // one of plan.RunWorkflows
 	Parameters  []Parameter
 	// Actions are those that its plans may have: what its account needs follows from them.
 	Actions []plan.Action
 	// Source says where it comes from: SourceBuiltIn, SourceLibrary, or the path of a file of the user's own.
 	Source string
+	// ReadOnly: its plans change nothing, and nobody is asked about them.
+	ReadOnly bool
+	// Reads is what of the lab is read for its planner.
+	Reads Reads
 	// Plan checks the parameters and makes the plan. A lab in a wrong state is no error: the plan has blockers then.
 	// Errors: *ParameterError, or a fault of the planner itself.
 	Plan func(Input) (plan.Plan, error)
@@ -65,9 +71,14 @@ type Runbook struct {
 // Steps reports whether it is a step runbook: a file in YAML.
 func (r Runbook) Steps() bool { return r.definition != nil }
 
+// AsksVCenters reports whether it reads or changes anything in a vCenter, so that its account needs rights there.
+func (r Runbook) AsksVCenters() bool {
+	return !r.Reads.OnlyStorage || slices.Contains(r.Actions, plan.MapLUNs) || slices.Contains(r.Actions, plan.SaveRecord)
+}
+
 // Catalog lists the runbooks that nightshift brings along: those in Go, then its library of step runbooks.
 func Catalog() []Runbook {
-	list := []Runbook{powerDown(), powerUp(), settle()}
+	list := []Runbook{powerDown(), powerUp(), settle(), replicate(), prune(), lunMap(), vmfsInspect(), vmfsBackup(), vmfsRestorePartition()}
 	for i := range list {
 		list[i].Plan, list[i].Source = checked(list[i]), SourceBuiltIn
 	}

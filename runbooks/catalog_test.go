@@ -8,11 +8,12 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/runbooks"
 )
 
 func TestCatalog(t *testing.T) {
-	types := map[string]string{"power-down": "PowerDown", "power-up": "PowerUp", "settle": "Settle"} // as package workflows registers them
+	types := map[string]string{"power-down": "PowerDown", "power-up": "PowerUp", "settle": "Settle", "replicate": "Replicate", "prune": "Prune", "lun-map": "LUNMap", "vmfs-inspect": "VMFSInspect", "vmfs-backup": "VMFSBackup", "vmfs-restore-partition": "VMFSRestorePartition"}
 	var names []string
 	for _, r := range runbooks.Catalog() {
 		names = append(names, r.Name)
@@ -21,6 +22,11 @@ func TestCatalog(t *testing.T) {
 			require.Equal(t, runbooks.SourceLibrary, r.Source)
 		} else {
 			require.Equal(t, types[r.Name], r.Workflow)
+		}
+		require.Contains(t, plan.RunWorkflows(), r.Workflow)
+		require.Equal(t, r.ReadOnly, len(runapi.Params{Runbook: r.Name}.Scopes()) == 0, "%s: what only looks takes no lock", r.Name)
+		for _, a := range r.Actions {
+			require.False(t, r.ReadOnly && plan.Step{Action: a}.Changes(), "%s: %s changes something", r.Name, a)
 		}
 		require.NotEmpty(t, r.Summary)
 		require.NotEmpty(t, r.Description)

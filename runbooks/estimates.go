@@ -31,6 +31,10 @@ const (
 	takesRescan       = time.Minute      // until a storage guest that has just come up serves its first host
 	takesVCenter      = 10 * time.Minute // from the boot of its guest until all services answer
 	takesApplication  = time.Minute
+	takesLUNMap       = 10 * time.Second
+	takesHeader       = 2 * time.Second
+	takesSave         = 15 * time.Second
+	takesCopy         = 5 * time.Second
 )
 
 // Margins over what the lab file allows a thing to take. A step has to see the end of what it waits for, and of the

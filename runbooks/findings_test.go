@@ -80,6 +80,8 @@ func TestPowerDownBlockers(t *testing.T) {
 			finding{"host nuc", "guest vcsa on it provides vcenter vc1"}},
 		{"the vCenter is on it, by its address", func(f *fixture) { f.guest("web01").IP = "192.168.4.20" }, finding{"guest web01", "vCenter vc1 runs in it"}},
 		{"self is on it", func(f *fixture) { f.lab.Self.Guest = "web01" }, finding{"guest web01", "nightshift runs in it"}},
+		{"self needs what is on it", func(f *fixture) { f.lab.Self.Needs = []string{"web01"} }, finding{"guest web01", "nightshift itself needs it (self.needs)"}},
+		{"what self needs is not found", func(f *fixture) { f.lab.Self.Needs = []string{"pg"} }, finding{"guest pg", "no vCenter has such a guest"}},
 		{"self is not found", func(f *fixture) { f.lab.Self.Guest = "mgmt2" }, finding{"guest mgmt2", "no vCenter has such a guest"}},
 		{"tags were not read", func(f *fixture) { f.vc().Warnings = []string{"tags: no permission"} }, finding{"vCenter vc1", "would not be kept"}},
 		{"kept guest is misspelt", func(f *fixture) {

@@ -75,6 +75,8 @@ func TestGolden(t *testing.T) {
 		"power-down-one-of-four":  {runbooks.PowerDown, part(homeLab(), "host", "esx23")},
 		"power-down-guests":       {runbooks.PowerDown, part(homeLab(), "vm", "web01, web02")},
 		"power-down-ups":          {runbooks.PowerDown, homeLab().onUPS("esx21", "esx22", "esx23", "esx24")},
+		"replicate-mail":          {runbooks.Replicate, mailLab()},
+		"prune-mail":              {runbooks.Prune, pruneLab()},
 		"power-up-one-of-four":    {runbooks.PowerUp, part(allDown(), "host", "esx21")},
 	} {
 		t.Run(name, func(t *testing.T) {

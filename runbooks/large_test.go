@@ -135,3 +135,35 @@ func BenchmarkPlan(b *testing.B) {
 		}
 	}
 }
+
+// Names that nothing can make smaller, as machines give them to machines, keep no lab of 10,000 guests from being powered down and up.
+func TestTenThousandGuestsOfLongNamesFitIntoAPlan(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2)) // the same lab each time
+	random := func(n int, from string) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = from[rng.IntN(len(from))]
+		}
+		return string(b)
+	}
+	lab := func() *fixture {
+		f := largeLab(10000)
+		for i := range f.vc().Guests {
+			id := random(32, "0123456789abcdef")
+			f.vc().Guests[i].Name = random(40, "abcdefghijklmnopqrstuvwxyz0123456789")
+			f.vc().Guests[i].UUID = id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+		}
+		return f
+	}
+	for runbook, f := range map[string]*fixture{runbooks.PowerDown: lab(), runbooks.PowerUp: lab().down()} {
+		p := f.plan(t, runbook)
+		require.Empty(t, p.Blockers)
+		require.Greater(t, len(p.Steps), 10000)
+		packed, err := p.Pack()
+		require.NoError(t, err)
+		again, err := plan.Unpack(packed)
+		require.NoError(t, err)
+		require.Equal(t, p.Hash(), again.Hash())
+		t.Logf("%s: %d steps, %d KiB packed", runbook, len(p.Steps), len(packed)>>10)
+	}
+}

@@ -15,7 +15,7 @@ func TestShippedRunbooksAreRight(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, defs)
 	library := steps.NewLibrary(defs...)
-	names := []string{PowerDown, PowerUp, Settle}
+	names := []string{PowerDown, PowerUp, Settle, Replicate, Prune, LUNMap, VMFSInspect, VMFSBackup, VMFSRestorePartition}
 	for _, d := range defs {
 		require.NoError(t, library.Check(d))
 		names = append(names, d.Name)

@@ -279,7 +279,7 @@ func (o *order) guest(name, vcenter, where string) *guest {
 
 // blind tells whether a vCenter could not be read, which is said elsewhere: what is missing may be there.
 func (o *order) blind() bool {
-	return slices.ContainsFunc(o.b.vcenters, func(vc *vcenter) bool { return vc.live == nil || vc.unrecorded })
+	return slices.ContainsFunc(o.b.vcenters, (*vcenter).unread)
 }
 
 func uuids(list []*guest) []string {

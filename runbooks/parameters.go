@@ -5,19 +5,17 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"nightshift/runbooks/steps"
 )
 
-// Types of parameters.
+// Types of parameters: those of step runbooks.
 const (
-	TypeString   = "string"
-	TypeBool     = "bool"     // true | false
-	TypeInt      = "int"      // decimal
-	TypeDuration = "duration" // "90s", "1h30m"
+	TypeString   = steps.TypeString
+	TypeBool     = steps.TypeBool     // true | false
+	TypeInt      = steps.TypeInt      // decimal
+	TypeDuration = steps.TypeDuration // "90s", "1h30m"
 )
 
 // A Parameter is something that one can tell a runbook.
@@ -27,11 +25,11 @@ type Parameter struct {
 	Help    string
 	Default string   // what holds where it is not given; "" for none
 	Allowed []string // the only values, where there are such
-	// Of step runbooks: a run is refused without it; it takes several values, with commas between them; a regular expression
-	// that the whole value must match.
+	// Required: a run is refused without it.
 	Required bool
-	List     bool
-	Pattern  string
+	// Of step runbooks: it takes several values, with commas between them; a regular expression that the whole value must match.
+	List    bool
+	Pattern string
 }
 
 // A ParameterError says which parameter is wrong and what would be right: the asker's mistake, not the lab's.
@@ -63,13 +61,18 @@ func (r Runbook) Check(given map[string]string) (map[string]string, error) {
 		if value == "" {
 			continue
 		}
-		if text := r.Parameters[i].reject(value); text != "" {
+		if text := steps.Reject(r.Parameters[i].Type, r.Parameters[i].Allowed, value); text != "" {
 			return nil, &ParameterError{r.Name, name, text}
 		}
 		if out == nil {
 			out = map[string]string{}
 		}
 		out[name] = value
+	}
+	for _, p := range r.Parameters {
+		if p.Required && out[p.Name] == "" {
+			return nil, &ParameterError{r.Name, p.Name, fmt.Sprintf("it must be given: -p %s=…, %s", p.Name, p.Help)}
+		}
 	}
 	return out, nil
 }
@@ -83,29 +86,4 @@ func (r Runbook) known() string {
 		names[i] = p.Name
 	}
 	return "there are: " + strings.Join(names, ", ")
-}
-
-// reject says why the value is wrong, "" if it is right.
-func (p Parameter) reject(value string) string {
-	if len(p.Allowed) > 0 && !slices.Contains(p.Allowed, value) {
-		return fmt.Sprintf("%q is not allowed; allowed are %s", value, strings.Join(p.Allowed, ", "))
-	}
-	var err error
-	var want string
-	switch p.Type {
-	case TypeBool:
-		if value != "true" && value != "false" {
-			return fmt.Sprintf("%q is not a yes or no; allowed are true, false", value)
-		}
-	case TypeInt:
-		_, err = strconv.Atoi(value)
-		want = "a whole number, such as 3"
-	case TypeDuration:
-		_, err = time.ParseDuration(value)
-		want = "a duration, such as 90s or 1h30m"
-	}
-	if err != nil {
-		return fmt.Sprintf("%q is not %s", value, want)
-	}
-	return ""
 }

@@ -21,7 +21,7 @@ func powerDown() Runbook {
 			"stops application clusters, shuts guests down against their start order, and then each host as soon as its own guests are off: maintenance mode, shutdown, Off seen at its BMC. " +
 			"What the lab stands on (provides: in the lab file) goes down last: vCenter, identity, time, DNS, and the guests that serve datastores; without a vCenter, through their hosts' own APIs. " +
 			"What is kept (keep: true, the keep tag, self) and what is not in the lab file is not touched.",
-		Workflow: "PowerDown",
+		Workflow: plan.PowerDownWorkflow,
 		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.RememberRunning, plan.RecordLab, plan.SuspendSetting, plan.ShutdownGuest,
 			plan.EnterMaintenance, plan.ShutdownHost, plan.StopApplication, plan.SilenceMonitoring, plan.ResumeMonitoring,
 			plan.CheckMains, plan.OrderLoadOff, plan.Join},
@@ -30,7 +30,8 @@ func powerDown() Runbook {
 				Help: "the keys of encrypted guests do not come from a machine that goes down (or come from the vCenter's native key provider)"},
 			Parameter{Name: paramStopApplications, Type: TypeBool, Default: "false",
 				Help: "stop application clusters as a whole of which only some members go down"}),
-		Plan: planPowerDown,
+		Reads: Reads{Spares: onBattery},
+		Plan:  planPowerDown,
 	}
 }
 
@@ -101,7 +102,7 @@ func descend(in Input, m mercy) *descent {
 	}
 	d.unmark(slices.DeleteFunc(slices.Clone(vcs), func(vc *vcenter) bool { return d.leaving[vc] }))
 	d.orderLoadOff()
-	d.title("Power down", d.scope.done("is down"), len(d.down), len(d.going))
+	d.title("Power down", d.done(d.scope, "is down"), len(d.down), len(d.going))
 	return d
 }
 

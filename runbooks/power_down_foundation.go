@@ -39,7 +39,7 @@ func (d *descent) chooseFoundation() {
 }
 
 // tellUnseen says of which hosts nobody can tell, when their vCenter is gone, whether guests still run from what a guest serves that
-// goes down then: the step asks those that have an API of their own in the lab file. Hosts that go down are seen off before.
+// goes down then: the step asks those that have an API of their own in the lab file. Guests of hosts that go down are seen off before the vCenter goes.
 func (d *descent) tellUnseen() {
 	for _, g := range d.guests {
 		if !d.going[g] || !g.storage() || !d.direct(g.vc) {

@@ -10,6 +10,7 @@ import (
 
 // On battery, one host that boots, or that nobody reaches, must not keep all others from going down. In a power-down on account
 // of UPSes a blocker about one host or guest spares that one: it stays as it is, with what it may need, and all else goes down.
+// So do the hosts of a vCenter that nobody could read, where there are others.
 // The plan names what is spared, so that whoever watches the UPS begins again for it. Blockers about the lab stay blockers.
 
 // A spared host or guest is left as it is.
@@ -59,6 +60,10 @@ func (d *descent) spare(m mercy) (more bool) {
 		return f, ok
 	}
 	for _, h := range d.hosts {
+		if f, ok := blocked[h.vc.subject()]; ok && h.vc.unread() {
+			f.Text = h.vc.subject() + " " + f.Text
+			add(h.subject(), spared{why: f, all: true})
+		}
 		if f, ok := of(h); ok && h.unclear() {
 			add(h.subject(), spared{why: f, all: true})
 		}
@@ -182,6 +187,8 @@ func (d *descent) leaveSpared(m mercy) {
 		switch {
 		case !ok:
 			continue
+		case h.vc.unread() && !d.scope.host(h): // no UPS of this run feeds it
+			h.kept = cmp.Or(h.kept, s.why.Text)
 		case s.all:
 			h.kept = "it is left as it is: " + s.why.Text
 			for _, g := range h.guests {

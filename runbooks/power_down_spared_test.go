@@ -163,6 +163,52 @@ func TestWhatASparedHostNeedsStaysUp(t *testing.T) {
 	require.Equal(t, []string{"esx22", "esx23"}, idsOf(p, plan.ShutdownHost))
 }
 
+// TestAVCenterThatNobodyReadsKeepsOnlyItsOwnUp: what another one knows of goes down, but for what the first may need.
+func TestAVCenterThatNobodyReadsKeepsOnlyItsOwnUp(t *testing.T) {
+	lab := func(fed ...string) *fixture {
+		f := homeLab()
+		f.withSecondVCenter()
+		f.lab.Groups[0].Guests = nil // web01 would be ambiguous
+		f.bmc("esx51").ResetTypes = f.bmc("esx21").ResetTypes
+		return f.onUPS(fed...)
+	}
+	all := append(allOfHome(), "esx51")
+	require.Equal(t, all, idsOf(lab(all...).plan(t, runbooks.PowerDown), plan.ShutdownHost))
+
+	f := lab(all...)
+	f.state.VCenters = f.state.VCenters[:1]
+	p := f.plan(t, runbooks.PowerDown)
+	tree := p.Tree(plan.TreeOptions{Full: true})
+	require.Empty(t, p.Blockers, tree)
+	require.Equal(t, allOfHome(), idsOf(p, plan.ShutdownHost), tree)
+	require.Equal(t, []string{"host esx51"}, p.Left)
+	require.True(t, among(p.Warnings, finding{"host esx51", "vCenter vc2 could not be read, so nothing is known of its hosts and guests; it is left as it is"}), tree)
+	require.Empty(t, idsOf(p, plan.OrderLoadOff), "something is on")
+	require.False(t, slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Target.Endpoint == "vc2" }), tree)
+
+	f.provides("win-old", "vcenter:vc2")
+	p = f.plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers, p.Tree(plan.TreeOptions{Full: true}))
+	require.NotContains(t, idsOf(p, plan.ShutdownGuest), "win-old", "the vCenter runs in it")
+	require.Equal(t, []string{"esx21", "esx22", "esx23"}, idsOf(p, plan.ShutdownHost))
+
+	f = lab(allOfHome()...) // what the other one has is on no UPS of this run
+	f.state.VCenters = f.state.VCenters[:1]
+	p = f.plan(t, runbooks.PowerDown)
+	require.Empty(t, p.Blockers, p.Tree(plan.TreeOptions{Full: true}))
+	require.Equal(t, allOfHome(), idsOf(p, plan.ShutdownHost))
+	require.Empty(t, p.Left)
+	require.Equal(t, []string{"rack"}, idsOf(p, plan.OrderLoadOff))
+
+	f = lab(all...) // nothing is known of anything
+	f.state.VCenters = nil
+	p = f.plan(t, runbooks.PowerDown)
+	require.True(t, among(p.Blockers, finding{"vCenter vc1", "could not be read"}))
+	f = lab(all...) // nobody has said that this cannot wait
+	f.params, f.state.VCenters = nil, f.state.VCenters[:1]
+	require.True(t, among(f.plan(t, runbooks.PowerDown).Blockers, finding{"vCenter vc2", "could not be read"}))
+}
+
 // TestAHostThatServesASparedOneStaysOn: its own guests go down.
 func TestAHostThatServesASparedOneStaysOn(t *testing.T) {
 	f := homeLab().onUPS(allOfHome()...)

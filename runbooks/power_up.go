@@ -22,14 +22,15 @@ func powerUp() Runbook {
 			"and those that they need. Where nothing is remembered and hosts were off, it is those that bear the lab's start tag. " +
 			"Where the vCenter went down with the lab, what the lab stands on (provides: in the lab file) comes first, through its hosts' own APIs: " +
 			"the guests that serve datastores, DNS, time, identity, keys, and the vCenter itself; all other hosts and guests are known from what it told before it went down.",
-		Workflow: "PowerUp",
+		Workflow: plan.PowerUpWorkflow,
 		Actions: []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.ForgetRunning, plan.SettleDebt, plan.PowerOnGuest, plan.CheckGuest, plan.ExitMaintenance,
 			plan.PowerOnHost, plan.AwaitHost, plan.AwaitDatastores, plan.AwaitVCenter, plan.StartApplication,
 			plan.SuspendSetting, plan.SilenceMonitoring, plan.ResumeMonitoring, plan.Join},
 		Parameters: append([]Parameter{
 			{Name: paramTag, Type: TypeString, Help: "start the guests that bear this vSphere tag, and those that they need, instead of what ran before"},
 		}, scopeParameters()...),
-		Plan: planPowerUp,
+		Reads: Reads{UPSes: true},
+		Plan:  planPowerUp,
 	}
 }
 
@@ -73,6 +74,7 @@ func planPowerUp(in Input) (plan.Plan, error) {
 	}
 	a.chooseHosts()
 	a.chooseGuests()
+	a.checkSupply(in.State.UPSes)
 	a.checkDebts()
 	a.quiet = newSilence(a.builder, in)
 
@@ -100,7 +102,7 @@ func planPowerUp(in Input) (plan.Plan, error) {
 	if len(vcs) > 0 {
 		a.unmark(vcs)
 	}
-	a.title("Power up", a.scope.done("is up"), len(a.coming), len(a.want))
+	a.title("Power up", a.done(a.scope, "is up"), len(a.coming), len(a.want))
 	if len(a.coming)+len(a.want) == 0 && len(a.plan.Steps) > 0 {
 		a.plan.Title = "Power up lab " + in.Lab.Lab + ": hosts and guests are up, the rest is left"
 	}

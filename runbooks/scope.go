@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
 	"nightshift/internal/words"
 )
 
@@ -127,13 +128,43 @@ func (b *builder) unknown(kind, name, text string, known []string) {
 	if near := inventory.Nearest(name, known); near != "" {
 		remedy = fmt.Sprintf("did you mean %q?", near)
 	}
-	b.block(kind+" "+name, text+"; there are: "+words.Some(known, fewNames), remedy)
+	there := "; there is none"
+	if len(known) > 0 {
+		there = "; there are: " + words.Some(known, fewNames)
+	}
+	b.block(strings.TrimSpace(kind+" "+name), text+there, remedy)
 }
 
-// done is how a plan without steps says that nothing is to be done.
-func (s *scope) done(state string) string {
+// done is how a plan without steps says that nothing is to be done. What is only left alone is neither up nor down by that.
+func (b *builder) done(s *scope, state string) string {
+	if why := b.allLeft(s); why != "" {
+		return plan.AllLeft + " (" + why + ")"
+	}
+	state = "lab " + b.lab.Lab + " " + state
 	if s.whole {
 		return state
 	}
 	return state + ", as far as was asked for (" + words.Some(s.said, fewNames) + ")"
+}
+
+// allLeft says why, where every host that the run is about is one that no run touches, or there is none at all.
+func (b *builder) allLeft(s *scope) (why string) {
+	switch {
+	case len(s.guests) > 0:
+		return ""
+	case len(b.hosts) == 0:
+		return "the lab file has no hosts, so there is nothing to power down or up"
+	}
+	for _, h := range b.hosts {
+		switch {
+		case !s.host(h):
+		case h.kept == "":
+			return ""
+		case h.lab != nil && h.lab.Keep:
+			why = "keep: true"
+		case why == "":
+			why = h.kept
+		}
+	}
+	return why
 }

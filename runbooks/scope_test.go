@@ -29,6 +29,23 @@ func acts(p plan.Plan) (out []string) {
 	return out
 }
 
+// What no run touches is neither up nor down: the first plans after an import, which keeps all.
+func TestWhereEverythingIsKeptNothingIsSaidToBeDown(t *testing.T) {
+	for _, book := range []string{runbooks.PowerDown, runbooks.PowerUp} {
+		f := homeLab()
+		for i := range f.lab.Hosts {
+			f.lab.Hosts[i].Keep = true
+		}
+		p := f.plan(t, book)
+		require.Empty(t, p.Steps)
+		require.Equal(t, "Nothing to do: everything is left alone (keep: true)", p.Title, book)
+	}
+	f := homeLab()
+	f.lab.Hosts = nil
+	require.Equal(t, "Nothing to do: everything is left alone (not in the lab file)", f.plan(t, runbooks.PowerDown).Title)
+	require.NotContains(t, allDown().plan(t, runbooks.PowerDown).Title, "left alone", "the hosts that are not kept are off")
+}
+
 func TestAPartOfTheLabGoesDown(t *testing.T) {
 	esx23 := []string{"shutdown-guest:web01", "enter-maintenance:esx23", "shutdown-host:esx23"}
 	for name, c := range map[string]struct {

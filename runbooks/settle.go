@@ -13,7 +13,7 @@ func settle() Runbook {
 		Summary: "Give back what runs have switched off and not switched on again",
 		Description: "A power-down writes down what it takes from a cluster (HA, DRS level, DPM, vCLS), which hosts it puts into maintenance mode, and whose alarms and monitoring it silences, before it does so, and power-up gives it back. " +
 			"Settle gives back what is still owed, where hosts are connected, and does nothing else.",
-		Workflow: "Settle",
+		Workflow: plan.SettleWorkflow,
 		Actions:  []plan.Action{plan.MarkLab, plan.UnmarkLab, plan.SettleDebt, plan.ExitMaintenance, plan.SetChangeTracking, plan.ResumeMonitoring, plan.Join},
 		Plan:     planSettle,
 	}
@@ -46,7 +46,7 @@ func planSettle(in Input) (plan.Plan, error) {
 	quiet := newSilence(b, in)
 	isUp := func(h *host) bool { return h.kept == "" && h.vc.answers() && h.connected() }
 	clusterUp := func(c *cluster) bool { return !c.keep && c.vc.answers() && c.somewhereUp() }
-	anyUp := slices.ContainsFunc(b.hosts, isUp)
+	anyUp := len(in.Lab.Hosts) == 0 || slices.ContainsFunc(b.hosts, isUp) // without hosts nothing is down
 	quiet.checkOwed(isUp, anyUp)
 	guests := b.owedGuests()
 	vcs := vcentersOf(b.view, func(vc *vcenter) bool {

@@ -14,9 +14,6 @@ import (
 	"nightshift/runbooks/steps"
 )
 
-// StepsWorkflow is the Temporal workflow type of all step runbooks.
-const StepsWorkflow = "Steps"
-
 // libraryFS holds the step runbooks that nightshift brings along.
 //
 //go:embed library/*.yaml
@@ -53,7 +50,8 @@ func notTaken(file, name string) error {
 // stepRunbook is a definition as a runbook.
 func stepRunbook(d *steps.Definition, l *steps.Library, source string) Runbook {
 	summary, rest, _ := strings.Cut(strings.TrimSpace(d.Description), "\n")
-	r := Runbook{Name: d.Name, Summary: strings.TrimSuffix(summary, "."), Description: strings.TrimSpace(rest), Workflow: StepsWorkflow, Source: source, definition: d}
+	r := Runbook{Name: d.Name, Summary: strings.TrimSuffix(summary, "."), Description: strings.TrimSpace(rest), Workflow: plan.StepsWorkflow, Source: source, definition: d,
+		Reads: Reads{Lenient: true}}
 	if r.Description == "" {
 		r.Description = summary
 	}
@@ -116,16 +114,20 @@ func (r Runbook) Channels(parameters map[string]string) []string {
 	return r.definition.Channels(parameters)
 }
 
-// does are the actions of a plan that a step with this word may become; what it takes away is given back.
+// does are the actions of a plan that a step with this word may become; what it takes away is given back, and who watches is
+// asked to be quiet.
 func does(uses string) []plan.Action {
+	monitoring := []plan.Action{plan.SilenceMonitoring, plan.ResumeMonitoring}
+	watched := append([]plan.Action{plan.Silencing}, monitoring...)
+	with := func(more []plan.Action, actions ...plan.Action) []plan.Action { return append(actions, more...) }
 	return map[string][]plan.Action{
-		steps.HostEnter: {plan.EnterMaintenance, plan.ExitMaintenance}, steps.GuestTracking: {plan.SetChangeTracking},
-		steps.GuestShutdown: {plan.ShutdownGuest}, steps.GuestPowerOn: {plan.PowerOnGuest}, steps.GuestCheck: {plan.CheckGuest},
+		steps.HostEnter: with(watched, plan.EnterMaintenance, plan.ExitMaintenance), steps.GuestTracking: {plan.SetChangeTracking},
+		steps.GuestShutdown: with(monitoring, plan.ShutdownGuest), steps.GuestPowerOn: {plan.PowerOnGuest}, steps.GuestCheck: {plan.CheckGuest},
 		steps.GuestRun: {plan.RunInGuest}, steps.GuestSnapshot: {plan.SnapshotGuest}, steps.GuestUnsnapshot: {plan.RemoveSnapshot},
-		steps.HostExit: {plan.ExitMaintenance}, steps.HostShutdown: {plan.ShutdownHost}, steps.HostPowerOn: {plan.PowerOnHost},
-		steps.HostAwait: {plan.AwaitHost}, steps.HostReboot: {plan.RebootHost}, steps.HostSetOption: {plan.SetHostOption},
-		steps.HostReadOption: {plan.ReadHostOption}, steps.ApplicationStop: {plan.StopApplication}, steps.ApplicationStart: {plan.StartApplication},
-		steps.VCenterAwait: {plan.AwaitVCenter}, steps.SSHRun: {plan.RunCommand}, steps.HTTPProbe: {plan.ProbeHTTP}, steps.Wait: {plan.Wait},
-		steps.Confirm: {plan.Confirm}, steps.Notify: {plan.SendMessage},
+		steps.HostExit: {plan.ExitMaintenance}, steps.HostShutdown: with(watched, plan.ShutdownHost), steps.HostPowerOn: with(watched, plan.PowerOnHost),
+		steps.HostAwait: {plan.AwaitHost}, steps.HostReboot: with(watched, plan.RebootHost), steps.HostSetOption: {plan.SetHostOption},
+		steps.HostReadOption: {plan.ReadHostOption}, steps.ApplicationStop: with(monitoring, plan.StopApplication),
+		steps.ApplicationStart: {plan.StartApplication}, steps.VCenterAwait: {plan.AwaitVCenter}, steps.SSHRun: {plan.RunCommand},
+		steps.HTTPProbe: {plan.ProbeHTTP}, steps.Wait: {plan.Wait}, steps.Confirm: {plan.Confirm}, steps.Notify: {plan.SendMessage},
 	}[uses]
 }

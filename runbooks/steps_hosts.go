@@ -31,6 +31,7 @@ func (w *walk) onHost(s *plan.Step, name string, changes bool) *host {
 		case w.through(s, h.vc):
 			if changes {
 				w.touch(h.vc, h.live.Ref, h.subject())
+				s.Needs = append(s.Needs, w.quiet.hosts[h])
 			}
 			return h
 		}

@@ -130,7 +130,11 @@ func (w *walk) awaitVCenter(s *plan.Step, name string) {
 		for _, vc := range w.vcenters {
 			known = append(known, vc.Name)
 		}
-		w.unknown("vCenter", name, "the lab file has none of that name", known)
+		text := "the lab file has none of that name"
+		if name == "" && len(known) > 0 {
+			text = "it is not said which one is waited for"
+		}
+		w.unknown("vCenter", name, text, known)
 		return
 	}
 	w.set(s, plan.AwaitVCenter, plan.Target{Kind: plan.VCenter, Name: name, Endpoint: name}, nil, "Wait until vCenter "+name+" answers", takesVCenter, plan.VCenterLimit)

@@ -23,6 +23,7 @@ type walk struct {
 	entered  map[*host]string
 	untraced map[*guest]string
 	rebooted map[*host]string
+	quiet    *silence
 	touched  map[string]string // what a vCenter's tasks must not be about, by vCenter and reference
 }
 
@@ -38,16 +39,19 @@ func planSteps(in Input, d *steps.Definition, l *steps.Library) (plan.Plan, erro
 	for _, x := range left {
 		w.leave(x.Step, x.Why)
 	}
+	hush := w.hush(in, list)
 	for _, c := range list {
 		w.step(c)
 	}
 	w.giveBack()
+	w.quiet.end(hush.ends, func(*cluster) bool { return false }, false)
 	for _, vc := range w.vcenters {
 		if w.marks[vc] != "" {
 			w.checkTasks(vc, w.affected(vc))
 		}
 	}
 	w.unmark(slices.DeleteFunc(slices.Clone(w.vcenters), func(vc *vcenter) bool { return w.marks[vc] == "" }))
+	w.marksFirst()
 	switch n := len(list); {
 	case n > 0 || len(w.plan.Blockers) > 0:
 		w.plan.Title = fmt.Sprintf("Run %s on lab %s: %s", d.Name, w.lab.Lab, words.Count(n, "step"))
@@ -177,12 +181,25 @@ func (w *walk) through(s *plan.Step, vc *vcenter) bool {
 		w.block(vc.subject(), "does not answer, and the step "+s.ID+" goes through it", "see `nightshift lab check`")
 		return false
 	}
+	s.Needs = append(slices.Clone(s.Needs), w.marked(vc))
+	return true
+}
+
+// marked is the step that announces this nightshift at the vCenter.
+func (w *walk) marked(vc *vcenter) string {
 	if w.marks[vc] == "" {
 		w.checkVCenter(vc)
 		w.marks[vc] = w.mark([]*vcenter{vc})[vc.Name]
 	}
-	s.Needs = append(slices.Clone(s.Needs), w.marks[vc])
-	return true
+	return w.marks[vc]
+}
+
+// marksFirst puts the marks before the steps of the runbook: they need nothing, and steps that need no vCenter would else stand
+// before them.
+func (w *walk) marksFirst() {
+	isMark := func(s plan.Step) bool { return s.Action == plan.MarkLab }
+	marks := slices.DeleteFunc(slices.Clone(w.plan.Steps), func(s plan.Step) bool { return !isMark(s) })
+	w.plan.Steps = append(marks, slices.DeleteFunc(w.plan.Steps, isMark)...)
 }
 
 // affected names what the plan acts on in a vCenter, by reference.

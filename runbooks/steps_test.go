@@ -1,6 +1,7 @@
 package runbooks_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,11 @@ func (f *fixture) planBook(t *testing.T, body string) plan.Plan {
 	p, err := r.Plan(f.input())
 	require.NoError(t, err)
 	for _, s := range p.Steps {
-		require.Contains(t, r.Actions, s.Action)
+		does := s.Action
+		if s.Target.Kind == plan.Host && (does == plan.SuspendSetting || does == plan.SettleDebt) {
+			does = plan.Silencing
+		}
+		require.Contains(t, r.Actions, does)
 	}
 	return p
 }
@@ -33,6 +38,18 @@ func bootedLab() *fixture {
 	f.lab.Machines = []inventory.Machine{{Name: "box", SSH: inventory.SSH{Address: "192.168.4.9", User: "root"}}}
 	f.lab.Notifications.Channels = []inventory.Channel{{Name: "phone", URL: "env:PHONE"}}
 	return f
+}
+
+// What is prepared stands before what is done, though a step before it needs no vCenter.
+func TestPreparationStandsBeforeTheSteps(t *testing.T) {
+	p := bootedLab().planBook(t, steps+"{id: wait, uses: wait, with: {for: 1m}}\n  - {id: up, uses: guest/powerOn, with: {guest: web01}, needs: [wait]}\n")
+	require.Empty(t, p.Blockers)
+	var ids []string
+	for _, s := range p.Steps {
+		ids = append(ids, s.ID)
+	}
+	require.Equal(t, []string{"mark-lab:vc1", "wait", "up", "unmark-lab:vc1"}, ids)
+	require.ElementsMatch(t, []string{"wait", "mark-lab:vc1"}, p.Steps[2].Needs)
 }
 
 func TestAMessageIsASteps(t *testing.T) {
@@ -151,4 +168,56 @@ func TestRunbookFiles(t *testing.T) {
 	require.Equal(t, "lib/mine.yaml", mine.Source)
 	_, ok = runbooks.Find(list, "broken")
 	require.False(t, ok)
+}
+
+const rolling = steps + `{id: in, uses: host/enterMaintenance, with: {host: esx21, evacuate: true}}
+  - {id: boot, uses: host/reboot, with: {host: esx21}}
+`
+
+// A step runbook that the clock begins empties hosts, reboots them and shuts machines down as quietly as power-down does.
+func TestScheduledStepRunbooksAreQuiet(t *testing.T) {
+	f := watched(bootedLab())
+	p := f.planBook(t, rolling)
+	require.Empty(t, p.Blockers)
+	require.Equal(t, []string{"silence-host:esx21", "silence-monitoring:pager"}, stepsOf(p, "silence-"))
+	require.Equal(t, []string{"resume-host:esx21", "resume-monitoring:pager"}, stepsOf(p, "resume-"))
+	all := before(p)
+	require.True(t, all["in"]["silence-host:esx21"], "its alarms go off before it is emptied")
+	require.False(t, all["in"]["silence-monitoring:pager"], "nothing waits for a monitoring")
+	for _, id := range stepsOf(p, "resume-") {
+		s := step(t, p, id)
+		require.True(t, s.Always)
+		require.Equal(t, strings.Replace(id, "resume-", "silence-", 1), s.OnlyAfter)
+		require.True(t, all[id]["settle/exit-maintenance:esx21"], "%s comes before the host is back", id)
+	}
+	require.True(t, all["unmark-lab:vc1"]["resume-host:esx21"])
+
+	// A host that stays down does so quietly, until the power-up; what only reads disturbs nobody.
+	down := steps + "{id: in, uses: host/enterMaintenance, with: {host: esx21, evacuate: true}}\n  - {id: off, uses: host/shutdown, with: {host: esx21}}\n"
+	p = f.planBook(t, down)
+	require.Equal(t, []string{"silence-host:esx21", "silence-monitoring:pager"}, stepsOf(p, "silence-"))
+	require.Equal(t, []string{"resume-monitoring:pager"}, stepsOf(p, "resume-"))
+	p = f.planBook(t, down+"  - {id: up, uses: host/powerOn, with: {host: esx21}}\n")
+	require.Equal(t, []string{"resume-host:esx21", "resume-monitoring:pager"}, stepsOf(p, "resume-"))
+	p = f.planBook(t, steps+"{id: a, uses: guest/shutdown, with: {guest: web01}}\n")
+	require.Equal(t, []string{"silence-monitoring:pager"}, stepsOf(p, "silence-"))
+	p = f.planBook(t, steps+"{id: a, uses: host/readOption, with: {host: esx21, option: A.B}}\n")
+	require.Empty(t, stepsOf(p, "silence-"))
+}
+
+func TestWhenStepRunbooksAreQuiet(t *testing.T) {
+	unwatched := bootedLab().planBook(t, rolling).Hash()
+	f := watched(bootedLab())
+	f.scheduled = false
+	require.Equal(t, unwatched, f.planBook(t, rolling).Hash(), "runs of people are as before")
+	f.lab.Runbooks = map[string]inventory.Runbook{"mine": {Silence: inventory.SilenceAlways}}
+	require.Len(t, stepsOf(f.planBook(t, rolling), "silence-"), 2)
+	f.scheduled = true
+	f.lab.Runbooks["mine"] = inventory.Runbook{Silence: inventory.SilenceNever}
+	require.Empty(t, stepsOf(f.planBook(t, rolling), "silence-"))
+	f.lab.Runbooks = nil
+	f.host("esx21").Alarms = live.AlarmsDenied
+	p := f.planBook(t, rolling)
+	require.True(t, among(p.Warnings, finding{"host esx21", "may not switch off alarm actions"}))
+	require.Equal(t, []string{"silence-monitoring:pager"}, stepsOf(p, "silence-"))
 }

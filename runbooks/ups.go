@@ -14,6 +14,9 @@ import (
 // paramUPS names the UPSes on whose account a run is made.
 const paramUPS = "ups"
 
+// onBattery tells whether a run is made on account of UPSes.
+func onBattery(parameters map[string]string) bool { return len(namesIn(parameters[paramUPS])) > 0 }
+
 // RunSettings are those of a run: the lab file's, or, of a power-down on account of UPSes, those of the first of these.
 func RunSettings(l *inventory.Lab, runbook string, parameters map[string]string) plan.Settings {
 	s := l.Settings(runbook)
@@ -119,6 +122,26 @@ func (d *descent) pointOfNoReturn() {
 	d.noReturn = d.add(plan.Step{ID: "check-mains", Title: "Point of no return: end here if the mains are back at UPS " + name, Group: groupReturn,
 		Action: plan.CheckMains, Target: plan.Target{Kind: plan.UPS, Name: name}, Params: plan.Encode(p), Needs: needs, OnFailure: plan.Skip,
 		Estimate: plan.Duration(takesMark), Timeout: 4*p.Steady + plan.Duration(marginTask)})
+}
+
+// checkSupply: what a UPS feeds that goes off does not come up, to crash a minute later.
+func (a *ascent) checkSupply(upses []live.UPS) {
+	for _, u := range upses {
+		configured, ok := a.lab.UPSOf(u.Name)
+		if !ok || !slices.ContainsFunc(a.hosts, func(h *host) bool {
+			return a.coming[h] && h.lab != nil && slices.Contains(configured.Feeds, h.lab.Name)
+		}) {
+			continue
+		}
+		switch {
+		case u.Err != "":
+			a.warn("UPS "+u.Name, "could not be asked whether the mains are there: "+u.Err, "")
+		case u.GoesOff:
+			a.blockForNow("UPS "+u.Name, "is about to switch its load off, as it was told to", "wait until it has, and is on mains again; a forced shutdown (FSD) that was called off stands until upsd is started anew")
+		case u.OnBattery:
+			a.warn("UPS "+u.Name, "is on battery: what comes up will not last", "wait until the mains are back")
+		}
+	}
 }
 
 // orderLoadOff has the UPSes switch their loads off, when all that they feed is off. What stays on would crash.

@@ -184,3 +184,28 @@ func TestTheBatteryDoesNotWaitForThoseWhoWatch(t *testing.T) {
 	require.NotContains(t, strings.Join(stepOf(t, p, "check-mains").Needs, " "), "silence-")
 	require.NotEmpty(t, stepOf(t, p, "check-mains").Needs)
 }
+
+// Nobody powers hosts up whose power is about to go: neither a person nor a schedule asks the UPSes beforehand, but their plan does.
+func TestAPowerUpAsksTheUPSes(t *testing.T) {
+	f := allDown().onUPS("esx23")
+	f.params = nil
+	say := func(u live.UPS) plan.Plan {
+		f.state.UPSes = []live.UPS{u}
+		return f.plan(t, runbooks.PowerUp)
+	}
+	p := say(live.UPS{Name: "rack"})
+	require.Empty(t, p.Blockers)
+	warnings := p.Warnings
+
+	p = say(live.UPS{Name: "rack", GoesOff: true, OnBattery: true})
+	require.Equal(t, []plan.Finding{{Subject: "UPS rack", Text: "is about to switch its load off, as it was told to", Remedy: "wait until it has, and is on mains again; a forced shutdown (FSD) that was called off stands until upsd is started anew", Passes: true}}, p.Blockers)
+	for _, u := range []live.UPS{{Name: "rack", OnBattery: true}, {Name: "rack", Err: "DRIVER-NOT-CONNECTED"}} {
+		p = say(u)
+		require.Empty(t, p.Blockers)
+		require.Len(t, p.Warnings, len(warnings)+1)
+	}
+
+	f.params = map[string]string{"host": "esx21"}
+	p = say(live.UPS{Name: "rack", GoesOff: true})
+	require.Empty(t, p.Blockers, "nothing comes up that it feeds")
+}

@@ -258,8 +258,11 @@ func (v *view) keep() {
 			}
 		}
 		keep := v.lab.Keeps(g.Name, g.lab, g.Tags)
-		if keep == inventory.KeepSelf {
+		switch keep {
+		case inventory.KeepSelf:
 			g.needed = "nightshift runs in it"
+		case inventory.KeepNeed:
+			g.needed = "nightshift itself needs it (self.needs)"
 		}
 		switch {
 		case g.needed != "":

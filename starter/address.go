@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -43,6 +44,7 @@ type where struct {
 	Source string
 	// Simulated is set where the engine serves the simulated lab of `serve --simulate`.
 	Simulated bool
+	Speed     float64 // how much faster than a real one the simulated lab is; 0: it is a real one, as far as is known
 }
 
 // errNothingRuns is for when no address is found. There is no default port: whatever listens there might be anything.
@@ -134,7 +136,11 @@ func (a *app) embedded() (where, error) {
 	case errors.As(err, &stale):
 		return where{}, err
 	case errors.Is(err, statedir.ErrNoServer):
-		return where{}, fmt.Errorf("%w; looked in the state directory %s", errNothingRuns, dir)
+		hint := ""
+		if _, err := os.Stat(statedir.Service); err == nil && dir != statedir.Service {
+			hint = "; one that was installed as a service is asked as its user: sudo -u nightshift nightshift …"
+		}
+		return where{}, fmt.Errorf("%w; looked in the state directory %s%s", errNothingRuns, dir, hint)
 	case err != nil:
 		return where{}, err
 	}
@@ -144,6 +150,6 @@ func (a *app) embedded() (where, error) {
 		UI:        strings.TrimSuffix(cmp.Or(o.ui, addr.UI), "/"),
 		Lab:       addr.Lab,
 		Source:    dir,
-		Simulated: simulated, LabFile: addr.LabFile,
+		Simulated: simulated, LabFile: addr.LabFile, Speed: addr.Speed,
 	}, nil
 }

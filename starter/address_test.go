@@ -18,7 +18,7 @@ func published(t *testing.T, path, temporal, lab string) string {
 	require.NoError(t, err)
 	require.NoError(t, d.Lock(t.Context()))
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	require.NoError(t, d.Publish(statedir.Address{Temporal: temporal, Namespace: "default", UI: "http://127.0.0.1:8233/", Lab: lab, PID: 1}))
+	require.NoError(t, d.Publish(statedir.Address{Temporal: temporal, Namespace: "default", UI: "http://127.0.0.1:8233/", Lab: lab, PID: os.Getpid()}))
 	return path
 }
 
@@ -65,6 +65,25 @@ func TestSimulatedEngineIsFoundBelowTheStateDirectory(t *testing.T) {
 	require.Equal(t, "simulated", name, "the lab file that lies around is about another lab")
 }
 
+// The demo asks for an answer from another terminal, wherever that is.
+func TestTheDemoIsFoundWhereAnotherLabFileLies(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	for speed, want := range map[float64]string{30: "demo", 0: ""} {
+		state := t.TempDir()
+		d, err := statedir.Open(state)
+		require.NoError(t, err)
+		require.NoError(t, d.Lock(t.Context()))
+		require.NoError(t, d.Publish(statedir.Address{Temporal: "127.0.0.1:4004", Lab: "demo", Speed: speed, PID: os.Getpid()}))
+		c.env = fakeEnv{"NIGHTSHIFT_STATE_DIR": state}
+		w, err := c.resolve()
+		require.NoError(t, err)
+		name, err := c.labName(w)
+		require.Equal(t, want, name)
+		require.Equal(t, speed == 0, err != nil, "a real one is not taken for the lab of the file that lies here")
+		require.NoError(t, d.Close())
+	}
+}
+
 func TestLabVerbsKnowTheLabFileOfTheRunningEngine(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
 	require.NoError(t, os.Remove("lab.yaml"))
@@ -77,7 +96,7 @@ func TestLabVerbsKnowTheLabFileOfTheRunningEngine(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Lock(t.Context()))
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	require.NoError(t, d.Publish(statedir.Address{Temporal: "127.0.0.1:4003", Lab: "served", LabFile: file, PID: 1}))
+	require.NoError(t, d.Publish(statedir.Address{Temporal: "127.0.0.1:4003", Lab: "served", LabFile: file, PID: os.Getpid()}))
 	lab, err := c.loadLab()
 	require.NoError(t, err)
 	require.Equal(t, "served", lab.Lab)

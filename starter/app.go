@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nightshift/internal/statedir"
 )
 
 // app is everything that the verbs get from outside, so that tests can put their own in its place.
@@ -100,8 +102,8 @@ var withoutUnit = regexp.MustCompile(`missing unit in duration "?(\d+)"?`)
 func addGlobalFlags(root *cobra.Command, a *app) {
 	f := root.PersistentFlags()
 	f.StringVarP(&a.global.output, "output", "o", formatText, "output format: text or json")
-	f.StringVar(&a.global.lab, "lab", "", "lab `file` (default: $NIGHTSHIFT_LAB, ./lab.yaml, nightshift/lab.yaml in the XDG configuration directory)")
-	f.StringVar(&a.global.stateDir, "state-dir", "", "state `directory` (default: $NIGHTSHIFT_STATE_DIR, nightshift in the XDG state directory)")
+	f.StringVar(&a.global.lab, "lab", "", "lab `file` (default: $NIGHTSHIFT_LAB, ./lab.yaml, nightshift/lab.yaml in the XDG configuration directory, "+serviceLab+")")
+	f.StringVar(&a.global.stateDir, "state-dir", "", "state `directory` (default: $NIGHTSHIFT_STATE_DIR, "+statedir.Service+" for its owner, nightshift in the XDG state directory)")
 	a.global.temporal.addFlags(f)
 }
 

@@ -47,6 +47,9 @@ func runApply(ctx context.Context, a *app, o applyOptions) error {
 		return err
 	}
 	defer s.Close()
+	if lab.Lab != s.lab { // all that is declared there would be removed
+		return &exitError{exitRefused, fmt.Errorf("the lab file %s describes lab %s, and the nightshift that runs here serves lab %s: nothing is changed; name its lab file with --lab", lab.Path, lab.Lab, s.lab)}
+	}
 	there, err := s.schedules.List(ctx, s.lab)
 	if err != nil {
 		return err
@@ -135,8 +138,8 @@ func (a *app) differenceJSON(d difference) error {
 	return a.writeJSON(d)
 }
 
-// refuseDeclared answers an error where the lab file declares a schedule of the name, and says what to do instead.
-func (a *app) refuseDeclared(name, instead string) error {
+// refuseDeclared answers an error where the lab file of the lab declares a schedule of the name, and says what to do instead.
+func (a *app) refuseDeclared(of, name, instead string) error {
 	if a.findLab().path == "" {
 		return nil
 	}
@@ -144,7 +147,7 @@ func (a *app) refuseDeclared(name, instead string) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := lab.Schedule(name); ok {
+	if _, ok := lab.Schedule(name); ok && lab.Lab == of {
 		return &exitError{exitRefused, fmt.Errorf("the lab file %s declares schedule %s: %s", lab.Path, name, instead)}
 	}
 	return nil

@@ -117,10 +117,14 @@ func fieldsOf(s runapi.Schedule) [][2]string {
 		{"paused", fmt.Sprint(s.Paused)}, {"approval", fmt.Sprint(s.Approval)}}
 }
 
+// summary counts the changes: those to be made, or those that were.
 func (d difference) summary() string {
 	n := map[string]int{}
 	for _, c := range d.Changes {
 		n[c.Change]++
+	}
+	if d.Applied {
+		return fmt.Sprintf("%d added, %d changed, %d removed", n[changeAdd], n[changeChange], n[changeRemove])
 	}
 	return fmt.Sprintf("%d to add, %d to change, %d to remove", n[changeAdd], n[changeChange], n[changeRemove])
 }

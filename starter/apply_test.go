@@ -52,7 +52,7 @@ func TestApply(t *testing.T) {
 + schedule weekly: power-up tag=StartUp, "0 6 * * 1" UTC, on failure skip
 Left alone, as made by hand: mine.
 2 to add, 0 to change, 0 to remove.
-Done: 2 to add, 0 to change, 0 to remove.
+Done: 2 added, 0 changed, 0 removed.
 `, c.stdout.String())
 	require.Len(t, lab.scheds, 3)
 	require.True(t, lab.scheds[1].Declared)
@@ -139,4 +139,36 @@ func TestLabFileAgainstTheCatalog(t *testing.T) {
 		require.Contains(t, c.stderr.String(), want)
 		require.Regexp(t, `lab\.yaml:\d+:\d+: `, c.stderr.String())
 	}
+}
+
+// A lab file that lies around is not that of the engine that was named: what it does not declare is none of its business.
+func TestApplyIsRefusedOnAnotherLab(t *testing.T) {
+	for name, args := range map[string][]string{"simulated": nil, "named": {"--state-dir"}} {
+		t.Run(name, func(t *testing.T) {
+			lab := &fakeLab{scheds: []runapi.Schedule{{Name: "nightly", Lab: "served", Runbook: "power-down", Calendar: "every day at 23:00", Zone: "Europe/Berlin", Declared: true}}}
+			c := newConsole(t, lab)
+			declare(t, nightlyAndWeekly)
+			state, env := t.TempDir(), fakeEnv{"XDG_CONFIG_HOME": t.TempDir()}
+			if name == "simulated" {
+				published(t, simulatedDir(state), "127.0.0.1:4002", "served")
+				env["NIGHTSHIFT_STATE_DIR"] = state
+			} else {
+				args = append(args, published(t, state, "127.0.0.1:4002", "served"))
+			}
+			c.env = env
+			require.Equal(t, exitRefused, c.run(append(args, "apply", "--yes")...), c.stdout)
+			require.Contains(t, c.stderr.String(), "describes lab home, and the nightshift that runs here serves lab served: nothing is changed")
+			require.Equal(t, "served", lab.scheds[0].Lab)
+			require.Len(t, lab.scheds, 1)
+			require.Equal(t, exitDone, c.run(append(args, "schedule", "add", "weekly", "power-up", "--cron", "0 6 * * *", "--zone", "UTC")...), c.stderr)
+			require.Len(t, lab.scheds, 2, "what the other file declares is another lab's")
+		})
+	}
+}
+
+// Values that look alike in a line are told apart.
+func TestApplySeesEveryParameter(t *testing.T) {
+	a := runapi.Schedule{Parameters: map[string]string{"cluster": "a tag=b"}}
+	b := runapi.Schedule{Parameters: map[string]string{"cluster": "a", "tag": "b"}}
+	require.Equal(t, []fieldChange{{"parameters", "cluster='a tag=b'", "cluster=a tag=b"}}, fieldsThatDiffer(a, b))
 }

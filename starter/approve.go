@@ -48,7 +48,7 @@ the run. --sign makes it with a key of ssh-agent, FIDO keys included, or with --
 	}
 	c.Flags().StringVar(&o.hash, "hash", "", "approve the plan with this `HASH`, without asking")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "approve whatever the plan is, without asking")
-	c.Flags().StringVar(&o.reason, "reason", "", "`why`, for the report")
+	reasonFlag(c.Flags(), &o.reason, "`why`, for the report")
 	o.signed.addFlags(c.Flags())
 	return c
 }
@@ -107,7 +107,7 @@ func (a *app) showWaiting(ctx context.Context, s *session, run string, sheet run
 	if p == nil || p.Hash() != hash {
 		return fmt.Errorf("the plan of run %s cannot be read now: try again", run)
 	}
-	fmt.Fprintln(a.err, a.tree(*p, false))
+	fmt.Fprintln(a.err, a.treeIn(*p, false, a.errTerminal, a.errPaint()))
 	return nil
 }
 

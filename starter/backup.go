@@ -37,6 +37,9 @@ func runBackup(ctx context.Context, a *app, file string) error {
 	if err != nil {
 		return err
 	}
+	if within(dir, file) { // it would be in the next one, and is lost with what it is a copy of
+		return usage("%s is in the state directory itself: choose another place, on another disk if there is one", file)
+	}
 	if _, err := os.Lstat(file); err == nil {
 		return usage("%s is there already: a backup replaces nothing, give it a name of its own", file)
 	}
@@ -54,6 +57,16 @@ func runBackup(ctx context.Context, a *app, file string) error {
 	}
 	a.printf("Backed up %s to %s (%s).\n", dir, file, words.Count(len(m.Files), "file"))
 	return nil
+}
+
+// within tells whether a file is below a directory.
+func within(dir, file string) bool {
+	full, err := filepath.Abs(file)
+	if err != nil {
+		return false
+	}
+	name, err := filepath.Rel(dir, full)
+	return err == nil && filepath.IsLocal(name)
 }
 
 func writeBackup(ctx context.Context, a *app, file, dir, database string) (statedir.Manifest, error) {

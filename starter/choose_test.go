@@ -83,4 +83,10 @@ func TestUsageErrorsNameWhatIsMissing(t *testing.T) {
 	require.Contains(t, c.stderr.String(), "RUNBOOK is missing (power-down, power-up, settle, ")
 	require.Equal(t, exitUsage, c.run("run", "power-down", "now"))
 	require.Contains(t, c.stderr.String(), `"now" is too much`)
+	require.Equal(t, exitUsage, c.run("serve", "storage"))
+	require.Contains(t, c.stderr.String(), `"storage" is too much`)
+	for _, line := range []string{"serve --simulate=moon", "serve --simulate moon"} { // both ways to write a flag
+		require.Equal(t, exitUsage, c.run(strings.Fields(line)...))
+		require.Contains(t, c.stderr.String(), "serve --simulate runs its own engine", line)
+	}
 }

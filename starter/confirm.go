@@ -20,7 +20,7 @@ with "nightshift abort"; so does silence, after the time-out of the step.
 ` + runHelp),
 		ValidArgsFunction: a.completeSteps,
 	}
-	c.Flags().StringVar(&reason, "reason", "", "`why`, for the report")
+	reasonFlag(c.Flags(), &reason, "`why`, for the report")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return a.sendOrder(c.Context(), args, runapi.Confirm, true, func(s *session, run string, steps []string) (runapi.Order, error) {
 			blocked, err := s.blockedSteps(c.Context(), run)

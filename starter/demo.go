@@ -30,6 +30,8 @@ type demoOptions struct {
 	lab   string
 	exit  bool
 	speed float64
+	// storage is the same as the lab of that name.
+	storage bool
 	troubleOptions
 }
 
@@ -40,6 +42,7 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "See a simulated lab go down and come up again",
 		Long: `Power a simulated lab down and up again before your eyes: a vCenter, five servers with their BMCs and a dozen guests,
 of which one ignores its shutdown and one has no Tools. Nothing outside this process is touched.
+It listens on this machine alone: on the usual ports, or on free ones where these are taken, by a nightshift that serves beside it, say.
 
 Afterwards the Temporal UI and the lab stay up until Ctrl-C, to look around and to play with; --exit ends at once.
 With --fault something goes wrong, so that you see a run that asks: --fault guest-ignores-shutdown=gitlab.
@@ -48,12 +51,18 @@ LAB is one of:
 ` + simulatedHelp(),
 		Args: atMost(1), ValidArgs: simulatedNames(),
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.lab = simulated[0].name; len(args) > 0 {
+			switch o.lab = simulated[0].name; {
+			case o.storage && len(args) > 0 && args[0] != storageLab:
+				return usage("--storage is the lab %s, not %s", storageLab, args[0])
+			case o.storage:
+				o.lab = storageLab
+			case len(args) > 0:
 				o.lab = args[0]
 			}
 			return runDemo(c.Context(), a, *o)
 		},
 	}
+	c.Flags().BoolVar(&o.storage, "storage", false, "see replication, pruning and the identity guard instead: the lab storage")
 	c.Flags().BoolVar(&o.exit, "exit", false, "end afterwards, with the exit code of the runs")
 	o.addFlags(c.Flags())
 	c.Flags().Float64Var(&o.speed, "speed", defaultSpeed, "how much faster than a real lab")
@@ -93,7 +102,11 @@ func runDemo(ctx context.Context, a *app, o demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	err = a.demonstrate(ctx, st, sim, o)
+	show := a.demonstrate
+	if o.lab == storageLab {
+		show = a.demonstrateStorage
+	}
+	err = show(ctx, st, sim, o)
 	if stopErr := st.Stop(); stopErr != nil && err == nil {
 		err = stopErr
 	}
@@ -113,7 +126,7 @@ func (a *app) demoStation(ctx context.Context, dir *statedir.Dir, sim *simulatio
 	}
 	context.AfterFunc(ctx, func() { _ = logFile.Sync() })
 	logger := slog.New(slog.NewTextHandler(logFile, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	o := engineOptions{listen: engine.DefaultIP, port: freeOr(engine.DefaultPort), uiPort: freeOr(engine.DefaultUIPort)}
+	o := engineOptions{listen: engine.DefaultIP, port: freeOr(engine.DefaultPort), uiPort: freeOr(engine.DefaultUIPort), speed: sim.speed}
 	return startStation(ctx, dir, sim.lab, o, logger, a.tellDisk)
 }
 
@@ -134,7 +147,7 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 	code := exitDone
 	reports := []report.Report{}
 	for _, name := range []string{runbooks.PowerDown, runbooks.PowerUp} {
-		r, err := a.demoRun(ctx, s, name)
+		r, err := a.demoRun(ctx, s, name, nil)
 		if err != nil {
 			return err
 		}
@@ -148,7 +161,7 @@ func (a *app) demonstrate(ctx context.Context, st *station, sim *simulation, o d
 	if o.exit || ctx.Err() != nil {
 		return silent(code)
 	}
-	a.demoStay(st)
+	a.demoStay(st, "runs", "report latest", "run power-down", "status")
 	if err := st.wait(ctx); err != nil {
 		return err
 	}
@@ -170,10 +183,14 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 }
 
 // demoRun carries out one runbook with its progress. The plan is shown in short.
-func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Report, error) {
+func (a *app) demoRun(ctx context.Context, s *session, name string, given map[string]string) (report.Report, error) {
 	rb, _ := runbooks.Lookup(name)
-	a.tell("\n%s", a.paint().on(bold, "nightshift run "+name))
-	run, err := a.start(ctx, s, rb, runapi.Params{Lab: s.lab, Runbook: rb.Name, By: a.who, Approved: true}, nil)
+	command := "nightshift run " + name
+	for _, p := range sortedKeys(given) {
+		command += " -p " + p + "=" + given[p]
+	}
+	a.tell("\n%s", a.paint().on(bold, command))
+	run, err := a.start(ctx, s, rb, runapi.Params{Lab: s.lab, Runbook: rb.Name, Parameters: given, By: a.who, Approved: true}, nil)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -184,7 +201,11 @@ func (a *app) demoRun(ctx context.Context, s *session, name string) (report.Repo
 	if err != nil {
 		return report.Report{}, demoInterrupted(err)
 	}
-	if p != nil {
+	switch {
+	case p == nil:
+	case len(p.Rollups) > 0: // which go, which stay, and why
+		a.tell("%s", a.tree(*p, false))
+	default:
 		a.tell("%s\n", inShort(*p))
 	}
 	progress := a.newProgress()
@@ -235,6 +256,12 @@ func inShort(p plan.Plan) string {
 		{plan.PowerOnGuest, "start", "guest"},
 		{plan.CheckGuest, "see healthy", "guest"},
 		{plan.StartApplication, "start", "application cluster"},
+		{plan.SnapshotGroup, "take one atomic snapshot of the group", ""},
+		{plan.SendDataset, "send", "dataset"},
+		{plan.VerifyReplicas, "compare both sides", ""},
+		{plan.KeepPoint, "keep the new recovery point on both sides", ""},
+		{plan.SaveRecord, "write down how it is shown, and which VMs lie on it", ""},
+		{plan.InspectVolume, "inspect", "LUN"},
 	} {
 		switch n := number[w.action]; {
 		case n > 0 && w.what == "":
@@ -258,8 +285,12 @@ func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Du
 	}
 	p := a.paint()
 	a.printf("\n%s\n", p.on(bold, "What happened, in "+words.Tight(took)))
+	wide := 0
 	for _, r := range reports {
-		a.printf("  %-10s  %-8s  %s in %s\n", r.Runbook, cmp.Or(r.Outcome, report.StateBlocked), words.Of(r.Counts.Done, r.Counts.Total, "step"), words.Tight(time.Duration(r.Seconds*float64(time.Second))))
+		wide = max(wide, len(r.Runbook))
+	}
+	for _, r := range reports {
+		a.printf("  %-*s  %-8s  %s in %s\n", wide, r.Runbook, cmp.Or(r.Outcome, report.StateBlocked), words.Of(r.Counts.Done, r.Counts.Total, "step"), words.Tight(time.Duration(r.Seconds*float64(time.Second))))
 	}
 	a.printf("  The lab received %s that change something", words.Count(total, "call"))
 	if len(twice) == 0 {
@@ -273,10 +304,10 @@ func (a *app) demoSummary(reports []report.Report, sim *simulation, took time.Du
 }
 
 // demoStay says what can be done while the demo stays up.
-func (a *app) demoStay(st *station) {
+func (a *app) demoStay(st *station, verbs ...string) {
 	dir := st.dir.Path()
 	a.tell("\nThe lab and the Temporal UI (%s) stay up until Ctrl-C. In another terminal:", st.where.UI)
-	for _, verb := range []string{"runs", "report latest", "run power-down", "status"} {
+	for _, verb := range verbs {
 		a.tell("  %s --state-dir %s %s", cmp.Or(a.self, "nightshift"), dir, verb)
 	}
 }

@@ -25,6 +25,7 @@ type engineOptions struct {
 	listen       string
 	port, uiPort int
 	retention    time.Duration
+	speed        float64 // of a simulated lab; 0: the lab is a real one
 	telemetry    telemetryOptions
 }
 
@@ -36,7 +37,8 @@ type station struct {
 	worker *worker.Worker
 	lab    *inventory.Lab
 	where  where
-	papers string // where pages for people are written
+	papers string  // where pages for people are written
+	speed  float64 // as in engineOptions
 
 	telemetry *telemetry.Telemetry
 }
@@ -56,7 +58,7 @@ func openState(ctx context.Context, path string) (*statedir.Dir, error) {
 // startStation brings up engine, client and worker on a locked state directory, and publishes the address. On an error
 // everything that was started is stopped again, the directory included.
 func startStation(ctx context.Context, dir *statedir.Dir, lab *inventory.Lab, o engineOptions, logger *slog.Logger, onDisk func(error)) (*station, error) {
-	st := &station{dir: dir, lab: lab}
+	st := &station{dir: dir, lab: lab, speed: o.speed}
 	err := st.start(ctx, o, logger, onDisk)
 	if err != nil {
 		return nil, errors.Join(err, st.Stop())
@@ -71,7 +73,7 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 	if err != nil {
 		return err
 	}
-	st.where = where{Options: client.Options{HostPort: st.engine.Address(), Namespace: st.engine.Namespace()}, UI: st.engine.UIURL(), Lab: st.lab.Lab, Source: st.dir.Path()}
+	st.where = where{Options: client.Options{HostPort: st.engine.Address(), Namespace: st.engine.Namespace()}, UI: st.engine.UIURL(), Lab: st.lab.Lab, Source: st.dir.Path(), Speed: st.speed}
 	st.papers = st.dir.Path()
 	if err := st.work(ctx, localHome(st.dir.Path()), logger, o.telemetry); err != nil {
 		return err
@@ -81,7 +83,7 @@ func (st *station) start(ctx context.Context, o engineOptions, logger *slog.Logg
 		return err
 	}
 	return st.dir.Publish(statedir.Address{Temporal: st.engine.Address(), Namespace: st.engine.Namespace(), UI: st.engine.UIURL(),
-		Lab: st.lab.Lab, LabFile: labFile, PID: os.Getpid(), Started: time.Now().UTC(), Version: thisVersion().Version})
+		Lab: st.lab.Lab, LabFile: labFile, PID: os.Getpid(), Started: time.Now().UTC(), Version: thisVersion().Version, Speed: st.speed})
 }
 
 // work connects and starts the worker. The home, a state directory or a Temporal service, tells this nightshift from
@@ -105,7 +107,7 @@ func (st *station) work(ctx context.Context, home string, logger *slog.Logger, o
 		return fmt.Errorf("no answer from the Temporal service at %s (from %s): %w", options.HostPort, st.where.Source, err)
 	}
 	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger,
-		Address: options.HostPort, Papers: st.papers, UI: st.where.UI, Interceptors: interceptors})
+		Address: options.HostPort, Papers: st.papers, UI: st.where.UI, Speed: st.speed, Interceptors: interceptors})
 	if err == nil {
 		st.telemetry.Watch(st.client, options.Namespace)
 	}

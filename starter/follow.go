@@ -111,7 +111,7 @@ func (f *follower) show(ctx context.Context, s runapi.Sheet) {
 			f.plan, f.planHash = p, s.Hash
 		}
 	}
-	f.progress.Show(view{Run: f.run, Link: f.session.link(f.run), Plan: f.plan, Sheet: s, Now: f.app.now(), outlook: f.outlook})
+	f.progress.Show(view{Run: f.run, Link: f.session.link(f.run), Plan: f.plan, Sheet: s, Now: f.app.now(), Speed: f.session.speed, outlook: f.outlook})
 }
 
 // toTheEnd follows a run and returns with its exit code. In a terminal a stuck run is watched on, as another window

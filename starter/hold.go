@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/calendar"
 	"nightshift/internal/ledger"
 	"nightshift/internal/words"
 )
@@ -33,7 +34,7 @@ func newHoldCommand(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.until, "until", "", "`TIME` at which it ends: 08:00 (the next one), 2026-01-31 08:00, or RFC 3339")
 	f.DurationVar(&o.length, "for", 0, "how long it lasts: 12h")
-	f.StringVar(&o.reason, "reason", "", "`why`")
+	reasonFlag(f, &o.reason, "`why`")
 	f.BoolVar(&o.end, "end", false, "end the hold")
 	return c
 }
@@ -81,35 +82,9 @@ func (o holdOptions) change(now time.Time) (ledger.Change, error) {
 	until := now.Add(o.length)
 	if o.until != "" {
 		var err error
-		if until, err = parseUntil(o.until, now); err != nil {
-			return none, err
+		if until, err = calendar.Until(o.until, now.Local()); err != nil {
+			return none, usage("--until %s: %w", o.until, err)
 		}
 	}
 	return ledger.Change{Hold: &ledger.Hold{Until: until.UTC(), Reason: o.reason}}, nil
-}
-
-// parseUntil reads a time of day, the next one, or a date with a time, both local.
-func parseUntil(s string, now time.Time) (time.Time, error) {
-	local := now.Local()
-	if t, err := time.ParseInLocation("15:04", s, time.Local); err == nil {
-		until := time.Date(local.Year(), local.Month(), local.Day(), t.Hour(), t.Minute(), 0, 0, time.Local)
-		if !until.After(now) {
-			until = until.AddDate(0, 0, 1)
-		}
-		return until, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04"} {
-		t, err := time.ParseInLocation(layout, s, time.Local)
-		if err != nil {
-			continue
-		}
-		if !t.After(now) {
-			return t, usage("--until %s: that is past", s)
-		}
-		if t.UTC().Year() > 9999 {
-			return t, usage("--until %s: no year after 9999", s)
-		}
-		return t, nil
-	}
-	return time.Time{}, usage("--until %s: write 08:00, 2026-01-31 08:00 or RFC 3339", s)
 }

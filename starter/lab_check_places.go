@@ -79,6 +79,9 @@ func checkGuests(lab *inventory.Lab, seen map[string]live.VCenter) []checkRow {
 			named[n] = "guest " + g.Name + " comes after it"
 		}
 	}
+	for _, n := range lab.Self.NeededGuests() {
+		named[n] = "under self.needs"
+	}
 	for _, g := range lab.Groups {
 		for _, n := range g.Guests {
 			named[n] = "in group " + g.Name

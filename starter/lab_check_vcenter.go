@@ -9,6 +9,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/vsphere"
 	"nightshift/internal/words"
+	"nightshift/runbooks"
 )
 
 // checkVCenter asks a vCenter everything that can be asked read-only. The answer is nil where it cannot be reached.
@@ -44,7 +45,7 @@ func checkVCenter(ctx context.Context, lab *inventory.Lab, v inventory.VCenter) 
 	if seen.Mark != "" {
 		c.add(checkWarn, "mark", "end the other run first; nightshift refuses to work beside another", "another nightshift works on it: %s", seen.Mark)
 	}
-	c.rights(ctx, client, seen, v)
+	c.rights(ctx, client, seen, v, inUse(lab))
 	return c.rows, &seen
 }
 
@@ -61,7 +62,7 @@ func loginText(r endpoint.Resolved, t inventory.TLS) string {
 }
 
 // rights compares what the account may do with what the runbooks need, on every object of a kind.
-func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.VCenter, v inventory.VCenter) {
+func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.VCenter, v inventory.VCenter, list []runbooks.Runbook) {
 	on := map[string][]string{plan.OnRoot: {client.Root()}}
 	name := map[string]string{client.Root(): "the vCenter"}
 	add := func(kind, ref, title string) {
@@ -79,7 +80,7 @@ func (c *checks) rights(ctx context.Context, client *vsphere.Client, seen live.V
 			add(plan.OnGuest, x.Ref, "guest "+x.Name)
 		}
 	}
-	needed := rolePrivileges(everyday())
+	needed := rolePrivileges(list)
 	wanted := map[string][]string{}
 	for _, p := range needed {
 		for _, ref := range on[p.On] {

@@ -140,6 +140,9 @@ func (a *app) showGraph(lab string, g runbooks.Graph, full bool) {
 		head := fmt.Sprintf("%s on %s · down goes the other way round · ← waits for", words.Count(guests, "guest"), words.Count(last, "level"))
 		a.printf("%s\n", p.on(dim, head))
 	}
+	if len(g.Nodes)+len(g.Free) == 0 {
+		a.printf("There are no guests to start.\n")
+	}
 	for level := 1; level <= last; level++ {
 		a.showLevel(p, g, level, full)
 	}

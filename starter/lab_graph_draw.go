@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nightshift/internal/plan"
+	"nightshift/internal/terminal"
 	"nightshift/runbooks"
 )
 
@@ -60,7 +61,7 @@ func graphDot(lab string, g runbooks.Graph) string {
 
 // dotText quotes a text for Graphviz, which reads \n and the like inside of quotes.
 func dotText(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(oneLineOf(s)) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(terminal.OneLine(s)) + `"`
 }
 
 // graphMermaid is the start order for Mermaid.

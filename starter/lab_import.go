@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/endpoint"
 	"nightshift/internal/inventory"
 	"nightshift/internal/labimport"
+	"nightshift/internal/terminal"
 	"nightshift/internal/vsphere"
 	"nightshift/internal/words"
 )
@@ -25,6 +27,8 @@ type importOptions struct {
 	vcenter, user, password string
 	fingerprint, ca         string
 	out, name               string
+	records                 recordOptions
+	fromRecords             []string
 	replace                 bool
 }
 
@@ -42,13 +46,24 @@ what only a person knows is a question: "# ?". The file is valid as it is, and l
 or that carries the vCenter or nightshift itself.
 
 No certificate is accepted unseen: it is shown, and you are asked; or give --fingerprint or --ca. The password is asked for,
-or read from where --password says; it never gets into the file.`,
+or read from where --password says; it never gets into the file.
+
+Where only the replicas are left, --from-record reads the identity records that lie with them, on a storage host over SSH
+(zfsadm@ss2.lab), or from a file: a lab file with the storage hosts, the protection groups and the VMs as proposals.`,
 		Example: `  nightshift lab import --vcenter vcenter.example.com --user nightshift@vsphere.local
-  nightshift lab import --vcenter https://192.0.2.10 --user admin --password env:VC_PASSWORD --fingerprint AA:BB:…`,
+  nightshift lab import --vcenter https://192.0.2.10 --user admin --password env:VC_PASSWORD --fingerprint AA:BB:…
+  nightshift lab import --from-record zfsadm@ss2.lab --key keys/zfsadm`,
 		Args: atMost(0),
-		RunE: func(c *cobra.Command, _ []string) error { return runLabImport(c.Context(), a, *o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if len(o.fromRecords) > 0 {
+				return runImportRecords(c.Context(), a, *o)
+			}
+			return runLabImport(c.Context(), a, *o)
+		},
 	}
 	f := c.Flags()
+	f.StringArrayVar(&o.fromRecords, "from-record", nil, "read identity records of a storage host (`USER@HOST[:PORT]`), or a file with one; may be repeated")
+	o.records.flags(f)
 	f.StringVar(&o.vcenter, "vcenter", "", "`URL` of the vCenter, or its name")
 	f.StringVar(&o.user, "user", "", "`user` to log in as")
 	f.StringVar(&o.password, "password", "", "where the password is kept: env:NAME, file:PATH or exec:COMMAND (default: it is asked for)")
@@ -95,11 +110,11 @@ func runLabImport(ctx context.Context, a *app, o importOptions) error {
 	if err != nil {
 		return err
 	}
-	if path == toStdout {
-		_, err := a.out.Write(text)
-		return err
-	}
-	return a.writeImported(path, text, replace)
+	return a.writeImported(path, text, replace, []nextStep{
+		{`look for "# ?" in it`, "which hosts may be switched off, and where are their BMCs?"},
+		{"nightshift lab trust", "record certificates and serial numbers"},
+		{"nightshift lab check --problems", "what is not in order yet"},
+		{"nightshift plan power-down", "what would it do?"}})
 }
 
 // entry is what the options say, as it will stand in the lab file.
@@ -240,7 +255,7 @@ func (a *app) askPassword(e inventory.VCenter) (inventory.Secret, error) {
 	if a.password == nil {
 		return inventory.Secret{}, usage("--password is missing, and there is no terminal to ask on: say where it is kept, env:NAME, file:PATH or exec:COMMAND")
 	}
-	b, err := a.password(fmt.Sprintf("Password of %s at %s: ", oneLineOf(e.User), e.URL))
+	b, err := a.password(fmt.Sprintf("Password of %s at %s: ", terminal.OneLine(e.User), e.URL))
 	if err != nil {
 		return inventory.Secret{}, fmt.Errorf("no password: %w", err)
 	}
@@ -272,7 +287,15 @@ func (a *app) readForImport(ctx context.Context, r endpoint.Resolved, in *labimp
 	return ctx.Err()
 }
 
-func (a *app) writeImported(path string, text []byte, replace bool) error {
+// A nextStep is what a person does after an import, and what it is for.
+type nextStep struct{ do, why string }
+
+// writeImported writes a lab file, and says what it holds and what comes next; to standard output only the file itself.
+func (a *app) writeImported(path string, text []byte, replace bool, next []nextStep) error {
+	if path == toStdout {
+		_, err := a.out.Write(text)
+		return err
+	}
 	if err := inventory.WriteNew(path, text, replace); err != nil {
 		return err
 	}
@@ -282,9 +305,9 @@ func (a *app) writeImported(path string, text []byte, replace bool) error {
 	}
 	questions := strings.Count(string(text), "# ? ") + strings.Count(string(text), ". ? ")
 	if a.json() {
-		return a.writeJSON(map[string]any{"file": lab.Path, "lab": lab.Lab, "hosts": len(lab.Hosts), "guests": len(lab.Guests), "questions": questions})
+		return a.writeJSON(map[string]any{"file": lab.Path, "lab": lab.Lab, "hosts": len(lab.Hosts), "storageHosts": len(lab.StorageHosts), "guests": len(lab.Guests), "questions": questions})
 	}
-	holds := []string{"lab " + lab.Lab, words.Count(len(lab.Hosts), "host")}
+	holds := []string{"lab " + lab.Lab, labHolds(lab)}
 	if n := len(lab.Guests); n > 0 {
 		holds = append(holds, words.Count(n, "guest")+" of which there is something to say")
 	}
@@ -293,9 +316,19 @@ func (a *app) writeImported(path string, text []byte, replace bool) error {
 	}
 	a.printf("Wrote %s: %s.\n\n", path, join(holds))
 	a.printf("Next:\n")
-	a.printf("  look for \"# ?\" in it            which hosts may be switched off, and where are their BMCs?\n")
-	a.printf("  nightshift lab trust            record certificates and serial numbers\n")
-	a.printf("  nightshift lab check --problems what is not in order yet\n")
-	a.printf("  nightshift plan power-down      what would it do?\n")
+	if filepath.Clean(path) != filepath.Clean(cmp.Or(a.getenv("NIGHTSHIFT_LAB"), "lab.yaml")) { // commands look there
+		for i, n := range next {
+			if strings.HasPrefix(n.do, "nightshift ") {
+				next[i].do += " --lab " + path
+			}
+		}
+	}
+	width := 0
+	for _, n := range next {
+		width = max(width, utf8.RuneCountInString(n.do))
+	}
+	for _, n := range next {
+		a.printf("  %s%s  %s\n", n.do, strings.Repeat(" ", width-utf8.RuneCountInString(n.do)), n.why)
+	}
 	return nil
 }

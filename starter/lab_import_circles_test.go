@@ -72,7 +72,7 @@ func randomLab(r *rand.Rand) labimport.Input {
 	}
 	in.Setup.KeyProviders = []live.KeyProvider{{ID: "kms", Servers: []string{fmt.Sprintf("192.0.2.%d", r.IntN(guests))}}}
 	in.Setup.VApps = []live.VApp{{Ref: "v1", Name: "Shop", Order: order()}, {Ref: "v2", Name: "Mail", Order: order()}}
-	in.Setup.Clusters = []live.ClusterSetup{{Ref: "c1", RestartPriority: priority, Rules: []live.Rule{
+	in.Setup.Clusters = []live.ClusterSetup{{Ref: "c1", DefaultPriority: []string{"", "medium", "low"}[r.IntN(3)], RestartPriority: priority, Rules: []live.Rule{
 		{Name: "a", Kind: live.RuleAfter, Group: "g1", Guests: refs(), BeforeGroup: "g2", Before: refs()},
 		{Name: "b", Kind: live.RuleAfter, Group: "g3", Guests: refs(), BeforeGroup: "g4", Before: refs()},
 		{Name: "c", Kind: live.RuleApart, Guests: refs()}}}}

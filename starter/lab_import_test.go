@@ -107,7 +107,7 @@ func TestImportAsksBeforeItReplaces(t *testing.T) {
 	c := importer(t)
 	t.Setenv("VC_TEST", importSecret)
 	args := []string{"lab", "import", "--vcenter", address, "--user", "night", "--password", "env:VC_TEST", "--fingerprint", fingerprint, "--name", "mine"}
-	require.NoError(t, os.WriteFile("lab.yaml", []byte("dear to me"), 0o644))
+	require.NoError(t, os.WriteFile("lab.yaml", []byte("dear to me"), 0o640))
 	require.NoError(t, os.Symlink("lab.yaml", "link.yaml"))
 	require.Equal(t, exitRefused, c.run(args...))
 	c.answer("no\n")
@@ -130,7 +130,7 @@ func TestImportAsksBeforeItReplaces(t *testing.T) {
 	require.NotZero(t, info.Mode()&os.ModeSymlink, "the link stays one")
 	info, err = os.Stat("lab.yaml")
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.Equal(t, os.FileMode(0o640), info.Mode().Perm(), "who may read it stays as it is")
 
 	require.Equal(t, exitDone, c.run(append(args, "--out", "-")...), c.stderr)
 	_, err = inventory.Parse("stdout", c.stdout.Bytes())

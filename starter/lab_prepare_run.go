@@ -8,6 +8,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/sshexec"
 	"nightshift/internal/storagesetup"
+	"nightshift/internal/terminal"
 	"nightshift/internal/words"
 )
 
@@ -15,7 +16,7 @@ func (p *preparation) askPassword() (inventory.Secret, error) {
 	if p.a.password == nil {
 		return inventory.Secret{}, usage("neither --key nor --password is given, there is no SSH agent (SSH_AUTH_SOCK), and no terminal to ask for a password on")
 	}
-	b, err := p.a.password(fmt.Sprintf("Password of %s: ", oneLineOf(p.o.as)))
+	b, err := p.a.password(fmt.Sprintf("Password of %s: ", terminal.OneLine(p.o.as)))
 	if err != nil {
 		return inventory.Secret{}, fmt.Errorf("no password: %w", err)
 	}
@@ -197,7 +198,7 @@ func (p *preparation) show(things [][]storagesetup.Thing) int {
 	var rows [][]string
 	for _, list := range things {
 		for _, t := range list {
-			rows = append(rows, []string{t.Host, t.What, t.State, oneLineOf(t.How)})
+			rows = append(rows, []string{t.Host, t.What, t.State, terminal.OneLine(t.How)})
 		}
 	}
 	if !p.a.json() {

@@ -13,21 +13,25 @@ import (
 	"nightshift/runbooks"
 )
 
-type roleOptions struct{ name, principal string }
+type roleOptions struct {
+	name, principal string
+	all             bool
+}
 
 func newLabRoleCommand(a *app) *cobra.Command {
 	o := &roleOptions{}
 	c := &cobra.Command{
 		Use:   "role [RUNBOOK]…",
 		Short: "Print the vCenter role that runbooks need, and commands that make it",
-		Long: `Print the privileges that nightshift's account needs in vCenter for these runbooks (default: power-down,
-power-up, settle), what each is for, and the commands of govc and PowerCLI that make a role of them. No machine is asked;
-"nightshift lab check" tells which of them the account has.`,
+		Long: `Print the privileges that nightshift's account needs in vCenter for these runbooks (default: nightshift's own; --all: those in YAML,
+the library's and your own, too), what each is for, and the commands of govc and PowerCLI that make a role of them. No machine is asked;
+"nightshift lab check" tells which of them the account has: of the default, and of those that the lab file schedules or sets up.`,
 		ValidArgsFunction: a.completeRunbook,
 		RunE:              func(_ *cobra.Command, args []string) error { return runLabRole(a, *o, args) },
 	}
 	c.Flags().StringVar(&o.name, "name", "nightshift", "`name` of the role in the commands")
 	c.Flags().StringVar(&o.principal, "principal", "", "`user` who gets it in the commands (default: the one of the lab file)")
+	c.Flags().BoolVar(&o.all, "all", false, "for every runbook that there is")
 	return c
 }
 
@@ -40,15 +44,39 @@ type rolePrivilege struct {
 	Runbooks []string `json:"runbooks"`
 }
 
-// everyday are the runbooks whose rights every account is to have. Those of the library are there for single occasions.
+// everyday are the runbooks whose rights every account is to have. Step runbooks (in YAML) are there for single occasions.
 func everyday() []runbooks.Runbook {
 	return slices.DeleteFunc(runbooks.Catalog(), runbooks.Runbook.Steps)
+}
+
+// inUse are the runbooks of every day, and those that the lab file schedules or sets up. One that cannot be read is left out:
+// whoever plans it hears why.
+func inUse(lab *inventory.Lab) []runbooks.Runbook {
+	files, _ := lab.RunbookFiles()
+	all, _ := runbooks.CatalogWith(files)
+	named := map[string]bool{}
+	for _, s := range lab.Schedules {
+		named[s.Runbook] = true
+	}
+	for name := range lab.Runbooks {
+		named[name] = true
+	}
+	list := everyday()
+	for _, rb := range all {
+		if named[rb.Name] && rb.Steps() {
+			list = append(list, rb)
+		}
+	}
+	return list
 }
 
 // rolePrivileges joins what runbooks need. A privilege that one of them cannot do without is not optional.
 func rolePrivileges(list []runbooks.Runbook) []rolePrivilege {
 	var out []rolePrivilege
 	for _, rb := range list {
+		if !rb.AsksVCenters() {
+			continue
+		}
 		rights, _ := plan.RightsOf(rb.Actions)
 		for _, r := range rights {
 			i := slices.IndexFunc(out, func(p rolePrivilege) bool { return p.ID == r.ID && p.On == r.On })
@@ -69,7 +97,15 @@ func rolePrivileges(list []runbooks.Runbook) []rolePrivilege {
 
 func runLabRole(a *app, o roleOptions, names []string) error {
 	list := everyday()
-	if len(names) > 0 {
+	switch {
+	case o.all && len(names) > 0:
+		return usage("either --all or the names of runbooks")
+	case o.all:
+		var err error
+		if list, err = a.catalog(); err != nil {
+			return err
+		}
+	case len(names) > 0:
 		list = nil
 	}
 	for _, n := range names {
@@ -105,6 +141,9 @@ func runLabRole(a *app, o roleOptions, names []string) error {
 	}
 	a.printf("\nTags are not below the vCenter: for guests to be kept or started by tag, give the user the role Read-only as a global\n")
 	a.printf("permission, too (Administration, Access Control, Global Permissions). Without it no tag is seen, and none is missed.\n")
+	if !o.all && len(names) == 0 {
+		a.printf("\nRunbooks in YAML, the library's and your own, need other rights: nightshift lab role RUNBOOK, or --all.\n")
+	}
 	return nil
 }
 
@@ -114,7 +153,7 @@ func (a *app) principal(o roleOptions) string {
 		return o.principal
 	}
 	if p := a.findLab(); p.path != "" {
-		if lab, err := inventory.LoadForTrust(p.path); err == nil && lab.VCenters[0].User != "" {
+		if lab, err := inventory.LoadForTrust(p.path); err == nil && len(lab.VCenters) > 0 && lab.VCenters[0].User != "" {
 			return lab.VCenters[0].User
 		}
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/plan"
 )
 
@@ -31,8 +33,36 @@ func TestLabRole(t *testing.T) {
 	require.Equal(t, `govc permissions.set -principal 'LAB\o'\''neil' -role 'night shift' -propagate=true /`, got.Govc[1])
 	require.Contains(t, got.Powercli[1], `-Principal 'LAB\o''neil' -Role 'night shift'`)
 
+	require.Equal(t, exitDone, c.run("lab", "role", "--all"), c.stderr)
+	require.Contains(t, c.stdout.String(), "Host.Config.AdvancedConfig", "of l1tf-options")
+	require.NotContains(t, c.stdout.String(), "or --all")
+	require.Equal(t, exitUsage, c.run("lab", "role", "--all", "power-up"))
+
 	require.Equal(t, exitUsage, c.run("lab", "role", "make-coffee"))
 	require.Contains(t, c.stderr.String(), "power-down")
+}
+
+// lab check asks for the rights of step runbooks where the lab file schedules them, or says how they run.
+func TestRightsOfStepRunbooksInUse(t *testing.T) {
+	names := func(lab *inventory.Lab) (out []string) {
+		for _, rb := range inUse(lab) {
+			out = append(out, rb.Name)
+		}
+		return out
+	}
+	three := names(&inventory.Lab{})
+	require.Subset(t, three, []string{"power-down", "power-up", "settle"})
+	lab := &inventory.Lab{Dir: t.TempDir()}
+	lab.Schedules = []inventory.Schedule{{Name: "weekly", Runbook: "l1tf-options"}, {Name: "nightly", Runbook: "power-down"}, {Name: "x", Runbook: "no-such"}}
+	lab.Runbooks = map[string]inventory.Runbook{"cbt-reset": {}}
+	require.ElementsMatch(t, append(slices.Clone(three), "l1tf-options", "cbt-reset"), names(lab))
+	var of []string
+	for _, p := range rolePrivileges(inUse(lab)) {
+		if p.ID == "Host.Config.AdvancedConfig" {
+			of = p.Runbooks
+		}
+	}
+	require.Equal(t, []string{"l1tf-options"}, of)
 }
 
 // lab check says which runbook cannot do what.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/words"
 )
 
 func newLabShowCommand(a *app) *cobra.Command {
@@ -32,8 +34,8 @@ func runLabShow(a *app) error {
 	for _, v := range lab.VCenters {
 		rows = append(rows, []string{v.Name, v.URL, v.User, trustText(v.TLS), vcenterGuest(lab, v.Name)})
 	}
-	table(a.out, p, []string{"VCENTER", "URL", "USER", "TRUST", "RUNS IN GUEST"}, rows)
-	a.printf("\n")
+	parts := showParts{app: a, paint: p}
+	parts.show([]string{"VCENTER", "URL", "USER", "TRUST", "RUNS IN GUEST"}, rows)
 	rows = nil
 	for _, h := range lab.Hosts {
 		bmc := "none"
@@ -49,20 +51,57 @@ func runLabShow(a *app) error {
 		}
 		rows = append(rows, []string{h.Name, h.VCenter, h.Address, bmc, direct, provisions(h.Provides), keepText(h.Keep)})
 	}
-	table(a.out, p, []string{"HOST", "VCENTER", "IN VCENTER", "BMC", "OWN API", "PROVIDES", ""}, rows)
-	guestRows := [][]string{}
+	parts.show([]string{"HOST", "VCENTER", "IN VCENTER", "BMC", "OWN API", "PROVIDES", ""}, rows)
+	rows = nil
 	for i := range lab.Guests {
 		g := &lab.Guests[i]
 		policy := lab.GuestPolicy(g)
-		guestRows = append(guestRows, []string{g.Name, provisions(g.Provides), strings.Join(g.After, ", "),
+		rows = append(rows, []string{g.Name, provisions(g.Provides), strings.Join(g.After, ", "),
 			policy.Method + " " + policy.Timeout.String() + ", then " + inventory.InFile(policy.OnTimeout), keepText(g.Keep)})
 	}
-	if len(guestRows) > 0 {
-		a.printf("\n")
-		table(a.out, p, []string{"GUEST", "PROVIDES", "AFTER", "DOWN BY", ""}, guestRows)
+	parts.show([]string{"GUEST", "PROVIDES", "AFTER", "DOWN BY", ""}, rows)
+	parts.show(storageRows(lab))
+	parts.show(protectionRows(lab))
+	if len(lab.VCenters) > 0 {
+		a.printf("\nTags: %s is left alone, %s is started by power-up\n", lab.Tags.Keep, lab.Tags.Start)
 	}
-	a.printf("\nTags: %s is left alone, %s is started by power-up\n", lab.Tags.Keep, lab.Tags.Start)
 	return nil
+}
+
+// showParts prints the tables of a lab, with a blank line between them; of what a lab does not have there is none.
+type showParts struct {
+	app   *app
+	paint paint
+	begun bool
+}
+
+func (s *showParts) show(header []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	if s.begun {
+		s.app.printf("\n")
+	}
+	s.begun = true
+	table(s.app.out, s.paint, header, rows)
+}
+
+func storageRows(lab *inventory.Lab) (header []string, rows [][]string) {
+	for _, h := range lab.StorageHosts {
+		target := "none"
+		if h.Target != nil {
+			target = strings.TrimSpace(h.Target.Kind + " " + h.Target.Portal)
+		}
+		rows = append(rows, []string{h.Name, h.Site, h.SSH.Address, h.SSH.User, target})
+	}
+	return []string{"STORAGE HOST", "SITE", "ADDRESS", "USER", "TARGET"}, rows
+}
+
+func protectionRows(lab *inventory.Lab) (header []string, rows [][]string) {
+	for _, g := range lab.ProtectionGroups {
+		rows = append(rows, []string{g.Name, g.Source.Host + ": " + strings.Join(g.Source.Datasets, ", "), g.Target.Host + ": " + g.Target.Under, "every " + words.Written(time.Duration(g.Every))})
+	}
+	return []string{"GROUP", "FROM", "TO", ""}, rows
 }
 
 func vcenterGuest(lab *inventory.Lab, vcenter string) string {
@@ -82,6 +121,14 @@ func provisions(list []inventory.Provision) string {
 }
 
 func selfText(s inventory.Self) string {
+	text := ""
+	if len(s.Needs) > 0 {
+		text = ", and needs " + strings.Join(s.Needs, ", ")
+	}
+	return selfPlace(s) + text
+}
+
+func selfPlace(s inventory.Self) string {
 	switch {
 	case s.Guest != "":
 		return "in guest " + s.Guest + " of this lab"

@@ -37,7 +37,7 @@ func runLabValidate(a *app) error {
 	lab, err := a.loadLab()
 	if !a.json() {
 		if err == nil {
-			a.printf("%s is valid: lab %s, %s, %s.\n", lab.Path, lab.Lab, words.Count(len(lab.VCenters), "vCenter"), words.Count(len(lab.Hosts), "host"))
+			a.printf("%s is valid: lab %s, %s.\n", lab.Path, lab.Lab, labHolds(lab))
 		}
 		return err
 	}
@@ -61,4 +61,18 @@ func runLabValidate(a *app) error {
 		return silent(exitFailed)
 	}
 	return nil
+}
+
+// labHolds counts what a lab is made of: not every lab has vCenters and hosts.
+func labHolds(lab *inventory.Lab) string {
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		what string
+	}{{len(lab.VCenters), "vCenter"}, {len(lab.Hosts), "host"}, {len(lab.StorageHosts), "storage host"}} {
+		if x.n > 0 {
+			parts = append(parts, words.Count(x.n, x.what))
+		}
+	}
+	return join(parts)
 }

@@ -22,13 +22,16 @@ type labPath struct {
 	asked bool
 }
 
-// findLab looks for the lab file: --lab, $NIGHTSHIFT_LAB, ./lab.yaml, then nightshift/lab.yaml in the XDG configuration
-// directory. No path: there is none.
+// serviceLab is the lab file of the service that packages install (deploy/systemd).
+const serviceLab = "/etc/nightshift/lab.yaml"
+
+// findLab looks for the lab file: --lab, $NIGHTSHIFT_LAB, ./lab.yaml, nightshift/lab.yaml in the XDG configuration
+// directory, then serviceLab. No path: there is none that this user may look at.
 func (a *app) findLab() labPath {
 	if p := cmp.Or(a.global.lab, a.getenv("NIGHTSHIFT_LAB")); p != "" {
 		return labPath{p, true}
 	}
-	for _, p := range []string{"lab.yaml", filepath.Join(a.configHome(), "nightshift", "lab.yaml")} {
+	for _, p := range []string{"lab.yaml", filepath.Join(a.configHome(), "nightshift", "lab.yaml"), serviceLab} {
 		if _, err := os.Stat(p); err == nil {
 			return labPath{p, false}
 		}
@@ -61,7 +64,7 @@ func (a *app) loadLab() (*inventory.Lab, error) {
 // both are known they must agree: a run on another lab than the one that was meant is the worst that can happen here.
 func (a *app) labName(w where) (string, error) {
 	p := a.findLab()
-	engineNamed := w.Simulated || a.global.stateDir != ""
+	engineNamed := w.Speed > 0 || w.Simulated || a.global.stateDir != "" // a simulated one is nowhere by chance
 	if p.path == "" || w.Lab != "" && engineNamed && !p.asked {
 		if w.Lab == "" {
 			return "", errors.New("which lab? There is no lab file here: name one with --lab FILE or NIGHTSHIFT_LAB")

@@ -80,7 +80,7 @@ func (c *consoleLog) line(r slog.Record) error {
 	})
 	what, why := v["outcome"], strings.TrimPrefix(v["why"], v["outcome"]+" ")
 	if r.Message == runapi.LogBlocked {
-		what, why = v["step"]+" is blocked", theStep.ReplaceAllString(v["why"], "")
+		what, why = v["title"]+" is blocked", theStep.ReplaceAllString(v["why"], "")
 	}
 	_, err := fmt.Fprintf(c.out, "%s run %s: %s\n", c.now().Local().Format(time.TimeOnly), v["WorkflowID"], strings.Join(strings.Fields(what+words.After(why)), " "))
 	return err

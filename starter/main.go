@@ -39,13 +39,14 @@ func systemApp() *app {
 			return term.ReadPassword(int(in))
 		}
 	}
-	outTerminal := isatty.IsTerminal(out) && os.Getenv("TERM") != "dumb"
+	smart := os.Getenv("TERM") != "dumb"
+	outTerminal, errTerminal := isatty.IsTerminal(out) && smart, isatty.IsTerminal(os.Stderr.Fd()) && smart
 	return &app{
-		in: os.Stdin, out: safeWriter{os.Stdout, outTerminal}, screen: os.Stdout, err: safeWriter{os.Stderr, false},
+		in: os.Stdin, out: safely(os.Stdout, outTerminal), screen: os.Stdout, err: safely(os.Stderr, errTerminal),
 		env: systemEnvironment{}, now: time.Now, after: time.After, who: whoAmI(), self: startedAs(os.Args[0]),
 		inTerminal:  isatty.IsTerminal(in),
 		outTerminal: outTerminal,
-		errTerminal: isatty.IsTerminal(os.Stderr.Fd()) && os.Getenv("TERM") != "dumb",
+		errTerminal: errTerminal,
 		size: func() (int, int) {
 			w, h, err := term.GetSize(int(out))
 			if err != nil || w <= 0 || h <= 0 {
@@ -80,12 +81,19 @@ func execute(ctx context.Context, a *app, args []string) (code int) {
 	return exitCode(err)
 }
 
-// oneLine is the error in one line, except where it is a list: the lab file's errors, one place each.
+// oneLine is the error in one line, except where it is a list, or a list of one list: a file's errors, one place each.
 func oneLine(err error) string {
 	s := strings.TrimSpace(err.Error())
 	var list interface{ Unwrap() []error }
-	if errors.As(err, &list) && len(list.Unwrap()) > 1 {
-		return s
+	for errors.As(err, &list) {
+		switch inside := list.Unwrap(); len(inside) {
+		case 0:
+			err = nil
+		case 1:
+			err = inside[0]
+		default:
+			return s
+		}
 	}
 	return strings.Join(strings.Fields(s), " ")
 }

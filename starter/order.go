@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // An order is a verb that tells a run something: all of them take the run first, if more than one is under way.
@@ -28,7 +29,7 @@ func newOrderCommand(a *app, o order) *cobra.Command {
 	if o.steps {
 		c.Args, c.ValidArgsFunction = atLeast("STEP"), a.completeSteps
 	}
-	c.Flags().StringVar(&reason, "reason", "", "`why`, for the report")
+	reasonFlag(c.Flags(), &reason, "`why`, for the report")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if o.reason && reason == "" {
 			return usage("%s needs --reason WHY: the report tells it to those who read it later", o.verb)
@@ -100,10 +101,8 @@ func (a *app) tellOrder(ctx context.Context, s *session, run, verb string, o run
 		a.printf(" (%s)", v.counts())
 	}
 	a.printf("\n")
-	for _, id := range o.Steps {
-		if now := report.Amendments(id, sheet.Orders); len(o.Params) > 0 && len(now) > 0 {
-			a.printf("  %s, now with %s\n", id, join(now))
-		}
+	if len(o.Params) > 0 {
+		a.tellChanged(o.Steps, sheet)
 	}
 	if verb != runapi.Skip {
 		return
@@ -114,6 +113,26 @@ func (a *app) tellOrder(ctx context.Context, s *session, run, verb string, o run
 	}
 	for _, w := range inTheWay(p, sheet, o.Steps) {
 		a.printf("%s\n", a.paint().on(yellow, "  "+w))
+	}
+}
+
+// tellChanged says which parameters the steps have now, once for all that have the same.
+func (a *app) tellChanged(steps []string, sheet runapi.Sheet) {
+	var all []string
+	with := map[string][]string{}
+	for _, id := range steps {
+		now := join(report.Amendments(id, sheet.Orders))
+		if now == "" {
+			continue
+		}
+		if with[now] == nil {
+			all = append(all, now)
+		}
+		with[now] = append(with[now], id)
+	}
+	const few = 5
+	for _, now := range all {
+		a.printf("  %s, now with %s\n", words.Some(with[now], few), now)
 	}
 }
 

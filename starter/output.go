@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"nightshift/internal/terminal"
 	"nightshift/internal/words"
 )
 
@@ -36,11 +37,22 @@ func (a *app) tell(format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...)
 }
 
+// safely is w for what may hold anything: a terminal that shows it obeys none of it but this command's colours, where they are meant.
+func safely(w io.Writer, colours bool) terminal.SafeWriter {
+	if !colours {
+		return terminal.SafeWriter{W: w}
+	}
+	return terminal.SafeWriter{W: w, Colours: []string{"0", bold, dim, red, green, yellow, cyan}}
+}
+
 // A paint colours text, or leaves it.
 type paint bool
 
 // colours on stdout: where it is a terminal and NO_COLOR is not set (no-color.org: set and not empty).
 func (a *app) paint() paint { return paint(a.outTerminal && a.getenv("NO_COLOR") == "") }
+
+// errPaint is paint for stderr.
+func (a *app) errPaint() paint { return paint(a.errTerminal && a.getenv("NO_COLOR") == "") }
 
 // SGR codes.
 const (
@@ -86,7 +98,7 @@ func table(w io.Writer, p paint, header []string, rows [][]string) {
 
 // cut shortens s to n columns of one line.
 func cut(s string, n int) string {
-	s = oneLineOf(s)
+	s = terminal.OneLine(s)
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
@@ -106,7 +118,7 @@ func fields(list string) []string {
 func wrap(s string, n int) (lines []string) {
 	n = max(n, 1)
 	line := ""
-	for _, w := range strings.Fields(oneLineOf(s)) {
+	for _, w := range strings.Fields(terminal.OneLine(s)) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) <= n {
 			line += " " + w
 			continue

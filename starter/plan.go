@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/runapi"
 	"nightshift/internal/words"
 )
 
@@ -67,7 +70,7 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 	if err := a.showPlan(p, o.full); err != nil {
 		return err
 	}
-	a.tellLocked(ctx, s)
+	a.tellLocked(ctx, s, runapi.Params{Runbook: rb.Name, Parameters: params})
 	if o.out != "" {
 		a.notef("Written to %s. Carry it out with: nightshift run %s --plan %s", o.out, rb.Name, o.out)
 	}
@@ -78,21 +81,26 @@ func runPlan(ctx context.Context, a *app, o planOptions, name string) error {
 }
 
 // tellLocked says that a run could not begin now: a plan is made beside a run that is under way.
-func (a *app) tellLocked(ctx context.Context, s *session) {
+func (a *app) tellLocked(ctx context.Context, s *session, run runapi.Params) {
 	st, err := s.ledger.State(ctx, s.lab)
-	if err != nil || len(st.Locks) == 0 {
+	taken := new(ledger.Conflict)
+	if err != nil || !errors.As(st.Check(ledger.Change{Acquire: &ledger.Acquire{Scopes: run.Scopes()}}), &taken) {
 		return // the plan is what was asked for
 	}
-	l := st.Locks[0]
-	a.notef("Lab %s is locked by run %s (%s, by %s) since %s: another run would be refused until that ends, or wait with --wait.",
-		s.lab, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, words.Second(l.Since))
+	l := taken.Lock
+	what := l.Scope
+	if what == ledger.LabScope {
+		what = "Lab " + s.lab
+	}
+	a.notef("%s is locked by run %s (%s, by %s) since %s: another run would be refused until that ends, or wait with --wait.",
+		what, l.Holder.Workflow, l.Holder.Runbook, l.Holder.By, words.Second(l.Since))
 }
 
 // showPlan prints the plan in the form that was asked for.
 func (a *app) showPlan(p plan.Plan, full bool) error {
 	switch a.global.output {
 	case formatJSON:
-		return a.writeJSON(planFile{p.Hash(), p})
+		return a.writeJSON(plan.FileOf(p))
 	case formatMermaid:
 		a.printf("%s", p.Mermaid())
 	default:
@@ -102,12 +110,15 @@ func (a *app) showPlan(p plan.Plan, full bool) error {
 }
 
 // tree is the plan as people read it, for stdout.
-func (a *app) tree(p plan.Plan, full bool) string {
+func (a *app) tree(p plan.Plan, full bool) string { return a.treeIn(p, full, a.outTerminal, a.paint()) }
+
+// treeIn is tree for a terminal, or none, with colours, or without.
+func (a *app) treeIn(p plan.Plan, full, inTerminal bool, paint paint) string {
 	o := plan.TreeOptions{Full: full}
-	if a.outTerminal {
+	if inTerminal {
 		o.Width, _ = a.size()
 	}
-	if paint := a.paint(); paint {
+	if paint {
 		o.Style = func(part plan.Part, s string) string { return paint.on(partCode(part), s) }
 	}
 	return p.Tree(o)

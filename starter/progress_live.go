@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/terminal"
 	"nightshift/internal/words"
 )
 
@@ -128,15 +129,15 @@ func (s style) head(v view, width int) []string {
 		end = v.Sheet.Ended
 	}
 	state := v.headline() + ", " + words.Tight(max(0, end.Sub(v.Sheet.Started)))
-	if left, ok := v.left(); ok {
-		state += ", about " + words.Tight(left) + " left"
+	if rest := v.rest(); rest != "" {
+		state += ", " + rest
 	}
 	lines := []string{
 		s.paint.on(bold, cut(title, width-1)),
 		s.paint.on(dim, cut("run "+v.Run, width-1)),
 	}
 	if v.Link != "" {
-		lines = append(lines, s.paint.on(dim, oneLineOf(v.Link)))
+		lines = append(lines, s.paint.on(dim, terminal.OneLine(v.Link)))
 	}
 	lines = append(lines, cut(state, width-1))
 	for _, l := range v.planned() {

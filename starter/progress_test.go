@@ -12,6 +12,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 func viewOf(steps string) view {
@@ -113,6 +114,33 @@ func TestTimeLeftLearnsFromWhatStepsTook(t *testing.T) {
 	left, ok = v.left()
 	require.True(t, ok)
 	require.Equal(t, 144*time.Second, left)
+}
+
+// The time of a simulated lab goes by faster, also before a step has shown by how much.
+func TestTimeLeftInASimulatedLab(t *testing.T) {
+	v := viewOf("...")
+	v.Speed = 10
+	left, ok := v.left()
+	require.True(t, ok)
+	v.Speed = 0
+	real, _ := v.left()
+	require.Equal(t, real/10, left)
+}
+
+// Once a step runs on beyond its estimate no number is a guide.
+func TestWhatARunWaitsForIsSaidInPlaceOfANumber(t *testing.T) {
+	v := viewOf("dr.") // db01 began 50 s ago and takes a minute, then the host takes two
+	require.Equal(t, "about 2m10s left", v.rest())
+	began := words.Clock(v.since(1))
+	v.Now = v.Now.Add(15 * time.Second)
+	require.Equal(t, "about 2m00s left", v.rest(), "a few seconds are noise")
+	v.Now = v.Now.Add(40 * time.Second)
+	require.Equal(t, "waits since "+began+" for: Shut down guest db01", v.rest())
+	v.outlook = &outlook{}
+	require.Contains(t, strings.Join(style{}.frame(v, 120, 24), "\n"), ", waits since "+began+" for: Shut down guest db01")
+	v.Sheet.Phase = runapi.PhaseVerify
+	require.Empty(t, v.rest())
+	require.Empty(t, viewOf("db.").rest())
 }
 
 // What was skipped is not done, and a host that waits for a guest whose shutdown was skipped says so.

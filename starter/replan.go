@@ -33,8 +33,8 @@ func (a *app) showProposal(ctx context.Context, s *session, run string, p *runap
 		return fmt.Errorf("the new plan of run %s cannot be read now: try again", run)
 	}
 	fmt.Fprintf(a.err, "%s\n\nA new plan of what is left, as %s.\n", proposed.Title, p.Why)
-	section(a.err, a.paint(), "What goes beyond the approved plan", p.Beyond...)
-	section(a.err, a.paint(), "All that is other", plan.Diff(*now, *proposed)...)
+	section(a.err, a.errPaint(), "What goes beyond the approved plan", p.Beyond...)
+	section(a.err, a.errPaint(), "All that is other", plan.Diff(*now, *proposed)...)
 	fmt.Fprintln(a.err)
 	return nil
 }

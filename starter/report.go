@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/version"
+	"nightshift/internal/wholefile"
 	"nightshift/runbooks"
 )
 
@@ -105,6 +106,7 @@ func (a *app) reportOf(ctx context.Context, s *session, run string) (r report.Re
 	r = report.Assemble(run, sheet, p, a.now())
 	if book, err := s.ledger.State(ctx, s.lab); err == nil {
 		r.Since(book.Debts)
+		r.Manual = a.manualOf(book, p, run, sheet)
 	}
 	r.Link, r.MadeBy = s.link(run), version.String()
 	if broken != nil {
@@ -172,7 +174,7 @@ func (a *app) reportInto(r report.Report, o reportOptions) error {
 	if err := a.writeReport(&b, r, o.all); err != nil {
 		return err
 	}
-	if err := replaceFile(o.out, b.Bytes()); err != nil {
+	if err := wholefile.Replace(o.out, b.Bytes()); err != nil {
 		return fmt.Errorf("write the report to %s: %w", o.out, err)
 	}
 	a.notef("The report of run %s is in %s.", r.Run, o.out)

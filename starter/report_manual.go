@@ -6,7 +6,10 @@ import (
 	"slices"
 
 	"nightshift/activities"
+	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/report"
+	"nightshift/internal/runapi"
 	"nightshift/runbooks"
 )
 
@@ -62,6 +65,26 @@ func runReportManual(ctx context.Context, a *app, arg string) error {
 	}
 	a.printf("%s", m.Text())
 	return nil
+}
+
+// manualOf is the page for the report of a power-down; nil where the lab file of its lab is not here.
+func (a *app) manualOf(book ledger.State, p *plan.Plan, run string, sheet runapi.Sheet) *report.Manual {
+	if sheet.Runbook != runbooks.PowerDown || !takesDown(p) {
+		return nil
+	}
+	lab, err := a.loadLab()
+	if err == nil && lab.Lab != sheet.Lab {
+		err = fmt.Errorf("the lab file is about lab %s", lab.Lab)
+	}
+	var m report.Manual
+	if err == nil {
+		m, err = activities.ManualOf(lab, book, *p, run, sheet.Started)
+	}
+	if err != nil {
+		a.notef("The report has no page of what to do by hand: %v", err)
+		return nil
+	}
+	return &m
 }
 
 // takesDown tells whether there is anything to bring up again by hand.

@@ -38,10 +38,17 @@ func TestReportManual(t *testing.T) {
 	c.run("report", runA)
 	require.Contains(t, c.stdout.String(), "nightshift report --manual "+runA)
 
+	for format, want := range map[string]string{"markdown": "    [ ] db01 on host esx21", "html": "[ ] db01 on host esx21", "json": `"manual": {`} {
+		c.run("report", runA, "-o", format)
+		require.Contains(t, c.stdout.String(), want, format)
+	}
+
 	require.NotContains(t, c.stderr.String(), "Warning")
 	lab.plan.LabHash = "another"
 	require.Equal(t, exitDone, c.run("report", "--manual"))
 	require.Contains(t, c.stderr.String(), "is not the lab file that run "+runA+" was planned with")
+	c.run("report", runA, "-o", "markdown")
+	require.Contains(t, c.stdout.String(), "The lab file has changed since")
 
 	lab.plan.Steps = nil
 	require.Equal(t, exitUsage, c.run("report", "--manual", runA))

@@ -48,7 +48,7 @@ func runRestore(ctx context.Context, a *app, file string, replace bool) error {
 	if err := a.mayReplace(ctx, dir, replace); err != nil {
 		return err
 	}
-	prepared := dir + ".restoring"
+	prepared := statedir.Restoring(dir)
 	if err := os.RemoveAll(prepared); err != nil { // of a restore that was killed
 		return fmt.Errorf("restore: %w", err)
 	}

@@ -25,7 +25,8 @@ func newRetryCommand(a *app) *cobra.Command {
 		Long: `Try blocked steps again. Without a step: the blocked one, where there is only one; --all: all of them.
 A step is its id, or the name of its guest or host where only one blocked step is about it.
 
-With -p the parameters of a single step are changed for this and later attempts: an amendment, recorded in the report.
+With -p parameters of the steps are changed for this and later attempts: an amendment, recorded in the report. Each of the steps
+has to take them; with --all too.
 --force lets the step take its harsher way, where it has one (power off a guest, cut the power of a host).
 
 ` + runHelp,
@@ -39,8 +40,8 @@ With -p the parameters of a single step are changed for this and later attempts:
 	f := c.Flags()
 	f.BoolVar(&o.all, "all", false, "all blocked steps")
 	f.BoolVar(&o.force, "force", false, "let the step take its harsher way")
-	f.StringArrayVarP(&o.pairs, "param", "p", nil, "changed parameter of the step, `KEY=VALUE` (VALUE as JSON, or plain text)")
-	f.StringVar(&o.reason, "reason", "", "`why`, for the report")
+	f.StringArrayVarP(&o.pairs, "param", "p", nil, "changed parameter of the steps, `KEY=VALUE` (VALUE as JSON, or plain text)")
+	reasonFlag(f, &o.reason, "`why`, for the report")
 	return c
 }
 
@@ -67,9 +68,6 @@ func retryOrder(ctx context.Context, o retryOptions, s *session, run string, ste
 		for _, st := range blocked {
 			steps = append(steps, st.ID)
 		}
-	}
-	if len(params) > 0 && len(steps) != 1 {
-		return runapi.Order{}, usage("-p changes the parameters of one step: name one")
 	}
 	return runapi.Order{Steps: steps, Force: o.force, Params: params, Reason: o.reason}, nil
 }

@@ -103,7 +103,7 @@ func (o runOptions) params(a *app, name string) (runbooks.Runbook, runapi.Params
 	if err != nil {
 		return rb, runapi.Params{}, err
 	}
-	p := runapi.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes, Wait: o.wait,
+	p := runapi.Params{Runbook: rb.Name, Parameters: params, By: a.who, Approved: o.yes || rb.ReadOnly, Wait: o.wait,
 		OnFailure: plan.OnFailure(o.onFailure), Deadline: plan.Duration(o.deadline), StaleAfter: plan.Duration(o.staleAfter)}
 	if !p.OnFailure.Valid() {
 		return rb, p, usage("--on-failure %s: allowed are ask, skip, force, abort", o.onFailure)

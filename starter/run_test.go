@@ -187,20 +187,20 @@ func TestExitCodesOfRuns(t *testing.T) {
 func TestRunOfAnotherPlanIsRefusedBeforeItStarts(t *testing.T) {
 	p := *littlePlan()
 	for name, tc := range map[string]struct {
-		change func(*planFile)
+		change func(*plan.File)
 		code   int
 		say    string
 	}{
-		"tampered":    {func(f *planFile) { f.Plan.Steps = f.Plan.Steps[:2] }, exitRefused, "changed after it was made"},
-		"newer":       {func(f *planFile) { f.Plan.Schema++ }, exitUsage, "newer nightshift"},
-		"not valid":   {func(f *planFile) { f.Plan.Steps[0].Needs = []string{"shutdown-host:esx21"} }, exitUsage, "circle"},
-		"other book":  {func(f *planFile) { f.Plan.Runbook = "power-up"; f.Hash = f.Plan.Hash() }, exitUsage, "is for runbook power-up"},
-		"another lab": {func(f *planFile) { f.Plan.Lab = "away"; f.Hash = f.Plan.Hash() }, exitUsage, "is for lab away"},
+		"tampered":    {func(f *plan.File) { f.Plan.Steps = f.Plan.Steps[:2] }, exitRefused, "changed after it was made"},
+		"newer":       {func(f *plan.File) { f.Plan.Schema++ }, exitUsage, "newer nightshift"},
+		"not valid":   {func(f *plan.File) { f.Plan.Steps[0].Needs = []string{"shutdown-host:esx21"} }, exitUsage, "circle"},
+		"other book":  {func(f *plan.File) { f.Plan.Runbook = "power-up"; f.Hash = f.Plan.Hash() }, exitUsage, "is for runbook power-up"},
+		"another lab": {func(f *plan.File) { f.Plan.Lab = "away"; f.Hash = f.Plan.Hash() }, exitUsage, "is for lab away"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab := &fakeLab{plan: &p, script: []runapi.Sheet{ended(sheet("ddd"), runapi.Done, "")}}
 			c := newConsole(t, lab)
-			f := planFile{p.Hash(), *littlePlan()}
+			f := plan.File{Hash: p.Hash(), Plan: *littlePlan()}
 			tc.change(&f)
 			b, err := json.Marshal(f)
 			require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestPlanOutIsWhatRunPlanCarriesOut(t *testing.T) {
 	require.Equal(t, littlePlan().Hash(), lab.started[0].PlanHash)
 
 	require.Equal(t, exitDone, c.run("plan", "power-down", "-o", "json"))
-	var f planFile
+	var f plan.File
 	require.NoError(t, json.Unmarshal(c.stdout.Bytes(), &f))
 	require.Equal(t, f.Plan.Hash(), f.Hash)
 	require.Equal(t, exitDone, c.run("plan", "power-down", "-o", "mermaid"))

@@ -151,7 +151,7 @@ func runRunbookNew(a *app, name string) error {
 	if _, err := f.WriteString(text); err != nil {
 		return errors.Join(fmt.Errorf("write the runbook: %w", err), f.Close())
 	}
-	a.notef("Wrote %s. Then: nightshift runbook validate %s; nightshift runbook test %s", path, path, path)
+	a.notef("Wrote %s. Then: nightshift runbook validate %s; nightshift runbook test %s -p guest=web01", path, path, path)
 	return f.Close()
 }
 

@@ -33,7 +33,7 @@ func newRunbookTestCommand(a *app) *cobra.Command {
 		Short: "Run a step runbook on a simulated lab",
 		Long: `Plan a step runbook and carry it out on a simulated lab, in this process: nothing outside is touched, your own lab neither.
 The plan and the result are printed; what asks for a yes gets one. The machines that the runbook names are there,
-and take every command; in all guests programs can be started. The exit code is that of the run.
+and take every command; in all guests programs can be started; waits are as much shorter as the lab is faster. The exit code is that of the run.
 
 --on is one of:
 ` + simulatedHelp(),

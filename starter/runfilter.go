@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"nightshift/internal/runapi"
 )
@@ -34,18 +35,16 @@ func (f runFilter) query() string {
 	if !f.since.IsZero() {
 		q += fmt.Sprintf(" AND StartTime >= '%s'", f.since.UTC().Format(time.RFC3339Nano))
 	}
-	if f.runbook != "" {
-		q += " AND Runbook = " + quoted(f.runbook)
-	}
-	if f.target != "" {
-		q += " AND Target = " + quoted(f.target)
-	}
-	return q
+	return q + is("Runbook", f.runbook) + is("Target", f.target)
 }
 
-// quoted is a text in a query.
-func quoted(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+// is compares an attribute with a text; an empty text is not asked for. Nor is one with a double quote or a backslash in it, of which
+// Temporal's SQLite store finds none (server 1.32: it asks the database in MySQL's spelling).
+func is(attribute, text string) string {
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r == '"' || r == '\\' || unicode.IsControl(r) }) {
+		return ""
+	}
+	return fmt.Sprintf(" AND %s = '%s'", attribute, strings.ReplaceAll(text, "'", `\'`))
 }
 
 func (f runFilter) lets(r runInfo) bool {

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"nightshift/internal/words"
-	"nightshift/runbooks"
 )
 
 type runsOptions struct {
@@ -45,13 +44,16 @@ func newRunsCommand(a *app) *cobra.Command {
 }
 
 // filter checks the flags.
-func (o runsOptions) filter(now time.Time) (f runFilter, err error) {
+func (o runsOptions) filter(a *app) (f runFilter, err error) {
+	now := a.now()
 	f = o.runFilter
 	if f.limit < 1 {
 		return f, usage("--limit %d: at least 1", f.limit)
 	}
-	if _, ok := runbooks.Lookup(f.runbook); !ok && f.runbook != "" {
-		return f, usage("--runbook %s: there are %s", f.runbook, runbookNames())
+	if f.runbook != "" {
+		if _, err := a.runbook(f.runbook); err != nil {
+			return f, fmt.Errorf("--runbook: %w", err)
+		}
 	}
 	if f.outcome != "" && !contains(outcomes(), f.outcome) {
 		return f, usage("--outcome %s: there are %s", f.outcome, join(outcomes()))
@@ -80,7 +82,7 @@ func (f runFilter) narrows() bool {
 }
 
 func runRuns(ctx context.Context, a *app, o runsOptions) error {
-	f, err := o.filter(a.now())
+	f, err := o.filter(a)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,10 @@ func TestBadFilters(t *testing.T) {
 
 // What is typed gets into a query as text and nothing else.
 func TestAFilterIsNoQuery(t *testing.T) {
-	require.Equal(t, ` AND ExecutionStatus != 'ContinuedAsNew' AND Target = 'x\' OR \'1\'=\'1\\'`, runFilter{target: `x' OR '1'='1\`}.query())
+	require.Equal(t, ` AND ExecutionStatus != 'ContinuedAsNew' AND Target = 'x\' OR \'1\'=\'1'`, runFilter{target: `x' OR '1'='1`}.query())
+	for _, odd := range []string{`x\' OR 1=1`, `x"`, "x\n"} {
+		require.Equal(t, ` AND ExecutionStatus != 'ContinuedAsNew'`, runFilter{target: odd}.query(), "the list itself is looked through")
+	}
 }
 
 func reported() *fakeLab {

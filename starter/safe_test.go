@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -21,7 +20,7 @@ func TestNamesDoNotCommandTheTerminal(t *testing.T) {
 			lab := hostileLab()
 			c := newConsole(t, lab)
 			c.outTerminal = colours
-			c.out, c.err = safeWriter{c.stdout, colours}, safeWriter{c.stderr, false}
+			c.out, c.err = safely(c.stdout, colours), safely(c.stderr, false)
 			for _, args := range [][]string{{"run", "power-down", "--yes"}, {"plan", "power-down"}, {"status"}, {"report", "x"}, {"watch", "x"}, {"runs"},
 				{"report", "x", "-o", "json"}, {"run", hostile}} {
 				c.run(args...)
@@ -67,22 +66,4 @@ func hostileLab() *fakeLab {
 		s.Notes[step.ID] = hostile
 	}
 	return &fakeLab{plan: p, script: []runapi.Sheet{s, s, s, s, s, s, s, ended(s, runapi.Aborted, hostile)}}
-}
-
-func TestSafeWriter(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain ü ✓\n\tx":     "plain ü ✓\n\tx",
-		"\x1b[31mred\x1b[0m": "\x1b[31mred\x1b[0m",
-		"\x1b[8mhidden":      "␛[8mhidden",
-		"\x1b]0;t\a":         "␛]0;t␇",
-		"a\r\nb\x9bc\u202ed": "a␍\nb\uFFFDc\uFFFDd",
-		"\x1b[31":            "␛[31",
-		"\x1b":               "␛",
-	} {
-		var b bytes.Buffer
-		n, err := safeWriter{&b, true}.Write([]byte(in))
-		require.NoError(t, err)
-		require.Equal(t, len(in), n)
-		require.Equal(t, want, b.String())
-	}
 }

@@ -38,11 +38,8 @@ func scheduleState(s runapi.Schedule) string {
 	return "next " + s.Next.In(zoneOf(s)).Format("2006-01-02 15:04 MST")
 }
 
-// dayAndTime is a moment as people say it, in local time: "Sun 6 Dec 23:00 CET", with its year where that is another one.
-func dayAndTime(t, now time.Time) string { return dayAndTimeIn(time.Local, t, now) }
-
-// dayAndTimeIn is the same in a zone.
-func dayAndTimeIn(zone *time.Location, t, now time.Time) string {
+// dayAndTime is a moment as people say it, in a zone: "Sun 6 Dec 23:00 CET", with its year where that is another one.
+func dayAndTime(zone *time.Location, t, now time.Time) string {
 	t = t.In(zone)
 	if t.Year() != now.In(zone).Year() {
 		return t.Format("Mon 2 Jan 2006 15:04 MST")

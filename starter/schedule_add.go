@@ -74,16 +74,16 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 		return err
 	}
 	sc.Runbook, sc.Parameters, sc.Steps = rb.Name, params, ofOnesOwn(rb.Name)
-	if err := a.refuseDeclared(name, "change it there, and run `nightshift apply`"); err != nil {
-		return err
-	}
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if err := a.refuseDeclared(s.lab, name, "change it there, and run `nightshift apply`"); err != nil {
+		return err
+	}
 	sc.Lab = s.lab
-	set, err := a.labSettings(rb.Name)
+	set, err := a.labSettings(s.lab, rb.Name)
 	if err != nil {
 		return err
 	}
@@ -169,13 +169,13 @@ func approvalsOf(runbook string, set plan.Settings) (int, error) {
 	return need, nil
 }
 
-// labSettings are those of the lab file, where there is one; none otherwise. The worker holds to its own in any case.
-func (a *app) labSettings(runbook string) (plan.Settings, error) {
+// labSettings are those of the lab's file, where it is here; none otherwise. The worker holds to its own in any case.
+func (a *app) labSettings(of, runbook string) (plan.Settings, error) {
 	if a.findLab().path == "" {
 		return plan.Settings{}, nil
 	}
 	lab, err := a.loadLab()
-	if err != nil {
+	if err != nil || lab.Lab != of {
 		return plan.Settings{}, err
 	}
 	return lab.Settings(runbook), nil

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"nightshift/internal/runapi"
 	"nightshift/internal/words"
 )
 
@@ -25,7 +28,8 @@ func newScheduleBackfillCommand(a *app) *cobra.Command {
 		Use:   "backfill NAME --from TIME --to TIME",
 		Short: "Start the runs of a schedule that would have begun in a time that is past",
 		Long: `Start the runs of a schedule that would have begun in a time that is past, one after the other, now. How many those are
-is shown, and asked about. Each looks at the lab as it is now.
+is shown, and asked about. Each looks at the lab as it is now. A time whose run was started is refused: a second run of it would
+have the same id, and hide the report of the first.
 
   nightshift schedule backfill weekly --from 2026-11-01 --to "2026-11-15 12:00"`,
 		Args: wants("NAME"), ValidArgsFunction: a.completeSchedule,
@@ -63,13 +67,20 @@ func runScheduleBackfill(ctx context.Context, a *app, o scheduleBackfillOptions,
 	case len(times) > mostBackfilled:
 		return usage("from %s to %s schedule %s would have started %d runs, and no more than %d are started at a time: choose a shorter time", o.from, o.to, name, len(times), mostBackfilled)
 	}
+	sc, err := s.scheduleCalled(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.refuseStarted(ctx, sc, from, to); err != nil {
+		return err
+	}
 	if !o.yes {
 		for i, t := range times {
 			if i == 10 && len(times) > 11 {
 				a.notef("  … and %d more", len(times)-i)
 				break
 			}
-			a.notef("  %s", dayAndTime(t, a.now()))
+			a.notef("  %s", dayAndTime(zoneOf(sc), t, a.now()))
 		}
 		ok, err := a.ask(ctx, fmt.Sprintf("Start %s of schedule %s now, one after the other?", words.Count(len(times), "run"), name))
 		if err != nil || !ok {
@@ -80,6 +91,40 @@ func runScheduleBackfill(ctx context.Context, a *app, o scheduleBackfillOptions,
 		return err
 	}
 	return a.said(map[string]any{"schedule": name, "runs": len(times)}, "Schedule %s starts %s, one after the other. See them with `nightshift runs`.", name, words.Count(len(times), "run"))
+}
+
+// refuseStarted answers an error where the schedule has started runs of times from from to to: Temporal would start those that are
+// backfilled under the same ids.
+func (s *session) refuseStarted(ctx context.Context, sc runapi.Schedule, from, to time.Time) error {
+	runs, err := s.runs.List(ctx, s.lab, runFilter{since: from, runbook: sc.Runbook})
+	if err != nil {
+		return err
+	}
+	var started []string
+	for _, r := range runs {
+		at, ours := strings.CutPrefix(r.Run, sc.ID()+"-")
+		if t, err := time.Parse(time.RFC3339, at); ours && err == nil && !t.Before(from) && !t.After(to) && !slices.Contains(started, r.Run) {
+			started = append(started, r.Run)
+		}
+	}
+	if len(started) == 0 {
+		return nil
+	}
+	return &exitError{exitRefused, fmt.Errorf("schedule %s has started %s of that time: %s. A second one would hide its report: leave its time out, or start one as of now with `nightshift schedule trigger %s`",
+		sc.Name, words.Count(len(started), "run"), words.Some(started, 3), sc.Name)}
+}
+
+// scheduleCalled finds a schedule by its name.
+func (s *session) scheduleCalled(ctx context.Context, name string) (runapi.Schedule, error) {
+	list, err := s.schedules.List(ctx, s.lab)
+	if err != nil {
+		return runapi.Schedule{}, err
+	}
+	i := slices.IndexFunc(list, func(sc runapi.Schedule) bool { return sc.Name == name })
+	if i < 0 {
+		return runapi.Schedule{}, fmt.Errorf("there is no schedule %s any more", name)
+	}
+	return list[i], nil
 }
 
 // pastTime reads a local time that is past.

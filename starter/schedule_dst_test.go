@@ -16,6 +16,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/runapi"
 	"nightshift/internal/statedir"
+	"nightshift/workflows"
 )
 
 // Schedules go by the clock on the wall. In the nights in which that is set they start once, at the hour that was asked
@@ -72,14 +73,22 @@ func TestSchedulesInTheNightsOfTheClockChange(t *testing.T) {
 // embeddedClient is one of a Temporal server of its own, without a worker.
 func embeddedClient(t *testing.T) client.Client {
 	t.Helper()
-	dir, err := statedir.Open(filepath.Join(t.TempDir(), "state"))
+	c, _ := embeddedServer(t)
+	return c
+}
+
+// embeddedServer is such a client, and an environment by which commands find its server.
+func embeddedServer(t *testing.T) (client.Client, fakeEnv) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state")
+	dir, err := statedir.Open(path)
 	require.NoError(t, err)
 	require.NoError(t, dir.Lock(t.Context()))
-	server, err := engine.Start(t.Context(), engine.Options{Dir: dir, UIPort: -1, Unsafe: true})
+	server, err := engine.Start(t.Context(), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()); require.NoError(t, dir.Close()) })
 	c, err := client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return c
+	return c, fakeEnv{"TEMPORAL_ADDRESS": server.Address(), "NIGHTSHIFT_STATE_DIR": path}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 
 	"nightshift/internal/plan"
@@ -32,6 +33,16 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 		}, time.Minute, 100*time.Millisecond)
 		return list[0]
 	}
+	asMade := func(want runapi.Schedule, end time.Time) { // as the server has it
+		t.Helper()
+		d, err := c.ScheduleClient().GetHandle(ctx, want.ID()).Describe(ctx)
+		require.NoError(t, err)
+		require.Equal(t, enums.SCHEDULE_OVERLAP_POLICY_SKIP, d.Schedule.Policy.Overlap, "never a second run beside one")
+		require.Equal(t, 10*time.Minute, d.Schedule.Policy.CatchupWindow, "no lab goes down at noon as nightshift slept at midnight")
+		require.Equal(t, time.Duration(want.Jitter), d.Schedule.Spec.Jitter)
+		require.True(t, end.Equal(d.Schedule.Spec.EndAt), "%s", d.Schedule.Spec.EndAt)
+	}
+	asMade(weekly, time.Time{})
 	got := look()
 	require.Len(t, got.Times, runapi.ScheduledRuns)
 	require.True(t, got.Next.Equal(got.Times[0]))
@@ -48,6 +59,7 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 	was := weekly
 	weekly.Calendar, weekly.Cron, weekly.Jitter, weekly.Until, weekly.Paused, weekly.Note = "", "30 5 * * *", plan.Duration(time.Minute), "2090-01-31", true, "paused by ann"
 	require.NoError(t, s.Change(ctx, was, weekly))
+	asMade(weekly, time.Date(2090, 1, 31, 22, 59, 59, 0, time.UTC)) // the day's last second in Berlin
 	require.Eventually(t, func() bool { got = look(); return got.Cron != "" }, time.Minute, 100*time.Millisecond)
 	require.Equal(t, run, got.LastRun, "what it has counted stays")
 	got.LastRun, got.LastAt = "", time.Time{}
@@ -75,7 +87,7 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 
 	d, err := c.DescribeWorkflowExecution(ctx, run, "")
 	require.NoError(t, err)
-	require.Equal(t, runapi.PowerUpType, d.GetWorkflowExecutionInfo().GetType().GetName())
+	require.Equal(t, plan.PowerUpWorkflow, d.GetWorkflowExecutionInfo().GetType().GetName())
 	h := c.GetWorkflowHistory(ctx, run, "", false, 0)
 	e, err := h.Next()
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 func newScheduleListCommand(a *app) *cobra.Command {
@@ -88,7 +89,7 @@ func (a *app) printSchedule(s runapi.Schedule) {
 	} else {
 		var next []string
 		for _, t := range s.Times {
-			next = append(next, dayAndTimeIn(zoneOf(s), t, a.now()))
+			next = append(next, dayAndTime(zoneOf(s), t, a.now()))
 		}
 		row("next", cmp.Or(strings.Join(next, ", "), "no next time"))
 	}
@@ -105,7 +106,7 @@ func (a *app) lastText(s runapi.Schedule) string {
 	if s.LastRun == "" {
 		return "none yet"
 	}
-	text := dayAndTimeIn(zoneOf(s), s.LastAt, a.now()) + ", "
+	text := dayAndTime(zoneOf(s), s.LastAt, a.now()) + ", "
 	if s.Outcome != "" {
 		text += s.Outcome + ", "
 	}
@@ -127,7 +128,7 @@ func zoneOf(s runapi.Schedule) *time.Location {
 func sayParameters(params map[string]string) string {
 	var b strings.Builder
 	for _, k := range sortedKeys(params) {
-		fmt.Fprintf(&b, " %s=%s", k, params[k])
+		fmt.Fprintf(&b, " %s=%s", k, words.Shell(params[k]))
 	}
 	return b.String()
 }

@@ -18,7 +18,7 @@ func newSchedulePauseCommand(a *app) *cobra.Command {
 			return setSchedulePaused(c.Context(), a, args[0], true, reason)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "`why`")
+	reasonFlag(c.Flags(), &reason, "`why`")
 	return c
 }
 

@@ -27,7 +27,7 @@ func runScheduleRemove(ctx context.Context, a *app, name string) error {
 	if err := a.said(map[string]string{"schedule": name, "state": "removed"}, "Schedule %s is removed.", name); err != nil {
 		return err
 	}
-	if a.refuseDeclared(name, "") != nil {
+	if a.refuseDeclared(s.lab, name, "") != nil {
 		a.notef("The lab file declares it: `nightshift apply` makes it again, unless you take it out there.")
 	}
 	return nil

@@ -13,7 +13,6 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
 	"nightshift/internal/statedir"
-	"nightshift/internal/words"
 )
 
 type serveOptions struct {
@@ -38,9 +37,14 @@ With --simulate a simulated lab is served, in a state directory of its own that 
 where the usual ports are taken it takes free ones.
 
 Neither Temporal nor its UI asks who is there: keep them on the loopback address, or behind something that does.`,
-		Args: atMost(0),
 	}
 	f := c.Flags()
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 && f.Changed("simulate") && o.simulate == simulated[0].name { // --simulate LAB, which pflag takes for --simulate and an argument
+			o.simulate, args = args[0], args[1:]
+		}
+		return noMore(c, args, 0)
+	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		o.ports = f.Changed("port") || f.Changed("ui-port") || f.Changed("listen")
 		return runServe(c.Context(), a, *o)
@@ -85,6 +89,9 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := statedir.Whole(path); err != nil {
+		return err
+	}
 	dir, err := openState(ctx, path)
 	if err != nil {
 		return err
@@ -117,6 +124,7 @@ func (a *app) serveSimulated(ctx context.Context, o serveOptions) error {
 		return errors.Join(err, dir.Close())
 	}
 	defer sim.Close()
+	o.engine.speed = sim.speed
 	return a.serveLab(ctx, dir, sim.lab, o)
 }
 
@@ -152,7 +160,7 @@ func (a *app) tellServed(st *station, o serveOptions) {
 		return
 	}
 	p := a.paint()
-	what := fmt.Sprintf("%s (%s, %s), from %s", st.lab.Lab, words.Count(len(st.lab.VCenters), "vCenter"), words.Count(len(st.lab.Hosts), "host"), st.lab.Path)
+	what := fmt.Sprintf("%s (%s), from %s", st.lab.Lab, labHolds(st.lab), st.lab.Path)
 	if o.simulate != "" {
 		what = fmt.Sprintf("%s, simulated, %g times as fast as a real one", st.lab.Lab, o.speed)
 	}
@@ -177,7 +185,11 @@ func (a *app) tellServed(st *station, o serveOptions) {
 	if o.simulate == "" {
 		a.printf("  %s%s lab check              does everything answer?\n", self, more)
 	}
-	for _, verb := range []string{"plan power-down        what would it do?", "run power-down         do it", "status"} {
+	verbs := []string{"plan power-down        what would it do?", "run power-down         do it", "status"}
+	if len(st.lab.Hosts) == 0 {
+		verbs = []string{"runbook list           what can it do?", "status"}
+	}
+	for _, verb := range verbs {
 		a.printf("  %s%s %s\n", self, more, verb)
 	}
 	a.printf("\nCtrl-C stops it.\n")

@@ -16,7 +16,7 @@ import (
 func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
 	log := c.logger(logOptions{}).With("Namespace", "default", "WorkflowID", runA)
-	log.Info(runapi.LogBlocked, "step", "Shut down guest web01", "why", "ShutdownGuest of guest web01: it is\nstill on")
+	log.Info(runapi.LogBlocked, "step", "shutdown-guest:web01", "title", "Shut down guest web01", "why", "ShutdownGuest of guest web01: it is\nstill on")
 	log.Info(runapi.LogEnded, "outcome", runapi.Aborted, "why", "aborted by ann: storm")
 	log.Error("Activity error.", "Error", "still on")
 	log.Warn("GetHistory page size is larger than threshold")
@@ -24,6 +24,10 @@ func TestServeLogsBlockedStepsAndEndsInALineEach(t *testing.T) {
 	require.Equal(t, "22:00:00 run "+runA+": Shut down guest web01 is blocked: it is still on\n22:00:00 run "+runA+": aborted: by ann: storm\n", c.stderr.String())
 	log.Warn("the disk is slow")
 	require.Contains(t, c.stderr.String(), `msg="the disk is slow"`)
+
+	c.stderr.Reset()
+	c.logger(logOptions{json: true}).Info(runapi.LogEnded, "lab", "home", "outcome", runapi.Done)
+	require.Regexp(t, `^{"time":"[^"]+","level":"INFO","msg":"a run has ended","lab":"home","outcome":"done"}\n$`, c.stderr.String())
 
 	c.stderr.Reset()
 	c.logger(logOptions{verbose: true}).Error("Activity error.", "Error", "still on")

@@ -38,7 +38,7 @@ the ledger has is replaced.`,
 	f.StringVar(&o.forgive, "forgive", "", "give up `DEBT` (its id, see `nightshift status`) without settling it")
 	f.StringVar(&o.forget, "forget", "", "forget that `GUEST` ran before (its name or UUID, or VCENTER/NAME)")
 	f.StringVar(&o.recover, "recover", "", "put back into the ledger what `RUN` remembered and left owed")
-	f.StringVar(&o.reason, "reason", "", "`why` it is given up, or forgotten")
+	reasonFlag(f, &o.reason, "`why` it is given up, or forgotten")
 	f.BoolVarP(&o.run.yes, "yes", "y", false, "carry it out without asking")
 	f.BoolVar(&o.run.detach, "detach", false, "do not watch")
 	f.BoolVar(&o.run.wait, "wait", false, "wait for the locks of other runs instead of being refused")

@@ -22,6 +22,7 @@ import (
 	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/signature"
+	"nightshift/internal/signature/signaturetest"
 	"nightshift/workflows"
 )
 
@@ -81,12 +82,18 @@ func (s *signers) agent(t *testing.T, names ...string) {
 	for _, n := range names {
 		require.NoError(t, keyring.Add(agent.AddedKey{PrivateKey: s.keys[n]}))
 	}
+	s.serve(t, keyring)
+}
+
+// serve speaks an agent's protocol at a socket.
+func (s *signers) serve(t *testing.T, a agent.Agent) {
+	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "agent"))
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
-			go func() { _ = agent.ServeAgent(keyring, c) }()
+			go func() { _ = agent.ServeAgent(a, c) }()
 		}
 	}()
 	s.env.(fakeEnv)["SSH_AUTH_SOCK"] = l.Addr().String()
@@ -134,6 +141,21 @@ func TestApproveSigns(t *testing.T) {
 			require.Equal(t, c.by, s.approvedBy(t))
 			require.Contains(t, s.stderr.String(), "plan: "+s.sheet.Hash, "what is signed is shown")
 			require.Contains(t, s.stderr.String(), "expires: 2026-11-20T22:15:00Z")
+		})
+	}
+}
+
+// A FIDO key is never in a file: the agent has it, and another kind of signature comes back.
+func TestApproveSignsWithAFIDOKey(t *testing.T) {
+	for _, kind := range []string{ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256} {
+		t.Run(kind, func(t *testing.T) {
+			s := newSigners(t)
+			key := signaturetest.NewFIDO(t, kind, 1)
+			s.people[2].Key = signature.Line(key.PublicKey()) // joe's
+			s.serve(t, signaturetest.Agent(signaturetest.NewFIDO(t, kind, 1), key))
+			require.Equal(t, exitDone, s.console.run("approve", s.run, "--sign", "--yes"), s.stderr)
+			require.Equal(t, "joe", s.approvedBy(t))
+			require.Contains(t, s.stderr.String(), "To be signed as joe with the "+kind+" key")
 		})
 	}
 }

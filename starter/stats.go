@@ -39,7 +39,7 @@ while it was down, as far as it is metered.`,
 }
 
 func runStats(ctx context.Context, a *app, o statsOptions) error {
-	f, err := runsOptions{runFilter: o.runFilter, since: o.since}.filter(a.now())
+	f, err := runsOptions{runFilter: o.runFilter, since: o.since}.filter(a)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/report"
 	"nightshift/internal/runapi"
 	"nightshift/internal/words"
 )
@@ -74,6 +75,7 @@ type blockedStep struct {
 	Title string   `json:"title"`
 	Why   string   `json:"why"`
 	GoOn  []string `json:"goOn"` // commands to type
+	step  plan.Step
 }
 
 // An orphan is a holder of locks that closed without releasing them.
@@ -132,7 +134,7 @@ func statusOf(ctx context.Context, a *app, s *session, info runInfo) openRun {
 	v := view{Run: info.Run, Plan: p, Sheet: sheet, Now: a.now()}
 	for _, i := range v.blocked() {
 		step := p.Steps[i]
-		r.Blocked = append(r.Blocked, blockedStep{step.ID, step.Title, v.why(step), v.goOn(step)})
+		r.Blocked = append(r.Blocked, blockedStep{step.ID, step.Title, v.why(step), v.goOn(step), step})
 	}
 	return r
 }
@@ -197,6 +199,11 @@ func (st labStatus) text(a *app, w io.Writer, p paint) {
 		section(w, p, "Remembered", words.CountOf(n, "guest that ran before the lab went down: power-up starts it again",
 			"guests that ran before the lab went down: power-up starts them again"))
 	}
+	var groups []string
+	for _, g := range st.Ledger.Groups {
+		groups = append(groups, groupText(p, g, a.now())...)
+	}
+	section(w, p, "Replicated", groups...)
 	if u := st.Unsent; u != nil {
 		section(w, p, p.on(red, "Not told"), u.lines()...)
 	}
@@ -228,6 +235,9 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 				lines = append(lines, v.counts())
 			}
 			lines = append(lines, v.planned()...)
+			for _, step := range sortedKeys(r.Sheet.Progress) {
+				lines = append(lines, step+": "+r.Sheet.Progress[step].String())
+			}
 			if r.Sheet.Phase == runapi.PhaseApprove {
 				approve := "nightshift approve " + r.Run
 				if r.Sheet.Approvers != nil {
@@ -236,17 +246,37 @@ func (st labStatus) runsText(a *app, w io.Writer, p paint) {
 				lines = append(lines, approve, "nightshift reject "+r.Run+" --reason WHY")
 			}
 		}
-		for _, b := range r.Blocked {
-			lines = append(lines, p.on(red, "blocked: "+b.Title+words.After(b.Why)))
-			for _, c := range b.GoOn {
-				lines = append(lines, "    "+c)
-			}
-		}
+		lines = append(lines, r.blockedText(p)...)
 		if r.Error != "" {
 			lines = append(lines, r.Error)
 		}
 		section(w, p, "Run "+r.Run, lines...)
 	}
+}
+
+// blockedText says which steps are blocked, and what to type: once for all that are so for one reason.
+func (r openRun) blockedText(p paint) (lines []string) {
+	for _, some := range report.Fold(r.Blocked, func(b blockedStep) string { return string(b.step.Action) + "\n" + b.Why }) {
+		var others []string
+		for _, b := range some[1:] {
+			others = append(others, cmp.Or(b.step.Target.Name, b.ID))
+		}
+		lines = append(lines, p.on(red, "blocked: "+report.Alike(some[0].Title, others)+words.After(some[0].Why)))
+		commands := some[0].GoOn
+		if len(some) > 1 && len(some) == len(r.Blocked) {
+			commands = nil
+			for _, c := range r.Sheet.GoOnAll(r.Run, some[0].step) {
+				commands = append(commands, c.Type)
+			}
+		}
+		for _, c := range commands {
+			lines = append(lines, "    "+c)
+		}
+		if len(some) > 1 {
+			lines = append(lines, "    nightshift status "+r.Run+" --state blocked")
+		}
+	}
+	return lines
 }
 
 func (st labStatus) lockText(w io.Writer, p paint) {

@@ -70,10 +70,13 @@ func runSteps(ctx context.Context, a *app, o stepsOptions, arg string) error {
 	if a.json() {
 		return a.writeJSON(map[string]any{"run": run, "counts": r.Counts, "steps": steps})
 	}
-	v := view{Run: run, Plan: p, Sheet: sheet, Now: a.now()}
+	v := view{Run: run, Plan: p, Sheet: sheet, Now: a.now(), Speed: s.speed}
 	a.printf("%s\n%s", a.paint().on(bold, "Run "+run), v.headline())
 	if sheet.Total > 0 {
 		a.printf(" (%s)", v.counts())
+	}
+	if rest := v.rest(); rest != "" {
+		a.printf(", %s", rest)
 	}
 	a.printf("\n")
 	if len(steps) < len(r.Steps) {
@@ -113,16 +116,29 @@ func writeSteps(w io.Writer, p paint, steps []report.Step, folded bool) {
 			}
 		}
 		fmt.Fprintf(w, "%s: %s\n", p.on(bold, cmp.Or(g, "Steps")), strings.Join(said, ", "))
-		for _, st := range of[g] {
-			told := st.State == report.StateBlocked || st.State == report.StateRunning || st.State == report.StateHalfDone
-			if folded && !told {
-				continue
-			}
-			line := fmt.Sprintf("  %-9s %s", st.State, st.Title+words.After(st.Why()))
-			if st.State == report.StateBlocked || st.State == report.StateHalfDone {
-				line = p.on(red, line)
-			}
-			fmt.Fprintln(w, line)
+		listed := slices.DeleteFunc(slices.Clone(of[g]), func(st report.Step) bool {
+			return folded && st.State != report.StateBlocked && st.State != report.StateRunning && st.State != report.StateHalfDone
+		})
+		for _, some := range report.Fold(listed, report.Step.Same) {
+			writeAlike(w, p, some)
 		}
+	}
+}
+
+// writeAlike lists steps of which the same is to be said: what that is once, before their titles.
+func writeAlike(w io.Writer, p paint, steps []report.Step) {
+	on := func(line string) string {
+		if state := steps[0].State; state == report.StateBlocked || state == report.StateHalfDone {
+			return p.on(red, line)
+		}
+		return line
+	}
+	if len(steps) == 1 {
+		fmt.Fprintln(w, on(fmt.Sprintf("  %-9s %s", steps[0].State, steps[0].Title+words.After(steps[0].Why()))))
+		return
+	}
+	fmt.Fprintln(w, on(fmt.Sprintf("  %-9s %s: %s", steps[0].State, words.Count(len(steps), "step"), steps[0].Why())))
+	for _, st := range steps {
+		fmt.Fprintln(w, on("            "+st.Title))
 	}
 }

@@ -53,3 +53,26 @@ func TestStepsOfARun(t *testing.T) {
 	c = newConsole(t, manySteps(foldAbove))
 	require.Contains(t, lines("status", runA), "vm0059", "short ones are not folded")
 }
+
+// What many are blocked for is said once, and answered with one order.
+func TestOneReasonOfManyBlockedStepsIsToldOnce(t *testing.T) {
+	lab := manySteps(12)
+	sheet := &lab.script[0]
+	sheet.Steps, sheet.Blocked, sheet.Running, sheet.Done = strings.Repeat("b", 12), 12, 0, 0
+	for _, st := range lab.plan.Steps {
+		sheet.Notes[st.ID] = "a right is missing"
+	}
+	c := newConsole(t, lab)
+	require.Equal(t, exitDone, c.run("status"), c.stderr)
+	require.Contains(t, c.stdout.String(), "  blocked: Shut down guest vm0000, and 11 like it (vm0001, vm0002, vm0003, vm0004 and 7 more): a right is missing\n      nightshift retry "+runA+" --all\n")
+	require.Equal(t, 1, strings.Count(c.stdout.String(), "a right is missing"))
+	require.Equal(t, exitDone, c.run("status", runA, "--state", "blocked"), c.stderr)
+	require.Contains(t, c.stdout.String(), "  blocked   4 steps: a right is missing\n            Shut down guest vm0000\n            Shut down guest vm0003\n")
+
+	sheet.Notes["shutdown-guest:vm0007"] = "no Tools"
+	require.Equal(t, exitDone, c.run("status"), c.stderr)
+	require.Contains(t, c.stdout.String(), "      nightshift retry "+runA+" shutdown-guest:vm0000\n")
+	require.Contains(t, c.stdout.String(), "      nightshift status "+runA+" --state blocked\n  blocked: Shut down guest vm0007: no Tools\n")
+	require.Equal(t, exitDone, c.run("status", "-o", "json"), c.stderr)
+	require.Equal(t, 12, strings.Count(c.stdout.String(), `"title": "Shut down guest`))
+}

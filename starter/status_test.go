@@ -174,10 +174,17 @@ func TestTriggerAndBackfill(t *testing.T) {
 	require.Equal(t, exitRefused, fill("--from", "2026-11-01", "--to", "2026-11-14"))
 	require.Contains(t, c.stderr.String(), "Start 12 runs of schedule nightly now")
 	require.Contains(t, c.stderr.String(), "and 2 more")
+	require.Regexp(t, `(?m)^  \w+ \d+ \w+ \d\d:\d\d CES?T$`, c.stderr.String(), "in the schedule's zone, as it was given")
 	require.Empty(t, lab.backfilled)
 	c.in = strings.NewReader("yes\n")
 	require.Equal(t, exitDone, fill("--from", "2026-11-01", "--to", "2026-11-14"), c.stderr)
 	require.Len(t, lab.backfilled, 1)
+	ran := "power-down-home-nightly-2026-11-05T22:00:00Z"
+	lab.list = append(lab.list, runInfo{Run: ran, Runbook: "power-down", State: runapi.Skipped, Started: time.Date(2026, 11, 5, 22, 1, 0, 0, time.UTC)})
+	require.Equal(t, exitRefused, fill("--from", "2026-11-01", "--to", "2026-11-14", "--yes"))
+	require.Contains(t, c.stderr.String(), "schedule nightly has started 1 run of that time: "+ran+". A second one would hide its report")
+	require.Len(t, lab.backfilled, 1)
+	require.Equal(t, exitDone, fill("--from", "2026-11-06", "--to", "2026-11-14", "--yes"), c.stderr)
 	lab.times = make([]time.Time, 101)
 	require.Equal(t, exitUsage, fill("--from", "2026-11-01", "--to", "2026-11-14", "--yes"))
 }
@@ -194,6 +201,8 @@ func TestOrdersCarryNameReasonAndSteps(t *testing.T) {
 		{[]string{"retry", runA}, runapi.Record{Verb: "retry", Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}}}},
 		{[]string{"retry", runA, "shutdown-guest:db01", "-p", "timeout=10m", "-p", "onTimeout=powerOff", "--force"}, runapi.Record{Verb: "retry",
 			Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}, Force: true, Params: map[string]any{"timeout": "10m", "onTimeout": "powerOff"}}}},
+		{[]string{"retry", runA, "--all", "-p", "timeout=10m"}, runapi.Record{Verb: "retry",
+			Order: runapi.Order{By: "ann@desk", Steps: []string{"shutdown-guest:db01"}, Params: map[string]any{"timeout": "10m"}}}},
 	} {
 		lab := busyLab()
 		c := newConsole(t, lab)
@@ -206,10 +215,23 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 	lab := busyLab()
 	c := newConsole(t, lab)
 	for _, bad := range [][]string{{"abort", runA}, {"reject", runA}, {"skip", runA, "--reason", "x"}, {"skip", runA, "s"},
-		{"retry", runA, "s", "--all"}, {"retry", runA, "s", "t", "-p", "timeout=1m"}, {"retry", runA, "s", "-p", "timeout"}} {
+		{"retry", runA, "s", "--all"}, {"retry", runA, "s", "-p", "timeout"}} {
 		require.Equal(t, exitUsage, c.run(bad...), "%v", bad)
 	}
 	require.Empty(t, lab.orders)
+}
+
+// What is to be approved is shown beside the question, on stderr: in its colours where that is a terminal, whatever stdout is.
+func TestApproveShowsThePlanInTheColoursOfStderr(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		c := newConsole(t, &fakeLab{plan: littlePlan(), script: []runapi.Sheet{inPhase(runapi.PhaseApprove)}})
+		c.outTerminal, c.errTerminal = !terminal, terminal
+		c.err = safely(c.stderr, terminal)
+		require.Equal(t, exitRefused, c.run("approve", runA), "nobody there")
+		require.Contains(t, c.stderr.String(), littlePlan().Title)
+		require.NotContains(t, c.stderr.String(), "␛")
+		require.Equal(t, terminal, strings.Contains(c.stderr.String(), "\x1b["))
+	}
 }
 
 func TestApproveReadsThePlanThatItApproves(t *testing.T) {

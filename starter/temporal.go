@@ -19,6 +19,7 @@ type session struct {
 	lab       string
 	ui        string // base URL of the Temporal UI; empty: not known
 	namespace string
+	speed     float64 // as in where
 	close     func()
 }
 

@@ -45,7 +45,7 @@ func newSession(c client.Client, w where) *session {
 	namespace := cmp.Or(w.Options.Namespace, client.DefaultNamespace)
 	return &session{
 		runs: &temporalRuns{c, w.Lab, namespace}, ledger: temporalLedger{activities.LedgerClient{Temporal: c}}, schedules: &temporalSchedules{c, namespace},
-		lab: w.Lab, ui: w.UI, namespace: namespace, close: c.Close,
+		lab: w.Lab, ui: w.UI, namespace: namespace, speed: w.Speed, close: c.Close,
 	}
 }
 

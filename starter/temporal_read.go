@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	common "go.temporal.io/api/common/v1"
@@ -18,7 +17,6 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
-	"nightshift/runbooks"
 )
 
 // Sheet asks the run while it is open, and takes its result afterwards, for which no worker is needed.
@@ -58,7 +56,8 @@ func (t *temporalRuns) Pulse(ctx context.Context, id string) (pulse string) {
 	return pulse
 }
 
-// troubles adds to the notes of running steps why they were begun again: only Temporal knows of retries under way.
+// troubles adds to the notes of running steps how far they are, and why they were begun again: only Temporal knows of heartbeats and
+// of retries under way.
 func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet) {
 	if s.Running == 0 {
 		return
@@ -70,13 +69,22 @@ func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet)
 		return // the sheet is true without it
 	}
 	for _, p := range r.GetPendingActivities() {
-		if p.GetLastFailure() == nil {
-			continue
-		}
 		if s.Notes == nil {
 			s.Notes = map[string]string{}
 		}
-		s.Notes[plan.StepOf(p.GetActivityId())] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
+		step := plan.StepOf(p.GetActivityId())
+		var m plan.Memo
+		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &m) == nil && m.Progress != nil {
+			s.Notes[step] = m.Progress.String()
+			if s.Progress == nil {
+				s.Progress = map[string]plan.Progress{}
+			}
+			s.Progress[step] = *m.Progress
+		}
+		if p.GetLastFailure() == nil {
+			continue
+		}
+		s.Notes[step] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
 	}
 }
 
@@ -127,7 +135,7 @@ const mostListed = 20_000
 // that one could rely on: SQLite's knows no ORDER BY.
 func (t *temporalRuns) List(ctx context.Context, lab string, f runFilter) ([]runInfo, error) {
 	q := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s')", plan.TaskQueue(lab),
-		strings.Join(workflowTypes(), "','")) + f.query()
+		strings.Join(plan.RunWorkflows(), "','")) + f.query()
 	var list []runInfo
 	seen := map[string]int{}
 	for token := []byte(nil); ; {
@@ -230,14 +238,4 @@ func attribute(e *workflowpb.WorkflowExecutionInfo, name string) string {
 		return strings.Join(l, ",")
 	}
 	return ""
-}
-
-// workflowTypes are those of the catalog's runbooks.
-func workflowTypes() (types []string) {
-	for _, rb := range runbooks.Catalog() {
-		if !slices.Contains(types, rb.Workflow) { // step runbooks share one
-			types = append(types, rb.Workflow)
-		}
-	}
-	return types
 }

@@ -69,7 +69,7 @@ func (t *temporalSchedules) Add(ctx context.Context, s runapi.Schedule) error {
 	})
 	switch {
 	case errors.Is(err, temporal.ErrScheduleAlreadyRunning):
-		return fmt.Errorf("there is a schedule %s already", s.Name)
+		return fmt.Errorf("Temporal has a schedule %s already, under another name or of another lab, or made just now: see `nightshift schedule list`, or choose another name", s.ID()) //nolint:staticcheck // a name
 	case err != nil:
 		return scheduleError("add", s, err)
 	}
@@ -116,7 +116,7 @@ func temporalSchedule(s runapi.Schedule) (*client.ScheduleSpec, *client.Schedule
 	rb, ok := runbooks.Lookup(s.Runbook)
 	switch {
 	case s.Steps: // whoever made the schedule has looked it up
-		rb.Workflow = runbooks.StepsWorkflow
+		rb.Workflow = plan.StepsWorkflow
 	case !ok:
 		return nil, nil, usage("there is no runbook %q; there are: %s", s.Runbook, runbookNames())
 	}

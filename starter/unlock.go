@@ -22,7 +22,7 @@ RUN may be "latest".`,
 		Args: wants("RUN"), ValidArgsFunction: a.completeRun,
 		RunE: func(c *cobra.Command, args []string) error { return runUnlock(c.Context(), a, args[0], reason) },
 	}
-	c.Flags().StringVar(&reason, "reason", "", "`why` it is safe")
+	reasonFlag(c.Flags(), &reason, "`why` it is safe")
 	return c
 }
 

@@ -17,6 +17,7 @@ type view struct {
 	Plan  *plan.Plan // nil before there is one
 	Sheet runapi.Sheet
 	Now   time.Time
+	Speed float64 // how much faster than a real one the simulated lab is; 0: it is a real one
 
 	outlook *outlook // of the sheet, for all views of it; nil: none is kept
 }
@@ -82,7 +83,15 @@ func (v view) elapsed(i int) time.Duration {
 	case to.IsZero() || v.letter(i) == runapi.Blocked:
 		return max(0, v.Now.Sub(v.since(i)))
 	}
-	return max(0, to.Sub(from))
+	return max(0, to.Sub(from)-v.asked(i))
+}
+
+// asked is how long step i has waited for a person: no time of its own.
+func (v view) asked(i int) time.Duration {
+	if v.Plan == nil {
+		return 0
+	}
+	return time.Duration(v.Sheet.Asked[v.Plan.Steps[i].ID]) * 100 * time.Millisecond
 }
 
 // stepBudget is the number of finished steps from which on their estimates are compared with what they took.
@@ -132,7 +141,7 @@ func (v view) simulated() (time.Duration, bool) {
 	return span, span > 0
 }
 
-// scale is how much longer steps took than estimated; a simulated lab at speed 60 has one far below 1.
+// scale is how much longer steps took than estimated; a simulated lab at speed 60 has one far below 1, from the beginning.
 func (v view) scale() float64 {
 	var took, estimated time.Duration
 	n := 0
@@ -143,7 +152,11 @@ func (v view) scale() float64 {
 			n++
 		}
 	}
-	if n < stepBudget || estimated == 0 {
+	switch {
+	case n >= stepBudget && estimated > 0:
+	case v.Speed > 0:
+		return 1 / v.Speed
+	default:
 		return 1
 	}
 	return min(5, max(0.01, float64(took)/float64(estimated)))

@@ -27,7 +27,7 @@ func (s *site) sheetOf(run client.WorkflowRun) (sheet runapi.Sheet) {
 func TestAPowerDownThatSlept(t *testing.T) {
 	const staleAfter = 6 * time.Second
 	s := newSite(t, simlab.SmallSpec())
-	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{StaleAfter: plan.Duration(staleAfter)})
+	down := s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{StaleAfter: plan.Duration(staleAfter)})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
 	s.worker.Stop()
 	<-time.After(2 * staleAfter) // the time that is lost
@@ -67,4 +67,5 @@ func TestAPowerDownThatSlept(t *testing.T) {
 	require.Empty(t, s.ledger().Locks)
 	require.NotEmpty(t, s.ledger().Debts)
 	s.requireOnce()
+	record(t, s.client, "down", "slept")
 }

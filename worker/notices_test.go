@@ -7,15 +7,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 
 	historypb "go.temporal.io/api/history/v1"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/ledger"
+	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
 	"nightshift/runbooks"
@@ -67,7 +71,7 @@ func TestMessagesOutliveTheirRunAndTheirWorker(t *testing.T) {
 	t.Setenv("HOOK_URL", "generic+"+srv.URL+"/"+token+"?template=json")
 	t.Setenv("MAIL_URL", "smtp://u:"+token+"@127.0.0.1:1/?from=a@lab.example&to=b@lab.example")
 	s := newSite(t, simlab.OneHostSpec())
-	s.result(s.begin("settle-before", runapi.SettleType, runbooks.Settle, runapi.Params{}))
+	s.result(s.begin("settle-before", plan.SettleWorkflow, runbooks.Settle, runapi.Params{}))
 	require.Empty(t, s.workflowsOf(runapi.NotifyType), "a lab without channels tells nobody")
 	require.Empty(t, s.workflowsOf(runapi.CaretakerType))
 
@@ -75,7 +79,7 @@ func TestMessagesOutliveTheirRunAndTheirWorker(t *testing.T) {
 	all := inventory.EventNames()
 	s.file.Notifications = inventory.Notifications{Channels: []inventory.Channel{{Name: "mail", URL: "env:MAIL_URL", On: all}, {Name: "hook", URL: "env:HOOK_URL", On: all}}}
 	s.start()
-	sheet := s.result(s.begin("settle-home-1", runapi.SettleType, runbooks.Settle, runapi.Params{}))
+	sheet := s.result(s.begin("settle-home-1", plan.SettleWorkflow, runbooks.Settle, runapi.Params{}))
 	require.Equal(t, runapi.Done, sheet.Outcome, sheet.Why)
 	until(t, "the message was tried", func() bool { tries, _ := h.state(); return tries > 0 })
 	require.Equal(t, []string{runapi.CaretakerID(s.file.Lab)}, s.workflowsOf(runapi.CaretakerType))
@@ -106,19 +110,14 @@ func TestMessagesOutliveTheirRunAndTheirWorker(t *testing.T) {
 	for _, a := range d.GetPendingActivities() {
 		require.NotContains(t, a.GetLastFailure().String(), token)
 	}
+	record(t, s.client, "settle-home-1", "settle")
+	record(t, s.client, ids[0], "notify-still-tried")
 }
 
 // history is a workflow's, as JSON.
 func (s *site) history(id string) string {
 	s.Helper()
-	var all historypb.History
-	it := s.client.GetWorkflowHistory(s.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for it.HasNext() {
-		e, err := it.Next()
-		require.NoError(s, err)
-		all.Events = append(all.Events, e)
-	}
-	b, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(&all)
+	b, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(&historypb.History{Events: events(s.T, s.client, s.client.GetWorkflow(s.Context(), id, ""))})
 	require.NoError(s, err)
 	return string(b)
 }
@@ -141,4 +140,33 @@ func TestThereIsOneCaretaker(t *testing.T) {
 		require.NoError(t, err)
 		return d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	})
+}
+
+// A hold has ended while nobody worked: the caretaker says so, of a ledger that goes on from what an earlier one held.
+func TestTheCaretakerTellsOfAHoldThatHasEnded(t *testing.T) {
+	h := &hook{}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	t.Setenv("HOOK_URL", "generic+"+srv.URL+"/x?template=json")
+	s := newSite(t, simlab.OneHostSpec())
+	s.worker.Stop()
+	s.file.Notifications = inventory.Notifications{Channels: []inventory.Channel{{Name: "hook", URL: "env:HOOK_URL", On: []string{"hold"}}}}
+	now, book, caretaker := time.Now().UTC(), ledger.WorkflowID(s.file.Lab), runapi.CaretakerID(s.file.Lab)
+	before := ledger.State{Lab: s.file.Lab, Hold: &ledger.Hold{Since: now.Add(-3 * time.Hour), Until: now.Add(-time.Hour), By: "ann@desk", Reason: "guests"},
+		Memory: []plan.RememberedGuest{{Endpoint: "vc1", UUID: "5012", Name: "app01", Since: now.Add(-24 * time.Hour), Run: "down"}}}
+	_, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: book, TaskQueue: plan.TaskQueue(s.file.Lab)}, ledger.Workflow, ledger.Wire(before))
+	require.NoError(t, err)
+	s.start()
+	until(t, "it is told", func() bool { _, took := h.state(); return len(took) > 0 })
+	_, took := h.state()
+	require.Contains(t, took[0], "the hold has ended")
+	ids := s.workflowsOf(runapi.NotifyType)
+	require.Len(t, ids, 1)
+	require.NoError(t, s.client.GetWorkflow(t.Context(), ids[0], "").Get(t.Context(), nil))
+	s.change(ledger.Change{By: "ann@desk", Unhold: true})
+	require.Nil(t, s.ledger().Hold)
+	require.Len(t, s.ledger().Memory, 1)
+	record(t, s.client, caretaker, "caretaker")
+	record(t, s.client, ids[0], "notify")
+	record(t, s.client, book, "ledger-goes-on")
 }

@@ -43,7 +43,7 @@ func TestAScheduledNightIsQuiet(t *testing.T) {
 	t.Cleanup(server.Close)
 	s.file.Monitoring = []inventory.Monitoring{{Name: "pager", Silence: inventory.Hook{URL: server.URL + "/quiet", Insecure: true}, Resume: inventory.Hook{URL: server.URL + "/watch", Insecure: true}}}
 	clusters := s.lab.Clusters()
-	down := s.result(s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{Scheduled: true}))
+	down := s.result(s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{Scheduled: true}))
 	require.Equal(t, runapi.Done, down.Outcome, "%s %v", down.Why, down.Notes)
 	hosts, cluster := s.quiet()
 	require.Equal(t, len(s.lab.Hosts()), hosts)
@@ -55,10 +55,10 @@ func TestAScheduledNightIsQuiet(t *testing.T) {
 	}
 	require.Equal(t, hosts+1, owed[plan.Alarms])
 	require.Equal(t, 1, owed[plan.Watch])
-	again := s.result(s.begin("down-again", runapi.PowerDownType, "power-down", runapi.Params{Scheduled: true}))
+	again := s.result(s.begin("down-again", plan.PowerDownWorkflow, "power-down", runapi.Params{Scheduled: true}))
 	require.Zero(t, again.Total, "a lab that is down needs nothing")
 
-	up := s.result(s.begin("up", runapi.PowerUpType, "power-up", runapi.Params{}))
+	up := s.result(s.begin("up", plan.PowerUpWorkflow, "power-up", runapi.Params{}))
 	require.Equal(t, runapi.Done, up.Outcome, "%s %v", up.Why, up.Notes)
 	require.Equal(t, clusters, s.lab.Clusters())
 	hosts, _ = s.quiet()
@@ -77,7 +77,7 @@ func TestAScheduledNightThatCannotBeQuiet(t *testing.T) {
 	t.Cleanup(refuses.Close)
 	hook := inventory.Hook{URL: refuses.URL, Insecure: true}
 	s.file.Monitoring = []inventory.Monitoring{{Name: "pager", Silence: hook, Resume: hook}}
-	down := s.result(s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{Scheduled: true, OnFailure: plan.Abort}))
+	down := s.result(s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{Scheduled: true, OnFailure: plan.Abort}))
 	require.Equal(t, runapi.Partial, down.Outcome, "%s %v", down.Why, down.Notes)
 	require.Equal(t, 1, down.Skipped)
 	require.Contains(t, down.Notes["silence-monitoring:pager"], "404 Not Found")
@@ -91,10 +91,11 @@ func TestAScheduledNightThatCannotBeQuiet(t *testing.T) {
 // A scheduled run that finds another at work is skipped, and says at which.
 func TestAScheduledRunBesideAnother(t *testing.T) {
 	s := newSite(t, simlab.SmallSpec())
-	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{})
+	down := s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
-	second := s.result(s.begin("nightly", runapi.PowerDownType, "power-down", runapi.Params{Scheduled: true}))
+	second := s.result(s.begin("nightly", plan.PowerDownWorkflow, "power-down", runapi.Params{Scheduled: true}))
 	require.Equal(t, runapi.Skipped, second.Outcome)
 	require.Contains(t, second.Why, "locked by run down (power-down, by ann@desk)")
 	require.Equal(t, runapi.Done, s.result(down).Outcome)
+	record(t, s.client, "nightly", "beside-another")
 }

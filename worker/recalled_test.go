@@ -95,6 +95,7 @@ func (y *yielders) work(t *testing.T, c client.Client, p plan.Plan, steps bool) 
 	register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { return nil })
 	register(plan.ReadLedger, func(context.Context, string) (ledger.State, error) { return ledger.State{}, nil })
 	register(plan.Nudge, y.nudge)
+	register(plan.WantedNotices, func(context.Context, string) ([]runapi.Event, error) { return nil, nil })
 	for _, a := range plan.Actions() {
 		register(string(a), y.step)
 	}
@@ -168,6 +169,7 @@ func TestStepsThatAreCalledBackGoOnInTheSameRun(t *testing.T) {
 			require.Equal(t, []string{runapi.Aborted, "dhu"}, []string{s.Outcome, s.Steps}, "%s %v", s.Why, s.Notes)
 			require.True(t, y.memos["settle"].Sent(), "it goes on with what it had sent")
 			requireNoFailedTask(t, c, run)
+			require.Contains(t, record(t, c, "down", "called-back-"+name), "fresh-ids", "settle has begun again")
 		})
 	}
 }
@@ -235,7 +237,7 @@ func TestStepsThatAreCalledBackAfterLostTimeGoOn(t *testing.T) {
 	acts := y.work(t, c, p, true)
 	t.Cleanup(acts.Stop)
 	w := y.work(t, c, p, false)
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "down", TaskQueue: plan.TaskQueue("home")}, runapi.PowerDownType,
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "down", TaskQueue: plan.TaskQueue("home")}, plan.PowerDownWorkflow,
 		runapi.Params{Lab: "home", Runbook: "power-down", By: "ann@desk", Approved: true, StaleAfter: plan.Duration(3 * time.Second)})
 	require.NoError(t, err)
 	<-inLab

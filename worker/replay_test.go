@@ -21,7 +21,7 @@ func TestReplayOfWhatIsUnderWay(t *testing.T) {
 			runapi.Params{Lab: s.file.Lab, Runbook: "power-down", By: "ann@desk"})
 		require.NoError(t, err)
 	}
-	started(runapi.PowerDownType, "waits")
+	started(plan.PowerDownWorkflow, "waits")
 	started("OfTomorrow", "unknown")
 
 	var got map[string]Replayed

@@ -40,7 +40,7 @@ func (s *site) library(books map[string]string) {
 
 func (s *site) steps(runbook string, parameters map[string]string) client.WorkflowRun {
 	s.Helper()
-	return s.begin(runbook+time.Now().Format("-150405.000000"), runapi.StepsType, runbook, runapi.Params{Parameters: parameters})
+	return s.begin(runbook+time.Now().Format("-150405.000000"), plan.StepsWorkflow, runbook, runapi.Params{Parameters: parameters})
 }
 
 func (s *site) tell(run client.WorkflowRun, verb string, o runapi.Order) error {
@@ -136,9 +136,10 @@ func TestRunbooksOfOnesOwn(t *testing.T) {
 		require.Equal(t, "confirmed by bob@desk", sheet.Notes["ask"])
 		require.Equal(t, "yes", sheet.Decisions[0].Verdict)
 		require.Equal(t, 1, count("true"))
+		record(t, s.client, run.GetID(), "steps-question")
 	})
 	t.Run("silence is no, whatever the run does with failures", func(t *testing.T) {
-		run := s.begin("late", runapi.StepsType, "late", runapi.Params{OnFailure: plan.Skip})
+		run := s.begin("late", plan.StepsWorkflow, "late", runapi.Params{OnFailure: plan.Skip})
 		sheet := s.result(run)
 		require.Equal(t, runapi.Aborted, sheet.Outcome)
 		require.Contains(t, sheet.Why, "nobody said yes")
@@ -179,6 +180,7 @@ func TestRunbooksOfOnesOwn(t *testing.T) {
 		require.Equal(t, runapi.Aborted, s.result(run).Outcome)
 		require.False(t, s.lab.Hosts()["esx22"].Maintenance)
 		require.Empty(t, s.ledger().Debts)
+		record(t, s.client, run.GetID(), "steps-aborted")
 	})
 	t.Run("no shell reads a parameter", func(t *testing.T) {
 		sheet := s.result(s.steps("sh", map[string]string{"p": "'; reboot; '"}))
@@ -188,7 +190,7 @@ func TestRunbooksOfOnesOwn(t *testing.T) {
 	t.Run("an edited file is drift", func(t *testing.T) {
 		reply := s.preview("reads")
 		s.library(map[string]string{"reads": "# a remark\nsteps:\n  - {id: do, uses: ssh/run, with: {at: vcsa, run: [fail], changes: false, success: [3]}}\n"})
-		run := s.begin("drift", runapi.StepsType, "reads", runapi.Params{PlanHash: reply.Hash})
+		run := s.begin("drift", plan.StepsWorkflow, "reads", runapi.Params{PlanHash: reply.Hash})
 		require.Equal(t, runapi.Refused, s.result(run).Outcome)
 	})
 }
@@ -199,6 +201,7 @@ func (s *site) preview(runbook string) (reply plan.Reply) {
 		plan.Request{Runbook: runbook, Lab: s.file.Lab})
 	require.NoError(s, err)
 	require.NoError(s, run.Get(s.Context(), &reply))
+	record(s.T, s.client, run.GetID(), "plan")
 	return reply
 }
 

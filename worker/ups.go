@@ -168,7 +168,7 @@ func (u upsRuns) query(ctx context.Context, id, name string, into any) error {
 const mostLatest = 400
 
 func (u upsRuns) Latest(ctx context.Context, of func(upswatch.Run) bool) (latest []upswatch.Run, _ error) {
-	list, err := u.list(ctx, fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'", runapi.PowerDownType, runapi.PowerUpType))
+	list, err := u.list(ctx, fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus != 'ContinuedAsNew'", plan.PowerDownWorkflow, plan.PowerUpWorkflow))
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (u upsRuns) Ended(ctx context.Context, since time.Time) ([]upswatch.Run, er
 }
 
 func (u upsRuns) powerDowns(ctx context.Context, which string) (found []upswatch.Run, _ error) {
-	list, err := u.list(ctx, "WorkflowType = '"+runapi.PowerDownType+"' AND "+which)
+	list, err := u.list(ctx, "WorkflowType = '"+plan.PowerDownWorkflow+"' AND "+which)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
 	"nightshift/internal/upswatch"
@@ -16,7 +17,7 @@ func TestRunsAsTheWatchSeesThem(t *testing.T) {
 	s := newSite(t, simlab.SmallSpec())
 	u := upsRuns{client: s.client, namespace: "default", lab: s.file.Lab, idle: map[string]bool{}}
 	began := time.Now().Add(-time.Minute)
-	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{})
+	down := s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
 	require.NoError(t, s.tell(down, runapi.Pause, runapi.Order{By: "ann@desk"}))
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/upswatch"
 )
@@ -27,7 +28,7 @@ type deaf struct {
 
 func (d *deaf) info(id string) *workflowpb.WorkflowExecutionInfo {
 	return &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: id}, Status: d.status[id],
-		Type: &commonpb.WorkflowType{Name: runapi.PowerDownType}}
+		Type: &commonpb.WorkflowType{Name: plan.PowerDownWorkflow}}
 }
 
 func (d *deaf) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {

@@ -28,7 +28,7 @@ func version(t *testing.T, c client.Client, p plan.Plan, run any, actions ...pla
 	if run == nil {
 		RegisterWorkflows(w)
 	} else {
-		w.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: runapi.PowerDownType})
+		w.RegisterWorkflowWithOptions(run, workflow.RegisterOptions{Name: plan.PowerDownWorkflow})
 	}
 	register := func(name string, f any) {
 		w.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
@@ -58,7 +58,7 @@ func oneStep() plan.Plan {
 func begin(t *testing.T, c client.Client, args ...any) client.WorkflowRun {
 	t.Helper()
 	args = append([]any{runapi.Params{Lab: "home", Runbook: "power-down", By: "ann@desk", Approved: true}}, args...)
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "down", TaskQueue: plan.TaskQueue("home")}, runapi.PowerDownType, args...)
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "down", TaskQueue: plan.TaskQueue("home")}, plan.PowerDownWorkflow, args...)
 	require.NoError(t, err)
 	return run
 }

@@ -43,6 +43,8 @@ type Config struct {
 	Address   string // of the Temporal service, host:port; empty: not known
 	// UI is where the Temporal UI is, without a slash at its end; empty: not known.
 	UI string
+	// Speed is how much faster than a real one a simulated lab is; 0: the lab is no simulated one.
+	Speed float64
 	// Papers is the directory for pages that people read when nightshift is not there; empty: none are written.
 	Papers string
 	// Site limits the worker to the steps of one site; empty: everything.
@@ -78,7 +80,7 @@ func Start(ctx context.Context, c Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{dead: make(chan error, 1), acts: activities.New(activities.Config{Lab: c.Lab, Temporal: c.Client, Instance: c.Instance, Logger: c.Logger,
-		Address: c.Address, Papers: c.Papers, UI: runPages(c)})}
+		Address: c.Address, Papers: c.Papers, UI: runPages(c), Speed: c.Speed})}
 	for _, queue := range queues(c) {
 		one := worker.New(c.Client, queue, w.options(c))
 		if queue == plan.TaskQueue(c.Lab.Lab) {

@@ -1,24 +1,17 @@
 package worker
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-
-	historypb "go.temporal.io/api/history/v1"
 
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
@@ -38,13 +31,19 @@ type site struct {
 	file   *inventory.Lab
 	client client.Client
 	worker *Worker
+	speed  float64 // as in Config
+	home   string  // of the server
+	close  func()  // ends the server and its client
 }
+
+// siteSpeed is how much faster than a real lab the one of a site is.
+const siteSpeed = 120
 
 func newSite(t *testing.T, spec simlab.Spec) *site {
 	s := &site{T: t}
 	ctx := t.Context()
 	var err error
-	s.lab, err = simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: spec, Speed: 120})
+	s.lab, err = simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: spec, Speed: siteSpeed})
 	require.NoError(t, err)
 	t.Cleanup(s.lab.Close)
 	path, err := s.lab.WriteLabFile(t.TempDir())
@@ -52,7 +51,8 @@ func newSite(t *testing.T, spec simlab.Spec) *site {
 	s.file, err = inventory.Load(path)
 	require.NoError(t, err)
 
-	s.client = newEngine(t)
+	s.home = filepath.Join(t.TempDir(), "state")
+	s.client, s.close = startEngine(t, s.home)
 	s.start()
 	t.Cleanup(func() { s.worker.Stop() })
 	return s
@@ -60,24 +60,47 @@ func newSite(t *testing.T, spec simlab.Spec) *site {
 
 // newEngine is a client of a Temporal server of its own.
 func newEngine(t *testing.T) client.Client {
-	ctx := t.Context()
-	dir, err := statedir.Open(filepath.Join(t.TempDir(), "state"))
-	require.NoError(t, err)
-	require.NoError(t, dir.Lock(ctx))
-	server, err := engine.Start(context.WithoutCancel(ctx), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()); require.NoError(t, dir.Close()) })
-	c, err := client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	c, _ := startEngine(t, filepath.Join(t.TempDir(), "state"))
 	return c
+}
+
+// startEngine starts a Temporal server on a state directory, and answers a client of it. Both end with the test, or earlier by stop.
+func startEngine(t *testing.T, path string) (c client.Client, stop func()) {
+	t.Helper()
+	dir, err := statedir.Open(path)
+	require.NoError(t, err)
+	require.NoError(t, dir.Lock(t.Context()))
+	server, err := engine.Start(context.WithoutCancel(t.Context()), engine.Options{Dir: dir, UIPort: -1, SearchAttributes: workflows.SearchAttributes(), Unsafe: true})
+	require.NoError(t, err)
+	c, err = client.Dial(client.Options{HostPort: server.Address(), Namespace: server.Namespace(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	stop = sync.OnceFunc(func() {
+		c.Close()
+		require.NoError(t, server.Stop())
+		require.NoError(t, dir.Close())
+	})
+	t.Cleanup(stop)
+	return c, stop
 }
 
 func (s *site) start() {
 	s.Helper()
 	var err error
-	s.worker, err = Start(s.Context(), Config{Client: s.client, Namespace: "default", Lab: s.file, Instance: "test", Logger: slog.New(slog.DiscardHandler)})
+	s.worker, err = Start(s.Context(), Config{Client: s.client, Namespace: "default", Lab: s.file, Instance: "test", Logger: slog.New(slog.DiscardHandler), Speed: s.speed})
 	require.NoError(s, err)
+}
+
+// amendLabFile adds to the lab file, and starts a worker by it.
+func (s *site) amendLabFile(text string) {
+	s.Helper()
+	b, err := os.ReadFile(s.file.Path)
+	require.NoError(s, err)
+	require.NoError(s, os.WriteFile(s.file.Path, append(b, text...), 0o600))
+	file, err := inventory.Load(s.file.Path)
+	require.NoError(s, err)
+	s.worker.Stop()
+	s.file = file
+	s.start()
 }
 
 func (s *site) begin(id, workflow, runbook string, p runapi.Params) client.WorkflowRun {
@@ -104,6 +127,15 @@ func (s *site) ledger() (st ledger.State) {
 	return st
 }
 
+// change changes the ledger.
+func (s *site) change(c ledger.Change) {
+	s.Helper()
+	h, err := s.client.UpdateWorkflow(s.Context(), client.UpdateWorkflowOptions{WorkflowID: ledger.WorkflowID(s.file.Lab), UpdateName: ledger.Update,
+		Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted})
+	require.NoError(s, err)
+	require.NoError(s, h.Get(s.Context(), nil))
+}
+
 // requireOnce fails when the lab received a call twice.
 func (s *site) requireOnce() {
 	s.Helper()
@@ -123,7 +155,7 @@ func (s *site) requireOnce() {
 func TestDownAndUpThroughHandOversAndRestarts(t *testing.T) {
 	s := newSite(t, simlab.SmallSpec())
 	clusters, guests := s.lab.Clusters(), s.lab.Guests()
-	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{HandOverAt: 40})
+	down := s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{HandOverAt: 40})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
 	s.worker.Stop()
 	s.start()
@@ -137,13 +169,13 @@ func TestDownAndUpThroughHandOversAndRestarts(t *testing.T) {
 	for name, h := range s.lab.Hosts() {
 		require.Equal(t, "Off", h.Power, name)
 	}
-	record(t, s, "power-down")
+	record(t, s.client, "down", "power-down")
 
-	again := s.result(s.begin("down-again", runapi.PowerDownType, "power-down", runapi.Params{}))
+	again := s.result(s.begin("down-again", plan.PowerDownWorkflow, "power-down", runapi.Params{}))
 	require.Equal(t, runapi.Done, again.Outcome)
 	require.Zero(t, again.Total, "a lab that is down needs nothing")
 
-	up := s.result(s.begin("up", runapi.PowerUpType, "power-up", runapi.Params{HandOverAt: 40}))
+	up := s.result(s.begin("up", plan.PowerUpWorkflow, "power-up", runapi.Params{HandOverAt: 40}))
 	require.Equal(t, runapi.Done, up.Outcome, up.Why)
 	require.Greater(t, up.Runs, 1)
 	require.Equal(t, clusters, s.lab.Clusters())
@@ -157,37 +189,8 @@ func TestDownAndUpThroughHandOversAndRestarts(t *testing.T) {
 	require.Empty(t, st.Debts)
 	require.Empty(t, st.Memory)
 	s.requireOnce()
-	record(t, s, "power-up")
-}
-
-// record writes the histories of a chain into workflows/testdata, for replay, where NIGHTSHIFT_RECORD names a version.
-func record(t *testing.T, s *site, runbook string) {
-	version := os.Getenv("NIGHTSHIFT_RECORD")
-	if version == "" {
-		return
-	}
-	id := strings.TrimPrefix(runbook, "power-")
-	run := ""
-	for n := 1; ; n++ {
-		h := &historypb.History{}
-		it := s.client.GetWorkflowHistory(t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for it.HasNext() {
-			e, err := it.Next()
-			require.NoError(t, err)
-			h.Events = append(h.Events, e)
-		}
-		b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(h)
-		require.NoError(t, err)
-		var packed bytes.Buffer
-		w := gzip.NewWriter(&packed)
-		_, err = w.Write(b)
-		require.NoError(t, err)
-		require.NoError(t, w.Close())
-		require.NoError(t, os.WriteFile(fmt.Sprintf("../workflows/testdata/%s-%s-%d.json.gz", version, runbook, n), packed.Bytes(), 0o600))
-		if run = h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId(); run == "" {
-			return
-		}
-	}
+	record(t, s.client, "up", "power-up")
+	record(t, s.client, ledger.WorkflowID(s.file.Lab), "ledger")
 }
 
 // Terminated in the Temporal UI: the run says nothing any more. What it owes is known all the same, nobody works beside
@@ -195,13 +198,13 @@ func record(t *testing.T, s *site, runbook string) {
 func TestATerminatedRunLeavesItsDebtsAndItsLock(t *testing.T) {
 	s := newSite(t, simlab.SmallSpec())
 	clusters := s.lab.Clusters()
-	down := s.begin("down", runapi.PowerDownType, "power-down", runapi.Params{})
+	down := s.begin("down", plan.PowerDownWorkflow, "power-down", runapi.Params{})
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { return l.Count("ShutdownGuest", "") > 0 }))
 	require.NoError(t, s.client.TerminateWorkflow(t.Context(), down.GetID(), "", "impatience"))
 	require.NotEmpty(t, s.ledger().Debts)
 	require.NotEmpty(t, s.ledger().Memory)
 
-	refused := s.result(s.begin("up-too-early", runapi.PowerUpType, "power-up", runapi.Params{Wait: true}))
+	refused := s.result(s.begin("up-too-early", plan.PowerUpWorkflow, "power-up", runapi.Params{Wait: true}))
 	require.Equal(t, runapi.Refused, refused.Outcome)
 	require.Contains(t, refused.Why, "nightshift unlock down --reason")
 	require.NoError(t, s.lab.WaitFor(t.Context(), func(l *simlab.Lab) bool { // what was on the wire has its effect
@@ -213,13 +216,11 @@ func TestATerminatedRunLeavesItsDebtsAndItsLock(t *testing.T) {
 		return true
 	}))
 
-	h, err := s.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{WorkflowID: ledger.WorkflowID(s.file.Lab), UpdateName: ledger.Update,
-		Args: []any{ledger.Change{By: "ann@desk", Unlock: &ledger.Unlock{Workflow: "down", Reason: "looked at it"}}}, WaitForStage: client.WorkflowUpdateStageCompleted})
-	require.NoError(t, err)
-	require.NoError(t, h.Get(t.Context(), nil))
-	up := s.result(s.begin("up", runapi.PowerUpType, "power-up", runapi.Params{}))
+	s.change(ledger.Change{By: "ann@desk", Unlock: &ledger.Unlock{Workflow: "down", Reason: "looked at it"}})
+	up := s.result(s.begin("up", plan.PowerUpWorkflow, "power-up", runapi.Params{}))
 	require.Equal(t, runapi.Done, up.Outcome, up.Why)
 	require.Equal(t, clusters, s.lab.Clusters())
 	require.Empty(t, s.ledger().Debts)
 	require.Empty(t, s.ledger().Locks)
+	record(t, s.client, ledger.WorkflowID(s.file.Lab), "ledger-unlocked")
 }

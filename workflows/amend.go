@@ -59,6 +59,7 @@ func (r *run) amend(ctx workflow.Context) {
 		r.unsettled = false
 		r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
 	case r.replanning == nil && r.Proposal != nil && r.approvedPlan(r.Proposal.To):
+		r.proposalAnswered(ctx)
 		a, packed := *r.Proposal, r.Proposed
 		a.ApprovedBy = r.approvers(a.To)
 		r.adopt(ctx, a, packed)
@@ -202,6 +203,7 @@ func (r *run) keepPlan(ctx workflow.Context, a runapi.Amendment, why string) {
 
 // decline is a person's no to the new plan.
 func (r *run) decline(ctx workflow.Context, why string) {
+	r.proposalAnswered(ctx)
 	a := *r.Proposal
 	a.At = workflow.Now(ctx).UTC()
 	r.keepPlan(ctx, a, why)

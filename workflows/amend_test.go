@@ -212,6 +212,7 @@ func TestANewPlanThatGoesBeyondWaitsForAnApproval(t *testing.T) {
 			s := b.sheet()
 			require.Equal(t, runapi.Done, s.Outcome, s.Why)
 			require.Equal(t, "bob", s.Amendments[0].ApprovedBy)
+			require.InDelta(t, 600, s.Asked["g1"], 50, "it waited for bob, and had nothing to do meanwhile")
 			require.Nil(t, s.Proposal)
 			require.Equal(t, s.Hash, s.Amendments[0].To)
 			require.Equal(t, "unmark", b.ran()[len(b.ran())-1])

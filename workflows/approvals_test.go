@@ -231,7 +231,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 
 // runAs runs with these parameters and no other.
 func (s *signed) runAs(p runapi.Params) {
-	s.ExecuteWorkflow(runapi.PowerDownType, p, []byte(nil), State{})
+	s.ExecuteWorkflow(plan.PowerDownWorkflow, p, []byte(nil), State{})
 	require.True(s.t, s.IsWorkflowCompleted())
 }
 

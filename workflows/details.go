@@ -52,13 +52,19 @@ func (r *run) markdown(id string) string {
 	r.list(&b, id, "Skipped", runapi.StepSkip)
 	r.list(&b, id, "Half done", runapi.HalfDone)
 	r.groups(&b)
-	for _, f := range r.Left[:min(shown, len(r.Left))] {
-		fmt.Fprintf(&b, "- still to do: %s\n", escape(f.Text))
-	}
-	for _, f := range r.Blockers[:min(shown, len(r.Blockers))] {
-		fmt.Fprintf(&b, "- blocker: %s\n", escape(f.String()))
-	}
+	findings(&b, "still to do", r.Left, func(f plan.Finding) string { return f.Text })
+	findings(&b, "blocker", r.Blockers, plan.Finding.String)
 	return b.String()
+}
+
+// findings lists the first of them, and says how many more there are.
+func findings(b *strings.Builder, what string, list []plan.Finding, text func(plan.Finding) string) {
+	for _, f := range list[:min(shown, len(list))] {
+		fmt.Fprintf(b, "- %s: %s\n", what, escape(text(f)))
+	}
+	if more := len(list) - shown; more > 0 {
+		fmt.Fprintf(b, "- … and %d more\n", more)
+	}
 }
 
 // planned writes what became of the plan, and what is to be said to a new one.
@@ -113,52 +119,4 @@ func (r *run) list(b *strings.Builder, id, title string, letter byte) {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
-}
-
-// groups writes how far each group of steps is.
-func (r *run) groups(b *strings.Builder) {
-	if len(r.grouped) == 0 {
-		return
-	}
-	b.WriteString("| | done |\n|---|---|\n")
-	for _, g := range r.grouped[:min(2*shown, len(r.grouped))] {
-		fmt.Fprintf(b, "| %s | %d of %d", escape(g.name), g.done, g.total)
-		if g.skipped > 0 {
-			fmt.Fprintf(b, ", %d skipped", g.skipped)
-		}
-		b.WriteString(" |\n")
-	}
-	b.WriteString("\n")
-}
-
-// A group of steps, counted as they end: the run sheet is made at every workflow task.
-type group struct {
-	name                 string
-	total, done, skipped int
-}
-
-// countGroups makes the counters for the steps as they are.
-func (r *run) countGroups() {
-	index := map[string]int{}
-	for i, s := range r.graph.Steps {
-		g, ok := index[s.Group]
-		if !ok {
-			g = len(r.grouped)
-			index[s.Group] = g
-			r.grouped = append(r.grouped, group{name: s.Group})
-		}
-		r.groupOf = append(r.groupOf, g)
-		r.grouped[g].total++
-		r.grouped[g].count(r.steps[i])
-	}
-}
-
-// count takes in the letter with which a step ended.
-func (g *group) count(letter byte) {
-	switch letter {
-	case runapi.StepDone:
-		g.done++
-	case runapi.StepSkip:
-		g.skipped++
-	}
 }

@@ -52,6 +52,10 @@ func TestAResoluteRunGoesBeyondItsPlan(t *testing.T) {
 			b.run(c.p)
 			s := b.sheet()
 			require.Equal(t, c.outcome, s.Outcome, s.Why)
+			require.NotEmpty(t, b.calls)
+			for _, call := range b.calls {
+				require.Equal(t, c.p.Resolute, call.Resolute, "its steps know it")
+			}
 			require.Equal(t, c.newGuest, count(b.ran(), "g2"))
 		})
 	}

@@ -150,7 +150,8 @@ func (r *run) start(ctx workflow.Context) {
 		}
 		again := r.Again[s.ID]
 		call := plan.Call{Run: workflow.GetInfo(ctx).WorkflowExecution.ID, Lab: r.p.Lab, Runbook: r.p.Runbook, Step: s.ID, Title: s.Title,
-			Target: s.Target, Params: s.Params, Memo: r.Memos[s.ID], Before: again.Before, Force: again.Force, Decision: again.Count, By: again.By}
+			Target: s.Target, Params: s.Params, Memo: r.Memos[s.ID], Before: again.Before, Force: again.Force, Decision: again.Count, By: again.By,
+			Resolute: r.p.Resolute}
 		if r.BegunAt[i] < 0 {
 			r.BegunAt[i] = r.tenths(ctx)
 		} else if call.Memo == nil {
@@ -222,7 +223,7 @@ func (r *run) giveUp(ctx workflow.Context) {
 		case c == runapi.Todo && (!s.Always || r.pointless(s)):
 			r.finishStep(ctx, i, runapi.Untouched)
 		case c == runapi.Blocked:
-			r.finishStep(ctx, i, runapi.HalfDone)
+			r.drop(ctx, i)
 		}
 	}
 }
@@ -230,7 +231,7 @@ func (r *run) giveUp(ctx workflow.Context) {
 // pointless: the step that an Always step is to follow has not begun, and will not.
 func (r *run) pointless(s plan.Step) bool {
 	i, ok := r.graph.Index(s.OnlyAfter)
-	return ok && (r.steps[i] == runapi.Todo && r.BegunAt[i] < 0 || r.steps[i] == runapi.Untouched)
+	return ok && (r.steps[i] == runapi.Todo && r.BegunAt[i] < 0 || r.steps[i] == runapi.Untouched && !r.Dropped[s.OnlyAfter])
 }
 
 // watchClock sets the alarm for the next deadline.

@@ -25,17 +25,21 @@ func (r *run) land(ctx workflow.Context, fl *flight, f workflow.Future) {
 	if fl.acts.Err() != nil {
 		r.recalled[s.ID]++
 	}
+	r.heard(i, err)
 	switch {
 	case err == nil && out.Unclear != nil:
 		r.unclear(ctx, i, *out.Unclear)
-	case err == nil && out.Replan != "" && r.ofSteps():
-		r.fail(ctx, i, out.Replan+" (a step runbook is not planned anew: retry the step, or abort the run and start it again)")
+	case err == nil && out.Replan != "" && r.asMade():
+		r.fail(ctx, i, out.Replan+" (runbook "+r.p.Runbook+" is not planned anew: retry the step, or abort the run and start it again)")
 	case err == nil && out.Replan != "":
 		r.ask(ctx, i, out.Replan)
 	case err == nil && out.Yield == nil:
 		delete(r.Notes, s.ID)
 		if out.Note != "" {
 			r.Notes[s.ID] = out.Note
+		}
+		if out.Found != "" {
+			r.Found[s.ID] = out.Found
 		}
 		r.finishStep(ctx, i, runapi.StepDone)
 		if out.End != "" {
@@ -154,7 +158,7 @@ func (r *run) failAs(ctx workflow.Context, i int, policy plan.OnFailure, why str
 	r.Notes[s.ID] = why
 	switch {
 	case r.Aborted != "" && !s.Always:
-		r.finishStep(ctx, i, runapi.HalfDone)
+		r.drop(ctx, i)
 	case policy == plan.Skip:
 		r.finishStep(ctx, i, runapi.StepSkip)
 	case policy == plan.Force && !r.Again[s.ID].Forced:
@@ -163,11 +167,11 @@ func (r *run) failAs(ctx workflow.Context, i int, policy plan.OnFailure, why str
 		r.decide(ctx, i, again, "policy onFailure: force", "act again, by force", why)
 		r.set(i, runapi.Todo)
 	case r.Aborted != "": // an Always step: nobody may be there any more, and the run must end
-		r.finishStep(ctx, i, runapi.HalfDone)
+		r.drop(ctx, i)
 	default:
 		r.EndedAt[i] = r.tenths(ctx) // until somebody decides
 		r.set(i, runapi.Blocked)
-		workflow.GetLogger(ctx).Info(runapi.LogBlocked, "step", s.Title, "why", why)
+		workflow.GetLogger(ctx).Info(runapi.LogBlocked, "lab", r.p.Lab, "runbook", r.p.Runbook, "step", s.ID, "target", s.Target.String(), "title", s.Title, "why", why)
 		r.tellBlocked(s.ID)
 		if policy == plan.Abort {
 			r.abort(ctx, fmt.Sprintf("%s failed: %s", s.Title, why))
@@ -188,8 +192,10 @@ func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
 		r.Notes[s.ID] = fmt.Sprintf("%s at %s, not seen to its end", memo.Intent, memo.At.UTC().Format(time.RFC3339))
 		r.finishStep(ctx, i, runapi.HalfDone)
 	case memo == nil && r.BegunAt[i] >= 0:
-		r.Notes[s.ID] = "had begun when the run was aborted; what it has sent is not known"
-		r.finishStep(ctx, i, runapi.HalfDone)
+		if r.Notes[s.ID] = "had begun when the run was aborted; what it has sent is not known"; r.sentNothing(i) {
+			r.Notes[s.ID] = "had begun when the run was aborted, and sent nothing"
+		}
+		r.drop(ctx, i)
 	default:
 		r.finishStep(ctx, i, runapi.Untouched)
 	}
@@ -197,6 +203,7 @@ func (r *run) again(ctx workflow.Context, i int, memo *plan.Memo) {
 
 // finishStep is set for the letters with which a step ends.
 func (r *run) finishStep(ctx workflow.Context, i int, c byte) {
+	r.answered(ctx, i)
 	r.EndedAt[i] = r.tenths(ctx)
 	r.set(i, c)
 	r.meterStep(ctx, i, c)

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"nightshift/internal/words"
 )
 
 // marks are what Markdown, and the HTML in it, would not show as it stands.
@@ -21,15 +23,13 @@ func escape(s string) string {
 		if at == nil {
 			return b.String() + marks.Replace(s)
 		}
-		b.WriteString(marks.Replace(s[:at[0]]) + code(strings.Trim(s[at[0]:at[1]], "`")))
+		b.WriteString(marks.Replace(s[:at[0]]) + strings.ReplaceAll(code(strings.Trim(s[at[0]:at[1]], "`")), "|", "\u2502")) // it may stand in a table
 		s = s[at[1]:]
 	}
 }
 
 // code shows s as it is: nothing in it is Markdown.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", "\u2502").Replace(strings.Map(printable, s)) + "`"
-}
+func code(s string) string { return words.Code(strings.Map(printable, s)) }
 
 func printable(r rune) rune {
 	if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {

@@ -232,6 +232,9 @@ func (r *run) adopt(ctx workflow.Context, a runapi.Amendment, packed []byte) {
 				letter, at, end = runapi.Todo, -1, -1
 				delete(r.Notes, s.ID)
 			case letter == runapi.Blocked && slices.Contains(asking, s.ID):
+				if end >= 0 {
+					r.Asked[s.ID] += max(0, r.tenths(ctx)-end)
+				}
 				letter, end = runapi.Todo, -1
 			case letter == runapi.Todo && !r.Memos[s.ID].Sent():
 				delete(r.Memos, s.ID) // since when it waits: it begins anew

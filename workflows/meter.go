@@ -17,7 +17,7 @@ func (r *run) meterEnd(ctx workflow.Context) {
 	m.Timer(runapi.MetricRunDuration).Record(r.Ended.Sub(r.Started))
 }
 
-// meterStep tells how long a step took that had begun, waits for operators included.
+// meterStep tells how long a step took that had begun, without its waits for operators.
 func (r *run) meterStep(ctx workflow.Context, i int, letter byte) {
 	if r.BegunAt[i] < 0 {
 		return
@@ -30,5 +30,5 @@ func (r *run) meterStep(ctx workflow.Context, i int, letter byte) {
 		state = "half done"
 	}
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"lab": r.p.Lab, "runbook": r.p.Runbook, "action": string(r.graph.Steps[i].Action), "state": state}).
-		Timer(runapi.MetricStepDuration).Record(time.Duration(r.EndedAt[i]-r.BegunAt[i]) * 100 * time.Millisecond)
+		Timer(runapi.MetricStepDuration).Record(time.Duration(r.EndedAt[i]-r.BegunAt[i]-r.Asked[r.graph.Steps[i].ID]) * 100 * time.Millisecond)
 }

@@ -47,9 +47,17 @@ func replanOptions() workflow.ActivityOptions {
 	return o
 }
 
+// lockWords is what the run takes before it looks at the lab.
+func lockWords(p runapi.Params) string {
+	if p.OfGroup() {
+		return "the lock on protection group " + p.Parameters[plan.ParamGroup]
+	}
+	return "the lock on lab " + p.Lab
+}
+
 func lockOptions(p runapi.Params) workflow.ActivityOptions {
 	// WaitForCancellation: a lock that is granted while the run gives up would never be released.
-	o := workflow.ActivityOptions{Summary: "Take the lock on lab " + p.Lab, StartToCloseTimeout: 5 * time.Minute,
+	o := workflow.ActivityOptions{Summary: "Take " + lockWords(p), StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout: heartbeat, RetryPolicy: retries(), WaitForCancellation: true}
 	if p.Wait {
 		o.StartToCloseTimeout = 24 * time.Hour

@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/words"
 )
 
 // handleOrders makes each verb of an operator an update with a validator. A validator may run before an earlier order
@@ -91,8 +92,8 @@ func (r *run) check(ctx workflow.Context, verb string, o runapi.Order) error {
 			return fmt.Errorf("the run is not paused: it is %s", r.standing())
 		}
 	case runapi.Replan:
-		if r.ofSteps() {
-			return errors.New("a step runbook is not planned anew: abort the run and start it again")
+		if r.asMade() {
+			return errors.New("runbook " + r.p.Runbook + " is not planned anew: abort the run and start it again")
 		}
 		if r.Phase != runapi.PhaseExecute || r.Replan != "" || r.Aborted != "" {
 			return fmt.Errorf("the run cannot be planned anew: it is %s", r.standing())
@@ -133,8 +134,6 @@ func (r *run) checkSteps(verb string, o runapi.Order) error {
 		return fmt.Errorf("%s needs the ids of blocked steps", verb)
 	case verb == runapi.Skip && strings.TrimSpace(o.Reason) == "":
 		return errors.New("skip needs a reason")
-	case len(o.Params) > 0 && len(o.Steps) != 1:
-		return errors.New("other parameters can be given for one step at a time")
 	case (len(o.Params) > 0 || o.Force) && r.Settings.Approval:
 		return errors.New("this runbook wants approved plans: abort the run and plan anew instead of changing a step")
 	}
@@ -156,14 +155,37 @@ func (r *run) checkSteps(verb string, o runapi.Order) error {
 		case !asks && verb == runapi.Confirm:
 			return fmt.Errorf("step %q does not ask for a yes: see `nightshift retry` and `nightshift skip`", id)
 		}
-		if len(o.Params) > 0 {
-			if _, err := plan.Amend(r.graph.Steps[i].Action, r.graph.Steps[i].Params, o.Params); err != nil {
-				return err
-			}
-		}
+	}
+	if len(o.Params) > 0 {
+		return r.checkParams(o)
 	}
 	return nil
 }
+
+// checkParams says why the parameters cannot be changed: all the steps have to take them, or none is changed.
+func (r *run) checkParams(o runapi.Order) error {
+	var no error
+	var takers []string
+	for _, id := range o.Steps {
+		i, _ := r.graph.Index(id)
+		s := r.graph.Steps[i]
+		switch _, err := plan.Amend(s.Action, s.Params, o.Params); {
+		case err == nil:
+			takers = append(takers, id)
+		case no == nil && len(o.Steps) > 1:
+			no = fmt.Errorf("step %q: %w", id, err)
+		case no == nil:
+			no = err
+		}
+	}
+	if no != nil && len(takers) > 0 {
+		return fmt.Errorf("%w; nothing was changed: name those that take it (%s)", no, words.Some(takers, takersTold))
+	}
+	return no
+}
+
+// takersTold is how many steps that take a parameter are named where another does not.
+const takersTold = 5
 
 // obey does what check has allowed.
 func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
@@ -188,38 +210,57 @@ func (r *run) obey(ctx workflow.Context, verb string, o runapi.Order) error {
 	case runapi.Retry, runapi.Skip, runapi.Confirm:
 		steps := slices.Clone(o.Steps)
 		slices.Sort(steps)
-		for _, id := range slices.Compact(steps) { // named twice is once
+		steps = slices.Compact(steps) // named twice is once
+		plans, err := r.change(steps, o.Params)
+		if err != nil {
+			return err
+		}
+		for _, id := range steps {
 			i, _ := r.graph.Index(id)
 			if verb == runapi.Skip {
 				r.Notes[id] = runapi.SkippedBy + why + "; before that: " + r.Notes[id]
 				r.finishStep(ctx, i, runapi.StepSkip)
-			} else if err := r.retry(ctx, i, o); err != nil {
-				return err
+			} else {
+				r.retry(ctx, i, o, plans)
 			}
 		}
 	}
 	return nil
 }
 
-// retry lets a blocked step act again: a decision, with what was known as its evidence.
-func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
-	s := &r.graph.Steps[i]
-	verdict := "act again"
-	if s.Action == plan.Confirm {
-		verdict = "yes"
+// change gives blocked steps other parameters, and says which plan became which. The hash is made once: of a large plan it takes
+// a while.
+func (r *run) change(steps []string, params map[string]any) (plans string, err error) {
+	if len(params) == 0 {
+		return "", nil
 	}
-	if len(o.Params) > 0 {
-		amended, err := plan.Amend(s.Action, s.Params, o.Params)
+	for _, id := range steps {
+		i, _ := r.graph.Index(id)
+		s := &r.graph.Steps[i]
+		amended, err := plan.Amend(s.Action, s.Params, params)
 		if err != nil {
-			return err
+			return "", err
 		}
-		before := r.Hash
-		s.Params, r.Amended[s.ID] = amended, amended
-		r.Hash = r.graph.Hash()
-		verdict = fmt.Sprintf("act again with %s (plan %s is now %s)", amended, plan.ShortHash(before), plan.ShortHash(r.Hash))
+		s.Params, r.Amended[id] = amended, amended
+	}
+	before := r.Hash
+	r.Hash = r.graph.Hash()
+	return fmt.Sprintf("plan %s is now %s", plan.ShortHash(before), plan.ShortHash(r.Hash)), nil
+}
+
+// retry lets a blocked step act again: a decision, with what was known as its evidence. Plans says what change has changed.
+func (r *run) retry(ctx workflow.Context, i int, o runapi.Order, plans string) {
+	s := r.graph.Steps[i]
+	verdict := "act again"
+	switch {
+	case s.Action == plan.Confirm:
+		verdict = "yes"
+	case plans != "":
+		verdict = fmt.Sprintf("act again with %s (%s)", s.Params, plans)
 	}
 	again := r.Again[s.ID]
 	again.Force = o.Force
+	r.answered(ctx, i)
 	evidence := r.Notes[s.ID]
 	if o.Reason != "" {
 		evidence += "; " + o.Reason
@@ -230,5 +271,4 @@ func (r *run) retry(ctx workflow.Context, i int, o runapi.Order) error {
 	delete(r.Vain, s.ID)
 	r.EndedAt[i] = -1
 	r.set(i, runapi.Todo)
-	return nil
 }

@@ -53,7 +53,9 @@ type run struct {
 // errAborted ends a phase before the execution: nothing was touched.
 var errAborted = errors.New("aborted")
 
-func runPlan(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
+// Run is a run of a runbook, from its plan to its end. The packed plan and the state are only given by a run to the next one of its
+// chain. A power-down's debts and its memory stay open when it ends: power-up settles them.
+func Run(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
 	r := &run{State: st, p: p, packed: packed, wake: workflow.NewBufferedChannel(ctx, 1), cancelled: ctx.Done(), recalled: map[string]int{}}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // a cancelled workflow still ends in order
 	r.root = ctx
@@ -123,7 +125,10 @@ func (r *run) obeyHold(ctx workflow.Context) error {
 }
 
 func (r *run) lock(ctx workflow.Context) error {
-	r.enter(ctx, runapi.PhaseLock, "the lock on lab "+r.p.Lab)
+	if len(r.p.Scopes()) == 0 {
+		return nil
+	}
+	r.enter(ctx, runapi.PhaseLock, lockWords(r.p))
 	err := r.call(ctx, lockOptions(r.p), plan.TakeLocks, r.lockRequest(ctx), nil)
 	if app := new(temporal.ApplicationError); errors.As(err, &app) && app.Type() == ledger.Locked {
 		return r.finish(r.lockedOutcome(ctx, app), app.Message())
@@ -153,7 +158,7 @@ func (r *run) lockedOutcome(ctx workflow.Context, locked *temporal.ApplicationEr
 
 func (r *run) lockRequest(ctx workflow.Context) plan.LockRequest {
 	info := workflow.GetInfo(ctx)
-	return plan.LockRequest{Lab: r.p.Lab, Scopes: []string{ledger.LabScope}, Workflow: info.WorkflowExecution.ID,
+	return plan.LockRequest{Lab: r.p.Lab, Scopes: r.p.Scopes(), Workflow: info.WorkflowExecution.ID,
 		FirstRun: info.FirstRunID, Runbook: r.p.Runbook, By: r.p.By, Wait: r.p.Wait}
 }
 
@@ -202,7 +207,7 @@ func (r *run) verify(ctx workflow.Context) {
 		return
 	}
 	r.enter(ctx, runapi.PhaseVerify, "")
-	if r.ofSteps() {
+	if r.asMade() {
 		r.verifySteps(ctx)
 		return
 	}
@@ -229,7 +234,9 @@ func (r *run) verify(ctx workflow.Context) {
 // outside that it was given.
 func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 	var reply plan.Reply
-	if err := r.call(ctx, planOptions(), plan.MakePlan, r.request(ctx), &reply); err != nil {
+	request := r.request(ctx)
+	request.Again = true
+	if err := r.call(ctx, planOptions(), plan.MakePlan, request, &reply); err != nil {
 		return nil, err
 	}
 	again, err := plan.Unpack(reply.Packed)
@@ -247,12 +254,14 @@ func (r *run) stillToDo(ctx workflow.Context) ([]plan.Finding, error) {
 
 // end releases the locks, writes down what is owed, and closes the run.
 func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
-	octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
-	if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
-		r.say("its locks could not be released: " + cause(err))
+	if len(r.p.Scopes()) > 0 {
+		octx := workflow.WithActivityOptions(ctx, ledgerOptions("release the locks of this run"))
+		if err := workflow.ExecuteActivity(octx, plan.ReleaseLocks, r.lockRequest(ctx)).Get(ctx, nil); err != nil {
+			r.say("its locks could not be released: " + cause(err))
+		}
 	}
 	if r.graph != nil { // otherwise nothing was touched
-		octx = workflow.WithActivityOptions(ctx, ledgerOptions("read what is owed"))
+		octx := workflow.WithActivityOptions(ctx, ledgerOptions("read what is owed"))
 		var st ledger.State
 		if err := workflow.ExecuteActivity(octx, plan.ReadLedger, r.p.Lab).Get(ctx, &st); err != nil {
 			r.say("what is owed could not be read: " + cause(err))
@@ -262,7 +271,7 @@ func (r *run) end(ctx workflow.Context) (runapi.Sheet, error) {
 	r.Ended = workflow.Now(ctx).UTC()
 	r.enter(ctx, runapi.PhaseEnd, "")
 	r.meterEnd(ctx)
-	workflow.GetLogger(ctx).Info(runapi.LogEnded, "outcome", r.Outcome, "why", r.Why)
+	workflow.GetLogger(ctx).Info(runapi.LogEnded, "lab", r.p.Lab, "runbook", r.p.Runbook, "outcome", r.Outcome, "why", r.Why)
 	r.tell(runapi.Event(r.Outcome), func() bool { return true })
 	err := r.rest(ctx)
 	return r.sheet(), err

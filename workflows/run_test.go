@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,13 +50,19 @@ type bench struct {
 }
 
 func newBench(t *testing.T, steps ...plan.Step) *bench {
+	return newBenchWith(t, func(*testsuite.WorkflowTestSuite) {}, steps...)
+}
+
+// newBenchWith is newBench whose workflows log, or count, somewhere.
+func newBenchWith(t *testing.T, set func(*testsuite.WorkflowTestSuite), steps ...plan.Step) *bench {
 	var s testsuite.WorkflowTestSuite
+	set(&s)
 	b := &bench{TestWorkflowEnvironment: s.NewTestWorkflowEnvironment(), t: t, does: map[string]func(plan.Call) (plan.Outcome, error){}}
 	b.plan = plan.Plan{Schema: plan.SchemaVersion, Runbook: "power-down", Lab: "home", Title: "Power down lab home", Steps: steps,
 		Limits: map[string]int{"vcenter": 2}}
 	b.left = plan.Plan{Schema: plan.SchemaVersion, Title: "Nothing to do"}
 	b.SetTestTimeout(time.Minute) // of real time, without anything to do: these machines are slow and shared
-	b.RegisterWorkflowWithOptions(PowerDown, workflow.RegisterOptions{Name: runapi.PowerDownType})
+	b.RegisterWorkflowWithOptions(Run, workflow.RegisterOptions{Name: plan.PowerDownWorkflow})
 	b.register(plan.MakePlan, b.makePlan)
 	b.register(plan.TakeLocks, func(context.Context, plan.LockRequest) error { return b.lock })
 	b.register(plan.ReleaseLocks, func(context.Context, plan.LockRequest) error { b.released++; return nil })
@@ -145,12 +152,12 @@ func (b *bench) hang(then ...func()) {
 }
 
 func (b *bench) run(p runapi.Params, more ...any) {
-	p.Lab, p.Runbook, p.By = "home", "power-down", "ann"
+	p.Lab, p.Runbook, p.By = "home", cmp.Or(p.Runbook, "power-down"), "ann"
 	args := append([]any{p}, more...)
 	for len(args) < 3 {
 		args = append(args, [][]any{{}, {[]byte(nil)}, {State{}}}[len(args)]...)
 	}
-	b.ExecuteWorkflow(runapi.PowerDownType, args...)
+	b.ExecuteWorkflow(plan.PowerDownWorkflow, args...)
 	require.True(b.t, b.IsWorkflowCompleted())
 }
 
@@ -368,6 +375,32 @@ func TestABlockedStepTellsWhenItBlocked(t *testing.T) {
 	require.Equal(t, "r", again.Steps)
 	require.Equal(t, int64(-1), again.Finished[0], "it goes on")
 	require.GreaterOrEqual(t, b.sheet().Finished[0], int64(1200))
+	require.Equal(t, 1200-blocked.Finished[0], b.sheet().Asked["g"], "that it waited for ann is no time of its own")
+}
+
+// Hosts that fail for one reason are tried again with one order; where one of the steps does not take the parameter none is changed.
+func TestRetryOfManyStepsWithOtherParameters(t *testing.T) {
+	host := func(id string) plan.Step {
+		s := step(id)
+		s.Action, s.Params = plan.ShutdownHost, plan.Encode(plan.ShutdownHostParams{Host: id, Timeout: plan.Duration(time.Minute)})
+		return s
+	}
+	b := newBench(t, host("h1"), host("h2"), step("g"))
+	for _, id := range []string{"h1", "h2", "g"} {
+		b.does[id] = failing(1, "may not")
+	}
+	graceful := map[string]any{"noRights": "graceful"}
+	b.order(time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"h1", "g", "h2"}, Params: graceful},
+		`step "g": action PowerOnGuest has no parameter "noRights", it has none; nothing was changed: name those that take it (h1, h2)`)
+	b.order(2*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"h1", "h2"}, Params: graceful}, "")
+	b.order(3*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g"}}, "")
+	b.run(runapi.Params{Approved: true})
+	s := b.sheet()
+	require.Equal(t, runapi.Done, s.Outcome, s.Why)
+	for _, i := range []int{3, 4} {
+		require.Contains(t, string(b.calls[i].Params), `"noRights":"graceful"`)
+		require.Contains(t, s.Decisions[i-3].Verdict, "is now "+plan.ShortHash(s.Hash))
+	}
 }
 
 func TestRetryWithOtherParametersIsAnAmendment(t *testing.T) {
@@ -558,6 +591,47 @@ func TestAbortTellsHalfDoneFromUntouched(t *testing.T) {
 }
 
 // A step that was in flight at the abort is half done, unless it is known to have sent nothing; one that had yielded too.
+// Half done is what may have sent something. What always runs after it does all the same.
+func TestAbortTellsWhatHasSentNothing(t *testing.T) {
+	refused := func(details ...any) error {
+		return temporal.NewNonRetryableApplicationError("no", "Precondition", nil, details...)
+	}
+	for name, tc := range map[string]struct {
+		action   plan.Action
+		attempts []error
+		letter   string
+	}{
+		"sent nothing":            {plan.PowerOnGuest, []error{refused(plan.NothingSent)}, "u"},
+		"not known":               {plan.PowerOnGuest, []error{refused()}, "h"},
+		"nothing, twice":          {plan.PowerOnGuest, []error{refused(plan.NothingSent), refused(plan.NothingSent)}, "u"},
+		"something, then nothing": {plan.PowerOnGuest, []error{refused(), refused(plan.NothingSent)}, "h"},
+		"nothing, then something": {plan.PowerOnGuest, []error{refused(plan.NothingSent), refused("more")}, "h"},
+		"it only looks":           {plan.CheckGuest, []error{refused()}, "u"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, undo := step("g"), always("undo", "g")
+			s.Action, undo.OnlyAfter = tc.action, "g"
+			b := newBench(t, s, undo)
+			n := 0
+			b.does["g"] = func(plan.Call) (plan.Outcome, error) {
+				n++
+				return plan.Outcome{}, tc.attempts[n-1]
+			}
+			for i := range tc.attempts[1:] {
+				b.order(time.Duration(i+1)*time.Minute, runapi.Retry, runapi.Order{By: "ann", Steps: []string{"g"}}, "")
+			}
+			b.RegisterDelayedCallback(func() {
+				require.Equal(t, tc.letter == "u" && tc.action != plan.CheckGuest, len(b.now().Unsent) == 1)
+				b.say(runapi.Abort, runapi.Order{By: "ann", Reason: "enough"}, "")
+			}, time.Hour)
+			b.run(runapi.Params{Approved: true})
+			require.Equal(t, runapi.Aborted, b.sheet().Outcome)
+			require.Equal(t, tc.letter+"d", b.sheet().Steps)
+			require.Len(t, b.calls, len(tc.attempts)+1, "what is to be undone after it is")
+		})
+	}
+}
+
 func TestAbortOfAStepInFlight(t *testing.T) {
 	memo := &plan.Memo{Intent: "PowerOff to guest g1", Phase: "powerOff"}
 	for name, c := range map[string]struct {

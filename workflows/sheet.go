@@ -76,7 +76,7 @@ func (r *run) sheet() runapi.Sheet {
 		Started: r.Started, Ended: r.Ended, Paused: r.Paused, Aborted: r.Aborted, Waiting: r.Waiting, Deadline: deadline,
 		Total: len(r.steps), Done: r.count[runapi.StepDone], Running: r.count[runapi.Running], Blocked: r.count[runapi.Blocked], Skipped: r.count[runapi.StepSkip],
 		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),
-		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Attempts: maps.Clone(r.Attempts),
+		Begun: slices.Clone(r.BegunAt), Finished: slices.Clone(r.EndedAt), Notes: maps.Clone(r.Notes), Found: maps.Clone(r.Found), Attempts: maps.Clone(r.Attempts), Asked: maps.Clone(r.Asked), Unsent: r.unsent(),
 		Decisions: slices.Clone(r.Decisions), Orders: slices.Clone(r.Orders), Approval: r.Settings.Approval, Approvers: r.Settings.Approvers,
 		Requester: r.Requester, Orphan: r.orphan,
 		Approvals: slices.Clone(r.Approvals), Left: r.Left, Owed: r.Owed, Warnings: r.Warnings, Blockers: r.Blockers,

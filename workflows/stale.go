@@ -57,7 +57,7 @@ func (r *run) notice(ctx workflow.Context) {
 	if r.Paused == "" {
 		r.Paused = itself + "it " + lost
 	}
-	if r.ofSteps() { // there is nothing to plan anew: each step reads before it acts
+	if r.asMade() { // there is nothing to plan anew: each step reads before it acts
 		r.recall(ctx)
 		r.looked(ctx, true)
 		return

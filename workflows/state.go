@@ -35,6 +35,10 @@ type State struct {
 	EndedAt  runapi.Tenths              `json:"endedAt,omitempty"`  // the same
 	Memos    map[string]*plan.Memo      `json:"memos,omitempty"`    // what steps that yielded left for their next attempt
 	Notes    runapi.Notes               `json:"notes,omitempty"`    // why a step is blocked or was skipped
+	Asked    map[string]int64           `json:"asked,omitempty"`    // tenths of a second that steps waited for a person
+	Unsent   map[string]bool            `json:"unsent,omitempty"`   // steps that have begun, and of which it is known that they sent nothing
+	Dropped  map[string]bool            `json:"dropped,omitempty"`  // those of them that the run has left so
+	Found    map[string]string          `json:"found,omitempty"`    // what steps that only look have found
 	Attempts map[string]int             `json:"attempts,omitempty"` // starts of a step, where there was more than one
 	Again    map[string]Again           `json:"again,omitempty"`    // decisions to act again
 	Amended  map[string]json.RawMessage `json:"amended,omitempty"`  // parameters changed by a retry
@@ -81,8 +85,20 @@ func (st *State) prepare(n int) {
 	if st.Notes == nil {
 		st.Notes = map[string]string{}
 	}
+	if st.Found == nil {
+		st.Found = map[string]string{}
+	}
 	if st.Memos == nil {
 		st.Memos = map[string]*plan.Memo{}
+	}
+	if st.Unsent == nil {
+		st.Unsent = map[string]bool{}
+	}
+	if st.Dropped == nil {
+		st.Dropped = map[string]bool{}
+	}
+	if st.Asked == nil {
+		st.Asked = map[string]int64{}
 	}
 	if st.Attempts == nil {
 		st.Attempts = map[string]int{}

@@ -19,6 +19,10 @@ import (
 // ofSteps tells whether the run is that of a step runbook.
 func (r *run) ofSteps() bool { return r.graph != nil && r.graph.Definition != "" }
 
+// asMade tells whether the plan is carried out as it was made: that of a step runbook, and that of a protection group, of which
+// each replication takes a new recovery point, and each pruning looks at another moment.
+func (r *run) asMade() bool { return r.ofSteps() || r.p.OfGroup() }
+
 // unconfirmed is when the answer to a person's yes that is waited for is no, and by which step; zero: none is waited for.
 func (r *run) unconfirmed() (at time.Time, step string, limit time.Duration) {
 	if !r.ofSteps() || r.count[runapi.Blocked] == 0 {

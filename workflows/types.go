@@ -8,34 +8,16 @@ import (
 	"nightshift/internal/runapi"
 )
 
-// Types are the workflows by the name under which a worker registers them.
+// Types are the workflows by the name under which a worker registers them. Run has many: which runbook a run is of is what the
+// Temporal UI lists.
 func Types() map[string]any {
-	return map[string]any{runapi.PowerDownType: PowerDown, runapi.PowerUpType: PowerUp, runapi.SettleType: Settle, runapi.StepsType: Steps, runapi.PlanType: Plan, ledger.Workflow: Ledger,
-		runapi.NotifyType: Notify, runapi.CaretakerType: Caretaker}
-}
-
-// The workflows that people see: what they ask for is what the Temporal UI lists. The packed plan and the state are
-// only given by a run to the next one of its chain.
-
-// PowerDown runs the runbook power-down. Its debts and its memory stay open when it ends: power-up settles them.
-func PowerDown(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
-	return runPlan(ctx, p, packed, st)
-}
-
-// PowerUp runs the runbook power-up.
-func PowerUp(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
-	return runPlan(ctx, p, packed, st)
-}
-
-// Settle runs the runbook settle: what is owed is given back, nothing else is started.
-func Settle(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
-	return runPlan(ctx, p, packed, st)
-}
-
-// Steps runs a step runbook, which runapi.Params names. Its plan is carried out as it was made: what is written down is
-// what is to be done, in whatever state the lab is.
-func Steps(ctx workflow.Context, p runapi.Params, packed []byte, st State) (runapi.Sheet, error) {
-	return runPlan(ctx, p, packed, st)
+	types := map[string]any{
+		runapi.PlanType: Plan, ledger.Workflow: Ledger, runapi.NotifyType: Notify, runapi.CaretakerType: Caretaker,
+	}
+	for _, name := range plan.RunWorkflows() {
+		types[name] = Run
+	}
+	return types
 }
 
 // Plan makes a plan and does nothing: the preview.

@@ -1,5 +1,6 @@
 // Package calendar reads when a schedule starts its runs: words such as "first Sunday of the month at 23:00", or a cron
-// expression. It accepts what Temporal's calendars can truly do, and says what they can where they cannot.
+// expression. It accepts what Temporal's calendars can truly do, and says what they can where they cannot. It also reads the
+// moment until which something lasts.
 //
 // It is plain data: it knows neither Temporal nor any clock.
 package calendar

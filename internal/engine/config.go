@@ -45,6 +45,7 @@ func serverConfig(o Options, p *ports) *config.Config {
 	frontend := p.frontend.Addr().String()
 	c := new(config.Config)
 	c.Global.Membership.BroadcastAddress = o.IP
+	c.Global.Membership.MaxJoinDuration = startTime / 2 // nobody joins here; services get twice as long to come up
 	c.Persistence = config.Persistence{
 		DefaultStore: "default", VisibilityStore: "default",
 		NumHistoryShards: 1, // for the file's whole life

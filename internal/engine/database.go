@@ -14,7 +14,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"nightshift/internal/statedir"
+	"nightshift/internal/wholefile"
 )
 
 // checkTime bounds the look for damage at start: a file of many years is started anyway.
@@ -79,7 +79,7 @@ func (d *database) create(ctx context.Context) error {
 	if err := os.Rename(tmp, d.file); err != nil {
 		return fmt.Errorf("set up database: %w", err)
 	}
-	return statedir.SyncDir(filepath.Dir(d.file))
+	return wholefile.SyncDir(filepath.Dir(d.file))
 }
 
 // setOrphansAside moves away the log of a database that somebody removed: SQLite would play it into the new one.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +17,15 @@ import (
 	"nightshift/internal/statedir"
 )
 
-// readyTime is how long a server may take to become usable: an old file on a slow disk takes a while.
-const readyTime = 90 * time.Second
+const (
+	// startTime is how long Temporal's services may take to come up. Its own limit is 15 seconds, which a small machine under
+	// load passes now and then; and it cannot be begun anew in this process, as what has come up by then keeps its ports.
+	startTime = 5 * time.Minute
+	// slowTime is when it is said that they take long: after Temporal's own limit.
+	slowTime = 20 * time.Second
+	// readyTime is how long a server may take then to become usable: an old file on a slow disk takes a while.
+	readyTime = 90 * time.Second
+)
 
 // Server is a running engine.
 type Server struct {
@@ -69,7 +77,7 @@ func start(ctx context.Context, o Options, p *ports) (*Server, error) {
 	}
 	watch := &diskWatch{path: o.Dir.Path(), free: o.free, log: o.Logger, notify: o.OnDisk}
 	s := &Server{options: o, address: p.frontend.Addr().String(), log: newServerLog(o.Logger, watch.full)}
-	if err := s.startTemporal(p); err != nil {
+	if err := s.startTemporal(ctx, p); err != nil {
 		return nil, err
 	}
 	s.startWatch(context.WithoutCancel(ctx), watch)
@@ -87,36 +95,51 @@ func start(ctx context.Context, o Options, p *ports) (*Server, error) {
 	return s, nil
 }
 
-// startTemporal runs in a goroutine of its own, which a fatal error of the server ends.
-func (s *Server) startTemporal(p *ports) error {
+// startTemporal runs in a goroutine of its own, which a fatal error of the server ends. One that is not waited for any longer,
+// as the context has ended, goes on until the process ends.
+func (s *Server) startTemporal(ctx context.Context, p *ports) error {
 	s.log.quiet.Store(true) // until it is ready: services look for others that are not up yet
-	err := errors.New("it ended without saying why")
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
+		err := errors.New("it ended without saying why")
 		defer func() {
 			if r := recover(); r != nil {
 				err = fmt.Errorf("panic: %v", r)
 			}
+			done <- err
 		}()
 		err = s.launch(p)
 	}()
-	<-done
+	err := s.awaitTemporal(ctx, done)
 	if fatal := s.log.died(); fatal != "" {
 		err = errors.New(fatal)
 	}
-	if err != nil {
-		return fmt.Errorf("start Temporal server: %w", err)
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), context.DeadlineExceeded.Error()): // a fatal error is but a text
+		return fmt.Errorf("start Temporal server: it did not come up in time: %w; this machine is overloaded, or its disk very slow: look after that, and start nightshift again", err)
 	}
-	return nil
+	return fmt.Errorf("start Temporal server: %w", err)
+}
+
+func (s *Server) awaitTemporal(ctx context.Context, done <-chan error) error {
+	slow := time.NewTimer(slowTime)
+	defer slow.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-slow.C:
+			s.options.Logger.Warn("the Temporal server takes long to start: this machine is busy, or its disk slow", "sofar", slowTime, "limit", startTime)
+		}
+	}
 }
 
 func (s *Server) launch(p *ports) error {
 	c := serverConfig(s.options, p)
-	authorizer, err := authorization.GetAuthorizerFromConfig(&c.Global.Authorization)
-	if err != nil {
-		return err
-	}
 	claims, err := authorization.GetClaimMapperFromConfig(&c.Global.Authorization, s.log)
 	if err != nil {
 		return err
@@ -129,7 +152,7 @@ func (s *Server) launch(p *ports) error {
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(p.staticHosts()),
 		temporal.WithLogger(s.log),
-		temporal.WithAuthorizer(authorizer),
+		temporal.WithAuthorizer(s.options.authorizer),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),
 		temporal.WithDynamicConfigClient(dynamicConfig()),
 	)

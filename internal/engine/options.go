@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/server/common/authorization"
 
 	"nightshift/internal/statedir"
 )
@@ -54,6 +55,8 @@ type Options struct {
 	free     func(path string) (uint64, error) // default statedir.FreeBytes
 	interval time.Duration                     // default diskInterval
 	pragmas  map[string]string                 // added to every database connection
+	// asked before each call to the frontend; default: everybody may do everything
+	authorizer authorization.Authorizer
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -80,6 +83,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.free == nil {
 		o.free = statedir.FreeBytes
+	}
+	if o.authorizer == nil {
+		o.authorizer = authorization.NewNoopAuthorizer()
 	}
 	if o.interval == 0 {
 		o.interval = diskInterval

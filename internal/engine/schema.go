@@ -18,6 +18,7 @@ import (
 	sqliteschema "go.temporal.io/server/schema/sqlite"
 
 	"nightshift/internal/statedir"
+	"nightshift/internal/wholefile"
 )
 
 // Where the server keeps the SQL of its SQLite schema.
@@ -174,7 +175,7 @@ func (d *database) save(ctx context.Context, db *sql.DB, want int, size int64) (
 	if err := os.Rename(tmp, to); err != nil {
 		return "", fmt.Errorf("copy the database before it is migrated: %w", err)
 	}
-	return to, statedir.SyncDir(filepath.Dir(d.file))
+	return to, wholefile.SyncDir(filepath.Dir(d.file))
 }
 
 func syncFile(file string) error {

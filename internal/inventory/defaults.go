@@ -58,7 +58,10 @@ func (l *Lab) fillIn() {
 	if len(l.Sites) == 0 {
 		l.Sites = []Site{{Name: l.Lab}}
 	}
-	site, vcenter := l.Sites[0].Name, l.VCenters[0].Name // used only where there is no other
+	site, vcenter := l.Sites[0].Name, "" // used only where there is no other
+	if len(l.VCenters) > 0 {
+		vcenter = l.VCenters[0].Name
+	}
 	for i := range l.VCenters {
 		v := &l.VCenters[i]
 		v.Site = cmp.Or(v.Site, site)
@@ -111,7 +114,7 @@ func (l *Lab) fillIn() {
 	}
 	l.Tags = Tags{Keep: cmp.Or(l.Tags.Keep, "KeepOn"), Start: cmp.Or(l.Tags.Start, "StartUp")}
 	l.Limits = Limits{VCenter: cmp.Or(l.Limits.VCenter, 16), Host: cmp.Or(l.Limits.Host, 4), BMC: cmp.Or(l.Limits.BMC, 1),
-		PowerOn: cmp.Or(l.Limits.PowerOn, 4)}
+		PowerOn: cmp.Or(l.Limits.PowerOn, 4), Storage: cmp.Or(l.Limits.Storage, 2)}
 	p := &l.Policies
 	inPlans(&p.Guest.NoTools, &p.Guest.OnTimeout, &p.Host.NoRights, &p.Host.OnTimeout)
 	p.Guest, p.Host = p.Guest.over(defaultGuestPolicy()), p.Host.over(defaultHostPolicy())

@@ -20,12 +20,14 @@ type File struct {
 	// Self says where nightshift itself runs, so that a run never switches that off.
 	Self Self `json:"self"`
 	// Sites are the places of the lab. Without the list there is one, named as the lab.
-	Sites    []Site    `json:"sites,omitempty"`
-	VCenters []VCenter `json:"vcenters" jsonschema:"minItems=1"`
+	Sites []Site `json:"sites,omitempty"`
+	// VCenters and Hosts may be left out where there are storage hosts: a lab that only replicates has neither.
+	VCenters []VCenter `json:"vcenters,omitempty" jsonschema:"minItems=1"`
 	Clusters []Cluster `json:"clusters,omitempty"`
-	Hosts    []Host    `json:"hosts" jsonschema:"minItems=1"`
-	Guests   []Guest   `json:"guests,omitempty"`
-	Groups   []Group   `json:"groups,omitempty"`
+	// Hosts are the servers that run ESXi.
+	Hosts  []Host  `json:"hosts,omitempty" jsonschema:"minItems=1"`
+	Guests []Guest `json:"guests,omitempty"`
+	Groups []Group `json:"groups,omitempty"`
 	// ApplicationClusters go down as one thing before their members, and come up as one thing after them.
 	ApplicationClusters []ApplicationCluster `json:"applicationClusters,omitempty"`
 	// StorageHosts are reached over SSH.
@@ -56,11 +58,14 @@ type File struct {
 	Monitoring []Monitoring `json:"monitoring,omitempty"`
 }
 
-// Self is the machine that nightshift runs on. Exactly one field is set.
+// Self is the machine that nightshift runs on. Exactly one of Guest, Host and Outside is set.
 type Self struct {
 	Guest   string `json:"guest,omitempty"`   // a VM of this lab, by its name in vCenter
 	Host    string `json:"host,omitempty"`    // on a host of this lab (a container or an agent beside it), by its name in this file
 	Outside bool   `json:"outside,omitempty"` // a machine that no host of this lab carries
+	// Needs are what else nightshift cannot do without, which it does not find by itself: guests of this lab, by their names, and
+	// IP addresses. Such as the database of a Temporal server of your own.
+	Needs []string `json:"needs,omitempty"`
 }
 
 // A Site is a place with a worker of its own.

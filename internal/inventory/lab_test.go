@@ -31,7 +31,7 @@ func TestMinimalExampleHasEveryDefault(t *testing.T) {
 	require.Equal(t, "vc1", l.Hosts[0].VCenter)
 	require.Equal(t, "esx01.example.com", l.Hosts[0].Address)
 	require.Equal(t, inventory.Tags{Keep: "KeepOn", Start: "StartUp"}, l.Tags)
-	require.Equal(t, inventory.Limits{VCenter: 16, Host: 4, BMC: 1, PowerOn: 4}, l.Limits)
+	require.Equal(t, inventory.Limits{VCenter: 16, Host: 4, BMC: 1, PowerOn: 4, Storage: 2}, l.Limits)
 	require.Equal(t, inventory.Policies{
 		Guest:      inventory.GuestPolicy{Method: "shutdown", Timeout: minutes(5), OnTimeout: "leave", NoTools: "leave"},
 		Host:       inventory.HostPolicy{Via: "vcenter", NoRights: "leave", Timeout: minutes(15), OnTimeout: "leave", Boot: minutes(20), Maintenance: minutes(10)},
@@ -143,7 +143,7 @@ func TestNoFile(t *testing.T) {
 func TestEveryExampleIsValid(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/lab.yaml")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 4)
+	require.GreaterOrEqual(t, len(files), 6)
 	for _, file := range files {
 		l, err := inventory.Load(file)
 		require.NoError(t, err)

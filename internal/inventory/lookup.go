@@ -2,8 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -48,6 +46,7 @@ type Keep string
 const (
 	KeepNot   Keep = ""     // it is not
 	KeepSelf  Keep = "self" // self: nightshift runs in it
+	KeepNeed  Keep = "need" // self.needs: nightshift cannot do without it
 	KeepEntry Keep = "keep" // keep: true in its entry
 	KeepTag   Keep = "tag"  // it bears the tag tags.keep
 )
@@ -57,6 +56,8 @@ func (l *Lab) Keeps(name string, entry *Guest, tags []string) Keep {
 	switch {
 	case l.Self.Guest != "" && l.Self.Guest == name:
 		return KeepSelf
+	case slices.Contains(l.Self.NeededGuests(), name):
+		return KeepNeed
 	case entry != nil && entry.Keep:
 		return KeepEntry
 	case l.Tags.Keep != "" && slices.Contains(tags, l.Tags.Keep):
@@ -137,62 +138,6 @@ func (l *Lab) HostPolicy(h *Host) HostPolicy {
 	return h.Shutdown.over(l.Policies.Host)
 }
 
-// AsksByName tells whether the file gives an endpoint by a name: then nightshift needs a name server to reach it.
-func (l *Lab) AsksByName() bool {
-	var urls []string
-	for _, v := range l.VCenters {
-		urls = append(urls, v.URL)
-	}
-	for _, h := range l.Hosts {
-		if h.BMC != nil {
-			urls = append(urls, h.BMC.URL)
-		}
-		if h.ESXi != nil {
-			urls = append(urls, h.ESXi.URL)
-		}
-		if h.SSH != nil {
-			urls = append(urls, h.SSH.url())
-		}
-	}
-	for _, s := range l.StorageHosts {
-		urls = append(urls, s.SSH.url())
-	}
-	for _, m := range l.Machines {
-		urls = append(urls, m.SSH.url())
-	}
-	for _, c := range l.ApplicationClusters {
-		for _, s := range c.At {
-			urls = append(urls, s.url())
-		}
-	}
-	for _, m := range l.Monitoring {
-		for _, h := range []Hook{m.Silence, m.Resume} {
-			switch {
-			case h.URL != "":
-				urls = append(urls, SecretName.ReplaceAllString(h.URL, "x"))
-			case h.At != nil:
-				urls = append(urls, h.At.url())
-			}
-		}
-	}
-	for _, u := range l.UPS {
-		urls = append(urls, "nut://"+u.Address())
-	}
-	return slices.ContainsFunc(urls, func(s string) bool {
-		u, err := url.Parse(s)
-		return err != nil || IsName(u.Hostname())
-	})
-}
-
-// IsName tells whether a name server is asked for the host part of an address.
-func IsName(host string) bool {
-	if host == "" || host == "localhost" {
-		return false
-	}
-	_, err := netip.ParseAddr(host)
-	return err != nil
-}
-
 // Settings are those of a runbook, with the defaults where the file says nothing.
 func (l *Lab) Settings(runbook string) plan.Settings {
 	r := l.Runbooks[runbook]
@@ -209,5 +154,5 @@ func (l *Lab) Settings(runbook string) plan.Settings {
 
 // RunbookNames lists the runbooks that nightshift brings along: the catalog's names.
 func RunbookNames() []string {
-	return []string{"power-down", "power-up", "settle", "cbt-reset", "guest-repair-sysprep", "l1tf-options", "vcsa-restart-services"}
+	return []string{"power-down", "power-up", "settle", "replicate", "prune", "lun-map", "vmfs-inspect", "vmfs-backup", "vmfs-restore-partition", "cbt-reset", "guest-repair-sysprep", "l1tf-options", "vcsa-restart-services"}
 }

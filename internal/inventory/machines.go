@@ -124,19 +124,28 @@ func (l *Lab) RunbookFiles() ([]RunbookFile, error) {
 		return nil, fmt.Errorf("read the directory of runbooks (library: in the lab file): %w", err)
 	}
 	var out []RunbookFile
+	var errs []error
 	for _, name := range names {
 		path := filepath.Join(dir, name+runbookSuffix)
 		data, err := ReadRunbook(path)
-		if err != nil {
-			return nil, err
+		if err != nil { // the others are as good as they were
+			errs = append(errs, err)
+			continue
 		}
 		out = append(out, RunbookFile{path, data})
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // ReadRunbook stops reading where a runbook would be too large anyway.
 func ReadRunbook(path string) ([]byte, error) {
+	info, err := os.Stat(path) // before Open, which waits at a pipe for somebody to write
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the runbook: %w", err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the runbook: %w", err)

@@ -20,7 +20,7 @@ type Channel struct {
 	// URL says where to, as the library shoutrrr writes it (smtp://…, ntfy://…, slack://…; docs/notifications.md). It holds
 	// logins and tokens, so it is a reference: env:NAME, file:/path or exec:command.
 	URL SecretRef `json:"url"`
-	// On lists what is told. Default: everything that needs a person, which is all but done and skipped.
+	// On lists what is told. Default: everything that needs a person, which is all but done.
 	On []string `json:"on,omitempty"`
 	// Runbooks limits it to runs of these runbooks, by catalog name. Default: all.
 	Runbooks []string `json:"runbooks,omitempty"`

@@ -1,6 +1,8 @@
 package inventory_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +42,7 @@ func TestChannelsAndWhatTheyWant(t *testing.T) {
 	_, ok = l.Channel("fax")
 	require.False(t, ok)
 	for _, e := range runapi.Events() {
-		needs := e != runapi.EventDone && e != runapi.EventSkipped
+		needs := e != runapi.EventDone
 		require.Equal(t, needs, mail.Wants(e, "power-down"), e)
 		require.Equal(t, needs, mail.Wants(e, ""), e)
 		require.Equal(t, e == runapi.EventBlocked || e == runapi.EventDone, phone.Wants(e, "power-up"), e)
@@ -72,4 +74,18 @@ func TestBadNotifications(t *testing.T) {
 		b.old = "lab: home"
 		b.run(t)
 	}
+}
+
+func TestAChannelMayBeOfARunbookOfOnesOwn(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "lab.yaml")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "runbooks"), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte(replace(t, "lab: home", strings.Replace(channels, "[power-up]", "[tidy]", 1))), 0o600))
+	_, err := inventory.Load(path)
+	require.ErrorContains(t, err, `there is no runbook "tidy"`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "runbooks", "tidy.yaml"), nil, 0o600))
+	l, err := inventory.Load(path)
+	require.NoError(t, err)
+	phone, _ := l.Channel("phone")
+	require.True(t, phone.Wants(runapi.EventBlocked, "tidy"))
 }

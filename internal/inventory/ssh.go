@@ -35,10 +35,10 @@ func (j Jump) SSH() SSH {
 	return SSH{Address: j.Address, User: j.User, Password: j.Password, Key: j.Key, Certificate: j.Certificate, HostKey: j.HostKey, KnownHosts: j.KnownHosts}
 }
 
-// url is for those who ask whether a name server is needed: that of the jump host, which looks up the machine by itself.
-func (s SSH) url() string {
+// reached is the address that nightshift itself connects to: that of the jump host, which looks up the machine by itself.
+func (s SSH) reached() string {
 	if s.Jump != nil {
-		return "ssh://" + s.Jump.Address
+		return s.Jump.Address
 	}
-	return "ssh://" + s.Address
+	return s.Address
 }

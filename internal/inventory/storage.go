@@ -21,6 +21,11 @@ type StorageHost struct {
 	Elevate string `json:"elevate,omitempty" jsonschema:"enum=sudo,enum=pfexec,enum=none"`
 	// Target is its iSCSI target. Without it, LUNs are neither read nor published there.
 	Target *StorageTarget `json:"target,omitempty"`
+	// RestorePartitions lets the runbook vmfs-restore-partition write partition tables of its zvols, where the target is lio:
+	// `nightshift lab prepare-storage` then installs a program that can do that, and nothing else.
+	RestorePartitions bool `json:"restorePartitions,omitempty"`
+	// VMFSCopies is where the runbook vmfs-backup copies the backups of its volumes to, beside nightshift's own state directory.
+	VMFSCopies *VMFSCopies `json:"vmfsCopies,omitempty"`
 	// Replication is where other storage hosts reach it, if not at ssh.address.
 	Replication *Replication `json:"replication,omitempty"`
 }
@@ -90,6 +95,9 @@ func (h *StorageHost) fillIn(site string) {
 		}
 	}
 	h.Elevate = cmp.Or(h.Elevate, elevate)
+	if h.VMFSCopies != nil {
+		h.VMFSCopies.fillIn()
+	}
 }
 
 // A ProtectionGroup is a set of zvols and file systems that are replicated together: each of its recovery points is one
@@ -136,8 +144,8 @@ type Send struct {
 
 // Ways of a stream.
 const (
-	ViaDirect = "direct"
-	ViaWorker = "worker"
+	ViaDirect = plan.ViaDirect
+	ViaWorker = plan.ViaWorker
 )
 
 // SnapshotHooks bring applications to rest for a snapshot. After runs wherever Before was sent, whatever became of it.

@@ -63,6 +63,17 @@ func TestStorageExample(t *testing.T) {
 	require.Equal(t, plan.Duration(2*time.Minute), files.Hooks.After.Timeout)
 }
 
+func TestVMFSCopies(t *testing.T) {
+	with := func(copies string) *inventory.VMFSCopies {
+		l, err := inventory.Parse("lab.yaml", []byte(strings.Replace(twoStores, "name: ss1,", "name: ss1, target: {kind: lio}, vmfsCopies: "+copies+",", 1)))
+		require.NoError(t, err)
+		ss1, _ := l.StorageHost("ss1")
+		return ss1.VMFSCopies
+	}
+	require.Equal(t, &inventory.VMFSCopies{To: "ss2", Keep: 30}, with("{to: ss2}"))
+	require.Equal(t, &inventory.VMFSCopies{To: "ss2", Keep: 90}, with("{to: ss2, keep: 90}"))
+}
+
 func TestOtherTargets(t *testing.T) {
 	text := strings.Replace(twoStores, "name: ss1,", "name: ss1, target: {kind: comstar, portal: 10.0.0.1}, replication: {address: '[::1]:2222'},", 1)
 	text = strings.Replace(text, "name: ss2,", "name: ss2, elevate: none, target: {kind: iscsitgt, unproven: accept, portal: 'fe80::1'},", 1)
@@ -106,6 +117,13 @@ func TestWhatIsWrongWithAStorageHost(t *testing.T) {
 		{name: "no kind", place: "23:46", text: withStorageHost(start + ", target: {portal: 10.0.0.1}"), field: "storageHosts[0].target", says: []string{`"kind" is missing`}},
 		{name: "a portal by name", place: "23:66", text: withStorageHost(start + ", target: {kind: lio, portal: ss1}"), field: "storageHosts[0].target.portal", says: []string{"IP address"}},
 		{name: "nothing to accept", place: "23:68", text: withStorageHost(start + ", target: {kind: lio, unproven: accept}"), field: "storageHosts[0].target.unproven", says: []string{"lio is proven"}},
+		{name: "partition tables without a target", place: "23:57", text: withStorageHost(start + ", restorePartitions: true"), field: "storageHosts[0].restorePartitions", says: []string{"add target: {kind: lio}"}},
+		{name: "copies to nobody", place: "23:76", text: withStorageHost(start + ", target: {kind: lio}, vmfsCopies: {to: ss2}"), field: "storageHosts[0].vmfsCopies.to", says: []string{`there is no other storage host "ss2"`}},
+		{name: "copies to itself", place: "23:76", text: withStorageHost(start + ", target: {kind: lio}, vmfsCopies: {to: ss1}"), field: "storageHosts[0].vmfsCopies.to", says: []string{"gone with its volumes"}},
+		{name: "copies without a place", place: "23:71", text: withStorageHost(start + ", target: {kind: lio}, vmfsCopies: {keep: 3}"), field: "storageHosts[0].vmfsCopies", says: []string{`"to" is missing`}},
+		{name: "no copies", place: "23:87", text: withStorageHost(start+", target: {kind: lio}, vmfsCopies: {to: ss2, keep: 0}") + "  - {name: ss2, ssh: {address: ss2, " + login + "}}\n", field: "storageHosts[0].vmfsCopies.keep", says: []string{"1 to 10000; default 30"}},
+		{name: "copies without a target", place: "23:38", text: withStorageHost(start+", vmfsCopies: {to: ss2}") + "  - {name: ss2, ssh: {address: ss2, " + login + "}}\n", field: "storageHosts[0].vmfsCopies", says: []string{"add target: {kind: lio}"}},
+		{name: "copies on a host that nobody logs in to", place: "24:17", text: withStorageHost(start+", target: {kind: lio}, vmfsCopies: {to: ss2}") + "  - {name: ss2, ssh: {address: ss2, knownHosts: kh}}\n", field: "storageHosts[1].ssh", says: []string{"who logs in there"}},
 		{name: "an option for an address", place: "23:61", text: withStorageHost(start + ", replication: {address: -oProxyCommand}"), field: "storageHosts[0].replication.address", says: []string{"is no address"}},
 		{name: "an option for its own address", place: "23:32", text: withStorageHost("name: ss1, ssh: {address: -x}"), field: "storageHosts[0].ssh.address", says: []string{"is no address"}},
 		{name: "two ways to know it", place: "23:154", text: withStorageHost("name: ss1, ssh: {address: ss1, " + login + ", knownHosts: kh}"), field: "storageHosts[0].ssh.knownHosts", says: []string{"keep one"}},

@@ -28,7 +28,7 @@ var (
 
 // WriteTrust writes the changes into the file that l was loaded from, and leaves all else in it, comments and layout
 // included, as it is. It refuses when the file was changed since it was loaded, and when the result would not be exactly
-// the old content with the changes. The file is replaced in one step and keeps its mode; a symbolic link stays one.
+// the old content with the changes. The file is replaced in one step and keeps its mode, owner and group; a symbolic link stays one.
 func WriteTrust(l *Lab, changes []TrustChange) error {
 	path, err := filepath.EvalSymlinks(l.Path)
 	if err != nil {
@@ -53,7 +53,7 @@ func WriteTrust(l *Lab, changes []TrustChange) error {
 	if err := onlyChanged(l.Path, old, data, changes); err != nil {
 		return err
 	}
-	return replaceFile(path, data, 0)
+	return replaceFile(path, data)
 }
 
 // onlyChanged reads both texts, makes the changes in what the old one says, and compares.

@@ -80,7 +80,7 @@ type LoadOff struct {
 type UPSPowerUp struct {
 	Auto   *bool         `json:"auto,omitempty"`                          // start it without being asked; default true
 	Charge int           `json:"charge,omitempty" jsonschema:"minimum=0"` // the battery must have again, percent; default 50
-	Settle plan.Duration `json:"settle,omitempty"`                        // so long the mains must be back without a break; default 5m
+	Settle plan.Duration `json:"settle,omitempty"`                        // so long the mains must be back without a break, and at least onBattery.steady, and the delays of loadOff; default 5m
 }
 
 // What WhenLost can be.

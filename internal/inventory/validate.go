@@ -28,12 +28,7 @@ func (c *checker) check() {
 	if c.has("lab") {
 		c.labName(f.Lab)
 	}
-	if c.has("vcenters") && len(f.VCenters) == 0 {
-		c.add("vcenters", "there is no vCenter", "list at least one")
-	}
-	if c.has("hosts") && len(f.Hosts) == 0 {
-		c.add("hosts", "there is no host", "list at least one")
-	}
+	c.virtualSide()
 	c.self()
 	c.sites()
 	c.vcenters()

@@ -23,7 +23,7 @@ func (c *checker) notifications() {
 		}
 		c.secret(field+".url", ch.URL)
 		c.eachOf(field+".on", ch.On, "event", EventNames())
-		c.eachOf(field+".runbooks", ch.Runbooks, "runbook", RunbookNames())
+		c.eachOf(field+".runbooks", ch.Runbooks, "runbook", c.runbookNames())
 		c.template(field+".title", ch.Title)
 		c.template(field+".text", ch.Text)
 	}

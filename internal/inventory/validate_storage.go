@@ -22,15 +22,20 @@ func (c *checker) storageHosts() {
 			c.serviceAccount(at+".ssh", s.SSH)
 		}
 		c.storageTarget(at+".target", s.Target)
+		if s.RestorePartitions && (s.Target == nil || s.Target.Kind != TargetLIO || s.Elevate == ElevatePfexec) {
+			c.add(at+".restorePartitions", "partition tables are put back on Linux only, where the target tells who has a LUN open", "remove it, or add target: {kind: lio}")
+		}
+		c.vmfsCopies(at+".vmfsCopies", s)
 		if r := s.Replication; r != nil && c.has(at+".replication.address") && !validAddress(r.Address, false) {
 			c.add(at+".replication.address", fmt.Sprintf("%q is no address", r.Address), "host or host:port of its SSH server, as other storage hosts reach it; IPv6 with a port as [::1]:22")
 		}
 	}
 }
 
-// replicates tells whether a storage host is part of a protection group.
+// replicates tells whether a storage host is part of a protection group, or keeps copies for another one.
 func (c *checker) replicates(host string) bool {
-	return host != "" && slices.ContainsFunc(c.f.ProtectionGroups, func(g ProtectionGroup) bool { return g.Source.Host == host || g.Target.Host == host })
+	return host != "" && (slices.ContainsFunc(c.f.ProtectionGroups, func(g ProtectionGroup) bool { return g.Source.Host == host || g.Target.Host == host }) ||
+		slices.ContainsFunc(c.f.StorageHosts, func(h StorageHost) bool { return h.VMFSCopies != nil && h.VMFSCopies.To == host && h.Name != host }))
 }
 
 // accountForm is what any system takes for the name of an account, and no command for an option of its own.

@@ -21,6 +21,7 @@ func (c *checker) self() {
 	if set != 1 && !c.unread["self.guest"] && !c.unread["self.host"] && !c.unread["self.outside"] {
 		c.add("self", "it is not said where nightshift itself runs", "exactly one of: guest: NAME, host: NAME, outside: true")
 	}
+	c.selfNeeds()
 	c.reference("self.host", s.Host, "host", names(c.f.Hosts, func(h Host) string { return h.Name }))
 }
 

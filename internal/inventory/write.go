@@ -1,18 +1,17 @@
 package inventory
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"nightshift/internal/wholefile"
 )
 
-// fileMode is that of new lab files: they tell where passwords are kept, and who may switch what off.
-const fileMode = 0o600
-
-// WriteNew writes a new lab file in one step, readable by its owner only. What it says must be valid. Without replace an
-// existing file is left, and the error is fs.ErrExist; with it, a symbolic link stays one.
+// WriteNew writes a new lab file in one step, readable by its owner only: it tells where passwords are kept, and who may switch what
+// off. What it says must be valid. Without replace an existing file is left, and the error is fs.ErrExist; with it, a symbolic link
+// stays one, and who may read the file stays as it is.
 func WriteNew(path string, data []byte, replace bool) error {
 	if _, err := Parse(path, data); err != nil {
 		return err
@@ -25,37 +24,12 @@ func WriteNew(path string, data []byte, replace bool) error {
 			return fmt.Errorf("find the lab file: %w", err)
 		}
 	}
-	return replaceFile(path, data, fileMode)
+	return replaceFile(path, data)
 }
 
-// replaceFile writes beside the file and renames, so that a crash leaves the old one or the new one. mode 0: that of the
-// old one.
-func replaceFile(path string, data []byte, mode os.FileMode) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write the lab file: %w", err)
-		}
-	}()
-	if mode == 0 {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		mode = info.Mode().Perm()
+func replaceFile(path string, data []byte) error {
+	if err := wholefile.Replace(path, data); err != nil {
+		return fmt.Errorf("write the lab file: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }

@@ -143,5 +143,8 @@ func (t *LIOTarget) Version(ctx context.Context) error {
 // stands in for a storage host.
 func LIOReadScript() string { return lioReadScript }
 
+// InitiatorScript is the script by which Disks asks an initiator, for `sh -c`.
+func InitiatorScript() string { return initiatorScript }
+
 // LIOPlaces are the arguments of LIOReadScript.
 func LIOPlaces() []string { return lioPlaces }

@@ -14,10 +14,14 @@ import (
 // Open is the target of a storage host of the lab file, over a connection to it. It sends nothing. fault.Invalid: the lab file does
 // not say that the host has one.
 func Open(h inventory.StorageHost, over sshexec.Starter) (Target, error) {
+	return OpenWith(h, OverSSH(over))
+}
+
+// OpenWith is Open with what runs the commands.
+func OpenWith(h inventory.StorageHost, run Runner) (Target, error) {
 	if h.Target == nil {
 		return nil, fault.As(fault.Invalid, fmt.Errorf("storage host %s: the lab file does not say which iSCSI target it has: add target: {kind: lio}", h.Name))
 	}
-	run := overSSH{over}
 	elevate := func(argv []string) []string { return sshexec.Elevate(h.Elevate, argv) }
 	switch kind := h.Target.Kind; kind {
 	case inventory.TargetLIO:

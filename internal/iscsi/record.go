@@ -86,13 +86,21 @@ func ParseRecord(b []byte) (Record, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Record{}, unreadable("the record of the logical unit cannot be read: there is something behind it")
 	}
+	if err := r.Check(); err != nil {
+		return Record{}, err
+	}
+	return r, nil
+}
+
+// Check refuses a record that this nightshift does not understand. Errors are fault.Unsupported.
+func (r Record) Check() error {
 	if r.Version < 1 || r.Version > RecordVersion {
-		return Record{}, unreadable("the record of the logical unit has version %d, this nightshift knows 1 to %d", r.Version, RecordVersion)
+		return unreadable("the record of the logical unit has version %d, this nightshift knows 1 to %d", r.Version, RecordVersion)
 	}
 	if naa := r.Identity.NAA; naa != "" {
 		if canonical, err := CanonicalNAA(naa); err != nil || canonical != naa {
-			return Record{}, unreadable("the record of the logical unit has the NAA %q, which is none", naa)
+			return unreadable("the record of the logical unit has the NAA %q, which is none", naa)
 		}
 	}
-	return r, nil
+	return nil
 }

@@ -269,7 +269,8 @@ func TestTheDocumentsTargetIsPlanned(t *testing.T) {
 	p := publication("/dev/zvol/sp1/iscsi/clones/lun0")
 	p.Name, p.Grants, p.Portals = "dr-zstore9", []iscsi.Grant{{Initiator: "iqn.1998-01.com.vmware:vh0.0"}, {Initiator: esx1}}, []string{"10.20.0.1:3260"}
 	p.Group, p.Identity.LUN, p.Identity.NAA, p.Identity.Product = 2, 0, vm109, "SOLARIS"
-	target := iscsi.NewIscsitgt(iscsitgtHost(t), pfexec, false)
+	h := iscsitgtHost(t)
+	target := iscsi.NewIscsitgt(h, pfexec, false)
 	commands, err := target.Plan(t.Context(), p)
 	require.NoError(t, err)
 	var lines []string
@@ -291,6 +292,14 @@ func TestTheDocumentsTargetIsPlanned(t *testing.T) {
 		"svcadm refresh iscsitgt",
 		"svcadm enable -s iscsitgt",
 	}, lines)
+
+	_, err = target.Publish(t.Context(), p)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.ErrorContains(t, err, "unproven: accept")
+	require.Empty(t, h.acted)
+	_, err = iscsi.NewIscsitgt(h, pfexec, true).Publish(t.Context(), p)
+	require.NoError(t, err)
+	require.Len(t, h.acted, len(lines))
 
 	p.Identity.LUN = 3
 	_, err = target.Plan(t.Context(), p)

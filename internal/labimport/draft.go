@@ -25,6 +25,7 @@ type draft struct {
 	vcenter  *guest
 	needs    map[string][]string // the start order as far as it stands: guests by Ref, groups by "group:NAME"
 	groups   []*group
+	asks     []ask
 	leftOut  []string // guesses that would make a circle
 	provider map[string]*guest
 	sources  []source
@@ -50,6 +51,9 @@ type guest struct {
 
 // said is a word of the file, and from what it was taken, or guessed.
 type said struct{ value, from string }
+
+// An ask is a question with a proposal of what to write.
+type ask struct{ text, proposal string }
 
 // A group of guests.
 type group struct {

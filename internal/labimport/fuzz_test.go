@@ -37,7 +37,7 @@ func FuzzNames(f *testing.F) {
 				Guests:      []live.GuestSetup{{Ref: "a", Product: things, HostName: things, Disks: []live.Disk{{Path: things}}}, {Ref: "b", Disks: []live.Disk{{Path: things}}}},
 				VApps:       []live.VApp{{Ref: "v", Name: things, Order: []live.StartOrder{{Place: 1, Guests: []string{"a"}}, {Place: 2, Guests: []string{"b"}}}}},
 				Datastores:  []live.DatastoreSetup{{Ref: "d", Via: "NFS", From: []string{"192.0.2.5"}, Sure: true}},
-				Clusters: []live.ClusterSetup{{Ref: "c", RestartPriority: map[string]string{"a": "high", "b": "low"},
+				Clusters: []live.ClusterSetup{{Ref: "c", DefaultPriority: "medium", RestartPriority: map[string]string{"a": "high", "b": "low"},
 					Rules: []live.Rule{{Name: things, Kind: live.RuleApart, Guests: []string{"a", "b"}}}}},
 			},
 		}

@@ -309,3 +309,61 @@ func TestLabName(t *testing.T) {
 		require.Equal(t, want, labimport.LabName(in), in)
 	}
 }
+
+func flat(text string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("\n# ", " ", "# ", " ").Replace(text)), " ")
+}
+
+// A datastore that hosts share, and of which no server shows, is somebody's to explain; that of one host, and vSAN, are not.
+func TestWhoServesADatastoreThatHostsShareIsAsked(t *testing.T) {
+	in := fullLab()
+	in.Live.Datastores = append(in.Live.Datastores, live.Datastore{Ref: "ds-7", Name: "fc01", Type: "VMFS", Hosts: []string{"host-1", "host-2"}},
+		live.Datastore{Ref: "ds-8", Name: "own21", Type: "VMFS", Hosts: []string{"host-1"}}, live.Datastore{Ref: "ds-9", Name: "vsan01", Type: "vsan", Hosts: []string{"host-1", "host-2"}})
+	in.Setup.Datastores = append(in.Setup.Datastores, live.DatastoreSetup{Ref: "ds-7"}, live.DatastoreSetup{Ref: "ds-8"}, live.DatastoreSetup{Ref: "ds-9"})
+	text, _ := write(t, in)
+	require.Contains(t, flat(text), "datastore fc01: shared by esx21, esx22, and vCenter shows no server of it (Fibre Channel, SAS, …). ? What serves it, and does that stay on")
+	require.Contains(t, text, "datastore:fc01")
+	require.NotContains(t, text, "own21")
+	require.NotContains(t, text, "vsan01")
+}
+
+// Most guests have the cluster's own restart priority: few are a group, of many a person is asked.
+func TestTheClustersOwnRestartPriorityHasAPlaceInTheOrder(t *testing.T) {
+	few := labimport.Input{VCenter: fullLab().VCenter, Live: live.VCenter{Name: "vcsa", Clusters: []live.Cluster{{Ref: "c1", Name: "Lab", HA: true}},
+		Hosts: []live.Host{{Ref: "h1", Name: "esx1", Cluster: "c1", Connection: live.Connected}, {Ref: "h2", Name: "other", Connection: live.Connected}}}}
+	guest := func(in *labimport.Input, name, host string) {
+		in.Live.Guests = append(in.Live.Guests, live.Guest{Ref: "vm-" + name, Name: name, UUID: fmt.Sprintf("00000000-0000-4000-8000-%012x", len(in.Live.Guests)+1), Host: host, Power: live.PoweredOn})
+	}
+	for _, name := range []string{"dc01", "web01", "web02", "batch"} {
+		guest(&few, name, "h1")
+	}
+	guest(&few, "elsewhere", "h2")
+	few.Setup.Clusters = []live.ClusterSetup{{Ref: "c1", DefaultPriority: "medium", RestartPriority: map[string]string{"vm-dc01": "high", "vm-batch": "low"}}}
+	_, lab := write(t, few)
+	medium, ok := lab.Group("Lab-ha-medium")
+	require.True(t, ok)
+	require.Equal(t, []string{"web01", "web02"}, medium.Guests)
+	require.Equal(t, []string{"group:Lab-ha-high"}, medium.After)
+	low, _ := lab.Group("Lab-ha-low")
+	require.Equal(t, []string{"group:Lab-ha-medium"}, low.After)
+
+	many := few
+	many.Live.Guests = slices.Clone(few.Live.Guests)
+	for i := range 20 {
+		guest(&many, fmt.Sprintf("node%d", i), "h1")
+	}
+	text, lab := write(t, many)
+	_, ok = lab.Group("Lab-ha-medium")
+	require.False(t, ok, "nobody reads a list of all guests")
+	low, _ = lab.Group("Lab-ha-low")
+	require.Equal(t, []string{"group:Lab-ha-high"}, low.After)
+	require.Contains(t, flat(text), "? vSphere HA restarts 22 guests of cluster Lab, which have its default priority, medium, after group Lab-ha-high. Which of them need that? These say under guests: after: [group:Lab-ha-high]")
+	require.Contains(t, flat(text), "? vSphere HA restarts group Lab-ha-low (priority low) after 22 guests of cluster Lab")
+
+	many.Live.Clusters = []live.Cluster{{Ref: "c1", Name: "Lab"}}
+	text, _ = write(t, many)
+	require.NotContains(t, text, "22 guests", "HA restarts nobody there")
+	few.Setup.Clusters[0].RestartPriority = nil
+	text, _ = write(t, few)
+	require.NotContains(t, text, "Lab-ha", "all have one priority, which is no order")
+}

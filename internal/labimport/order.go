@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -148,27 +149,60 @@ func (d *draft) groupAfter(a, b *group, from string) {
 // priorities of vSphere HA, those that it restarts first at the beginning.
 var priorities = []string{"highest", "high", "medium", "low", "lowest"}
 
-// byPriority lets guests that HA restarts later wait for those that it restarts before.
+// byPriority lets guests that HA restarts later wait for those that it restarts before. Those of the cluster's own priority are
+// a group where they are few; of many, a person is asked which of them it is true of.
 func (d *draft) byPriority(taken map[string]bool, c live.ClusterSetup) {
-	cluster := d.clusters[c.Ref].Name
+	cluster := d.clusters[c.Ref]
 	by := map[string][]string{}
 	for _, ref := range sortedKeys(c.RestartPriority) {
 		p := c.RestartPriority[ref]
 		by[p] = append(by[p], ref)
 	}
+	rest := d.withoutPriority(c)
+	usual := cluster.HA && len(rest) > 0 && slices.ContainsFunc(priorities, func(p string) bool { return p != c.DefaultPriority && len(d.of(by[p])) > 0 })
+	many := usual && len(rest) > mostGuests
+	if usual && !many {
+		by[c.DefaultPriority] = append(by[c.DefaultPriority], rest...)
+	}
 	var before *group
+	passed := false // the level of the many
 	for _, p := range priorities {
 		guests := d.of(by[p])
-		if len(guests) == 0 {
-			continue
+		if len(guests) > 0 {
+			from := "from vSphere HA: restart priority " + p + " in cluster " + cluster.Name
+			now := d.group(taken, cluster.Name+"-ha-"+p, guests, from)
+			if before != nil {
+				d.groupAfter(now, before, from)
+			}
+			if passed {
+				d.asks = append(d.asks, ask{fmt.Sprintf("? vSphere HA restarts group %s (priority %s) after %s of cluster %s, which have its default, %s. Which of those does it need? Then add to the group:",
+					now.name, p, words.Count(len(rest), "guest"), cluster.Name, c.DefaultPriority), "after: [GUEST]"})
+				passed = false
+			}
+			before = now
 		}
-		from := "from vSphere HA: restart priority " + p + " in cluster " + cluster
-		now := d.group(taken, cluster+"-ha-"+p, guests, from)
-		if before != nil {
-			d.groupAfter(now, before, from)
+		if many && p == c.DefaultPriority {
+			passed = true
+			if before != nil {
+				d.asks = append(d.asks, ask{fmt.Sprintf("? vSphere HA restarts %s of cluster %s, which have its default priority, %s, after group %s. Which of them need that? These say under guests:",
+					words.Count(len(rest), "guest"), cluster.Name, p, before.name), "after: [" + quoted(groupPrefix+before.name) + "]"})
+			}
 		}
-		before = now
 	}
+}
+
+// withoutPriority lists the guests of a cluster that have no restart priority of their own.
+func (d *draft) withoutPriority(c live.ClusterSetup) (refs []string) {
+	in := map[string]bool{}
+	for _, h := range d.in.Live.Hosts {
+		in[h.Ref] = h.Cluster == c.Ref
+	}
+	for _, g := range d.guests {
+		if _, own := c.RestartPriority[g.Ref]; g.entry && in[g.Host] && !own {
+			refs = append(refs, g.Ref)
+		}
+	}
+	return refs
 }
 
 // reach are the guests and groups that one needs, itself among them only in a circle.

@@ -114,7 +114,11 @@ func (d *draft) findStores() {
 	given := map[string]bool{}
 	for _, s := range list {
 		store, ok := d.stores[s.Ref]
-		if !ok || s.Via == "" || len(s.From) == 0 {
+		if !ok {
+			continue
+		}
+		if s.Via == "" || len(s.From) == 0 {
+			d.askWhoServes(store)
 			continue
 		}
 		p := d.server(s.From)
@@ -136,6 +140,23 @@ func (d *draft) findStores() {
 		}
 		d.sources = append(d.sources, x)
 	}
+}
+
+// askWhoServes asks where a datastore comes from that hosts share, and of which vCenter shows no server: over Fibre Channel or
+// SAS, say. What only one host has are its own disks; vSAN is of the hosts themselves.
+func (d *draft) askWhoServes(store live.Datastore) {
+	var on []string
+	for _, h := range d.hosts {
+		if slices.Contains(store.Hosts, h.Ref) {
+			on = append(on, h.name)
+		}
+	}
+	if len(on) < 2 || strings.EqualFold(store.Type, "vsan") {
+		return
+	}
+	d.sources = append(d.sources, source{"datastore " + store.Name, nil, "shared by " + words.Some(on, fewNames) + ", and vCenter shows no server of it (Fibre Channel, SAS, …)",
+		"what serves it, and does that stay on while the lab is down? A guest, or host, of this lab that does says: provides: [" +
+			quoted(inventory.ProvidesDatastore+":"+store.Name) + "]"})
 }
 
 // server is the one guest that answers at the addresses; nil: none, or not all of them are its.

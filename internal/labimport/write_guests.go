@@ -99,6 +99,10 @@ func (d *draft) writeGroups(w *writer) {
 			w.said(4, "after", x.after)
 		}
 	}
+	for _, a := range d.asks {
+		w.remark(indent, a.text)
+		w.proposal(indent, "    "+a.proposal)
+	}
 	d.proposeGroups(w, indent, tags)
 	if len(folders) > 1 {
 		w.folders(indent, folders)

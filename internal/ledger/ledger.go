@@ -37,6 +37,8 @@ type State struct {
 	Hold   *Hold                  `json:"hold,omitempty"`
 	// Records are what vCenters last knew of their hosts and guests, one for each that goes down itself.
 	Records []Record `json:"records,omitempty"`
+	// Groups are how protection groups are doing, as their last replication measured it.
+	Groups []Group `json:"groups,omitempty"`
 	// Acts are the last things that people did to the ledger, oldest first.
 	Acts []Act `json:"acts"`
 }
@@ -97,6 +99,7 @@ type Change struct {
 	Remember []plan.RememberedGuest `json:"remember,omitempty"` // adds; what is there is left as it is
 	Forget   []plan.RememberedGuest `json:"forget,omitempty"`
 	Record   *Record                `json:"record,omitempty"` // takes the place of the vCenter's earlier one
+	Measure  *Measured              `json:"measure,omitempty"`
 	// ForgetGuest is for a person: Forget is what a power-up does.
 	ForgetGuest *ForgetGuest `json:"forgetGuest,omitempty"`
 	Hold        *Hold        `json:"hold,omitempty"`
@@ -165,7 +168,7 @@ func (s *State) Check(c Change) error {
 		if s.Hold == nil {
 			return errors.New("there is no hold")
 		}
-	case c.Release == nil && c.Owe == nil && c.Settle == "" && c.Remember == nil && c.Forget == nil && c.Record == nil:
+	case c.Release == nil && c.Owe == nil && c.Settle == "" && c.Remember == nil && c.Forget == nil && c.Record == nil && c.Measure == nil:
 		return errors.New("the change says nothing")
 	}
 	return nil
@@ -245,6 +248,8 @@ func (s *State) Apply(c Change, now time.Time) {
 		}
 	case c.Record != nil:
 		s.Records = append(slices.DeleteFunc(s.Records, func(r Record) bool { return r.VCenter == c.Record.VCenter }), *c.Record)
+	case c.Measure != nil:
+		s.measure(*c.Measure)
 	case c.ForgetGuest != nil:
 		if i := slices.IndexFunc(s.Memory, c.ForgetGuest.means); i >= 0 {
 			g := s.Memory[i]

@@ -21,6 +21,25 @@ type State struct {
 	Needs []Need
 	// Machine is the SMBIOS UUID of the machine that nightshift runs on, lower case; empty: not known.
 	Machine string
+	// UPSes are those of the lab file, where the runbook looks at them.
+	UPSes []UPS
+	// Targets are the iSCSI targets of storage hosts, where the runbook looks at LUNs.
+	Targets []Target
+	// Protected is what lies on the datasets of the protection group that the runbook replicates; nil: it was not asked for.
+	Protected *Protected
+	// Storage are the storage hosts that the runbook looks at, with what it looks at there.
+	Storage []StorageHost
+}
+
+// A UPS is what one tells of the supply of the hosts that it feeds.
+type UPS struct {
+	Name string // in the lab file
+	// Err is why it could not be asked; then nothing else is set but Name.
+	Err string
+	// OnBattery: the mains are away.
+	OnBattery bool
+	// GoesOff: it was told to switch its load off, and will, whatever the mains do.
+	GoesOff bool
 }
 
 // A DirectHost is what an ESXi host tells of itself.
@@ -34,7 +53,7 @@ type DirectHost struct {
 
 // A Need is something that nightshift itself cannot do without.
 type Need struct {
-	What    string // NameServer, "its Temporal server"
+	What    string // NameServer, "its Temporal server", "an address of self.needs"
 	Address string // IP address
 }
 
@@ -185,6 +204,7 @@ type BMC struct {
 	Serial     string
 	Model      string
 	Firmware   string
+	Boot       string // where its server stands in its boot, in the words of the BMC: "OSBootStarted", "InPost"; empty: it does not tell
 	// Err is why it could not be read; then nothing else is set but Host.
 	Err string
 }

@@ -51,6 +51,8 @@ type ClusterSetup struct {
 	Ref string
 	// RestartPriority of HA by Ref of the guest, where it is not the cluster's: lowest | low | medium | high | highest | disabled.
 	RestartPriority map[string]string
+	// DefaultPriority is that of all other guests of the cluster; empty: not known.
+	DefaultPriority string
 	Rules           []Rule
 }
 

@@ -43,13 +43,15 @@ func Check(ctx context.Context, ch inventory.Channel, dir string) (where string,
 	}
 	u, err := url.Parse(a.raw.Reveal())
 	if err == nil && a.scheme == matrix.Scheme { // logs in when it is opened
-		err = (&matrix.Config{}).SetURL(u)
-		if err != nil {
+		if err := formOfMatrix(u); err != nil {
 			return a.where, a.plain, a.wrong(err)
 		}
 		return a.where, a.plain, nil
 	}
-	_, err = a.service()
+	flow, err := a.workflow()
+	if err == nil && flow == nil {
+		_, err = a.service()
+	}
 	return a.where, a.plain, err
 }
 
@@ -103,6 +105,16 @@ func Services() []string {
 	return list
 }
 
+// formOfMatrix looks at the form of a URL only. A panic of the library is an error.
+func formOfMatrix(u *url.URL) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the library failed: %v", p)
+		}
+	}()
+	return (&matrix.Config{}).SetURL(u)
+}
+
 // service is the library's service for the URL. Some log in here. A panic of the library is an error.
 func (a *address) service() (s types.Service, err error) {
 	defer func() {
@@ -128,10 +140,11 @@ func (a *address) service() (s types.Service, err error) {
 		}
 	}
 	if err := service.Initialize(u, nil); err != nil {
-		if a.scheme == matrix.Scheme && (&matrix.Config{}).SetURL(u) == nil { // it is the login that failed
+		if a.scheme == matrix.Scheme && formOfMatrix(u) == nil { // it is the login that failed
 			return nil, a.failed(err)
 		}
 		return nil, a.wrong(err)
 	}
+	tameService(service)
 	return service, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -115,4 +116,27 @@ func TestTemplatesOfAChannel(t *testing.T) {
 	m = For(inventory.Channel{Name: "mine", Text: "{{(index .Lines 99)}}"}, d)
 	require.Contains(t, m.Text, d.Text)
 	require.Contains(t, m.Text, "(The template text of channel mine failed: ")
+}
+
+// However much there is to say, what to type next is not cut off.
+func TestALongMessageKeepsTheCommands(t *testing.T) {
+	n := runapi.Notice{Event: runapi.EventRefused, Lab: "home", Runbook: "power-down", Run: "power-down-home-1",
+		Sheet: &runapi.Sheet{Runbook: "power-down", Title: "Power down lab home", By: "ann@desk", Outcome: runapi.Refused, Why: "10 blockers", Notes: runapi.Notes{}}}
+	for i := range 10 {
+		n.Sheet.Blockers = append(n.Sheet.Blockers, plan.Finding{Subject: fmt.Sprint("guest é", i), Text: strings.Repeat("é stands in the way ", 40), Remedy: "move it"})
+	}
+	d := Compose(n, "http://127.0.0.1:8233/x")
+	require.NotEmpty(t, d.Next)
+	text := (&address{scheme: "ntfy"}).text(For(inventory.Channel{}, d).Text)
+	require.LessOrEqual(t, len(text), maxAll)
+	require.True(t, utf8.ValidString(text))
+	require.Contains(t, text, "Power down lab home\n10 blockers\n")
+	require.Contains(t, text, "\n…\n\nTo go on:\n")
+	brief := (&address{scheme: "pushover"}).text(For(inventory.Channel{}, d).Text)
+	require.LessOrEqual(t, len(brief), maxShort)
+	for _, c := range d.Next {
+		require.Contains(t, text, c.Type)
+		require.Contains(t, brief, c.Type)
+	}
+	require.Contains(t, text, "Run power-down-home-1, asked for by ann@desk\nhttp://127.0.0.1:8233/x")
 }

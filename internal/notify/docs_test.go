@@ -17,7 +17,7 @@ func TestTheURLsOfTheDocument(t *testing.T) {
 		"GROUP@TENANT/ALTID/OWNER/EXTRA", "11111111-4444-4444-8444-cccccccccccc@22222222-4444-4444-8444-cccccccccccc/33333333012222222222333333333344/44444444-4444-4444-8444-cccccccccccc/V2ESyij_gAljSoUQHvZoZYzlpAoAXExyOl26dlf1xHEx05",
 		"ORGANISATION", "example", "WEBHOOKID", "123456789012345678", "TOKEN@telegram", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaws@telegram", "CHATID", "-1009876543210",
 		"gotify.example.com/TOKEN", "gotify.example.com/AbcdefghijklmnO", "APITOKEN@USERKEY", "azGDORePK8gMaC0QOYAMyEEuzJnyUi@uQiRzpo4DXghDmr9QzzfQu27cmVRsG")
-	urls := regexp.MustCompile("`((?:smtp|ntfy|slack|teams|discord|telegram|gotify|pushover|matrix|generic\\+https)://[^`…]+)`").FindAllStringSubmatch(string(b), -1)
+	urls := regexp.MustCompile("`((?:smtp|ntfy|slack|teams(?:\\+https)?|discord|telegram|gotify|pushover|matrix|generic\\+https)://[^`…]+)`").FindAllStringSubmatch(string(b), -1)
 	require.GreaterOrEqual(t, len(urls), 12)
 	for _, u := range urls {
 		_, plain, err := Check(t.Context(), channel(t, filled.Replace(u[1])), t.TempDir())

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/textproto"
@@ -48,6 +49,9 @@ func kind(err error) error {
 		return fault.Unreachable
 	}
 	text := err.Error()
+	if strings.Contains(text, errMoved.Error()) { // the library does not wrap all errors
+		return fault.Invalid
+	}
 	if m := status.FindStringSubmatch(text); m != nil {
 		code, _ = strconv.Atoi(m[1] + m[2] + m[3])
 	}
@@ -110,6 +114,12 @@ func (a *address) parts() []string {
 	for _, s := range []string{password, u.User.Username()} {
 		if s == password || len(s) >= shortest {
 			all = append(all, s, url.QueryEscape(s), url.PathEscape(s))
+		}
+	}
+	if password != "" { // as it is sent: AUTH PLAIN and LOGIN, HTTP's Basic; some servers repeat the command that they do not take
+		user := u.User.Username()
+		for _, s := range []string{"\x00" + user + "\x00" + password, user + ":" + password, password} {
+			all = append(all, base64.StdEncoding.EncodeToString([]byte(s)))
 		}
 	}
 	if a.scheme == "smtp" { // the rest are names that people need to see: server, sender, recipients

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,10 @@ func TestMailThatIsNotSent(t *testing.T) {
 		kind error
 		says string
 	}{
-		"refused login":    {func(m *mailServer) { m.login = true; m.answers["AUTH"] = "535 5.7.8 no: " + password }, fault.Auth, "535"},
+		"refused login": {func(m *mailServer) { m.login = true; m.answers["AUTH"] = "535 5.7.8 no: " + password }, fault.Auth, "535"},
+		"repeats the command": {func(m *mailServer) {
+			m.login, m.answers["AUTH"] = true, "502 5.5.2 not recognized: AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00nightshift\x00"+password))
+		}, fault.Invalid, "AUTH PLAIN [hidden]"},
 		"no such mailbox":  {func(m *mailServer) { m.answers["RCPT"] = "550 no such user" }, fault.Invalid, "no such user"},
 		"greylisted":       {func(m *mailServer) { m.answers["RCPT"] = "451 try again later" }, fault.Unreachable, "try again later"},
 		"full":             {func(m *mailServer) { m.answers["end"] = "452 no space" }, fault.Unreachable, "no space"},

@@ -7,7 +7,10 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"mime"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +42,13 @@ const (
 	maxTitle = 120  // characters
 	maxLine  = 500  // characters
 	maxAll   = 3000 // bytes
+	maxShort = 1024 // the same, of services that take less
+)
+
+// What services of the library do not do: untitled ones send no title, and short ones take less.
+var (
+	untitled = []string{"googlechat", "ifttt", "matrix", "mattermost", "pagerduty", "rocketchat", "signal", "wecom", "zulip"}
+	short    = []string{"pagerduty", "pushover"}
 )
 
 // A Sender sends messages. It is safe for concurrent use; one serves a whole process.
@@ -50,7 +60,10 @@ type Sender struct {
 }
 
 // New makes a sender.
-func New() *Sender { return &Sender{timeout: sendTimeout, open: map[string]int{}} }
+func New() *Sender {
+	tameDefault()
+	return &Sender{timeout: sendTimeout, open: map[string]int{}}
+}
 
 // Send sends a message through a channel, whose reference is resolved in dir. An error has a kind: fault.Auth (a login or a
 // token was refused), fault.Invalid (the address, or the message, is not taken), or fault.Unreachable: try again later. A
@@ -101,11 +114,22 @@ func (a *address) send(ctx context.Context, m Message) (err error) {
 			err = a.failed(fmt.Errorf("the library failed: %v", p))
 		}
 	}()
+	if a.untitled() {
+		m.Text = m.Title + "\n\n" + m.Text
+	}
+	m.Title, m.Text = a.title(m.Title), a.text(m.Text)
+	if u, err := a.workflow(); err != nil {
+		return err
+	} else if u != nil {
+		if err := sendTeams(ctx, u, m); err != nil {
+			return a.failed(err)
+		}
+		return nil
+	}
 	service, err := a.service()
 	if err != nil {
 		return err
 	}
-	m.Title, m.Text = a.title(m.Title), a.text(m.Text)
 	if t, ok := service.(*telegram.Service); ok {
 		err = sendTelegram(ctx, t.GetConfig(), m)
 	} else {
@@ -134,19 +158,20 @@ func (a *address) title(s string) string {
 // slackMarks would be read as mentions and links.
 var slackMarks = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
+// untitled tells whether the title would be lost: a webhook gets one by a template only.
+func (a *address) untitled() bool {
+	u, err := url.Parse(a.raw.Reveal())
+	return slices.Contains(untitled, a.scheme) || err == nil && a.scheme == "generic" && !slices.ContainsFunc(slices.Collect(maps.Keys(u.Query())), func(key string) bool {
+		return strings.EqualFold(key, "template")
+	})
+}
+
 func (a *address) text(s string) string {
-	lines := strings.Split(printable(s), "\n")
-	for i, l := range lines {
-		lines[i] = cut(strings.TrimRight(l, " \t\r"), maxLine)
+	most := maxAll
+	if slices.Contains(short, a.scheme) {
+		most = maxShort
 	}
-	s = strings.Join(lines, "\n")
-	if len(s) > maxAll {
-		at := strings.LastIndexByte(s[:maxAll], '\n')
-		if at < 0 {
-			at = 0
-		}
-		s = s[:at] + "\n…"
-	}
+	s = fit(s, most)
 	if a.scheme == "slack" {
 		s = slackMarks.Replace(s)
 	}
@@ -154,6 +179,29 @@ func (a *address) text(s string) string {
 		s = "(no text)" // some services refuse an empty message
 	}
 	return s
+}
+
+// fit makes a text one of so many bytes. Where it is too long, what happened is cut short before what to type next is.
+func fit(s string, most int) string {
+	at := strings.LastIndex(s, "\n\n"+toGoOn+"\n")
+	if at < 0 || len(s) <= most {
+		return shorten(s, most)
+	}
+	head, tail := s[:at], s[at:]
+	return shorten(shorten(head, max(most/3, most-len(tail)-len("\n…")))+tail, most)
+}
+
+// shorten cuts long lines, and drops the last ones of a text that is longer than so many bytes.
+func shorten(s string, most int) string {
+	lines := strings.Split(printable(s), "\n")
+	for i, l := range lines {
+		lines[i] = cut(strings.TrimRight(l, " \t\r"), maxLine)
+	}
+	s = strings.Join(lines, "\n")
+	if len(s) <= most {
+		return s
+	}
+	return s[:max(0, strings.LastIndexByte(s[:most], '\n'))] + "\n…"
 }
 
 // printable keeps names from the lab from turning the writing round, or from being commands to a terminal.

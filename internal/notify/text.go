@@ -71,6 +71,9 @@ func standing(n runapi.Notice) []string {
 	return lines
 }
 
+// toGoOn stands above the commands to type next.
+const toGoOn = "To go on:"
+
 // builtIn is the built-in text.
 func builtIn(d notice.Data) string {
 	var b strings.Builder
@@ -94,7 +97,7 @@ func builtIn(d notice.Data) string {
 		line("- and %d more", d.More)
 	}
 	if len(d.Next) > 0 {
-		line("\nTo go on:")
+		line("\n" + toGoOn)
 	}
 	for _, c := range d.Next {
 		line("%s\n    %s", c.Type, c.Why)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 )
 
 // A webServer answers as the test says, and keeps what it was sent.
@@ -84,6 +86,29 @@ func TestWebhook(t *testing.T) {
 	var m map[string]string
 	require.NoError(t, json.Unmarshal([]byte(got.body), &m))
 	require.Equal(t, map[string]string{"title": message.Title, "message": message.Text}, m)
+}
+
+// Some services of the library send no title: what happened would not be told.
+func TestATitleIsNeverLost(t *testing.T) {
+	for name, url := range map[string]string{
+		"mattermost": "mattermost://HOST/AbcdefghijklmnO?disabletls=yes", "webhook": "generic+http://HOST/hook", "matrix": "matrix://:" + password + "@HOST/?rooms=!a:b&disabletls=yes",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWebServer(t, false)
+			w.body = `{"event_id": "$1", "room_id": "!a:b", "joined_rooms": ["!a:b"]}`
+			_ = send(t, strings.Replace(url, "HOST", w.address(), 1))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			require.True(t, slices.ContainsFunc(w.got, func(s seen) bool {
+				return strings.Contains(s.body, message.Title) && strings.Contains(s.body, "Shut down guest web01")
+			}), "%+v", w.got)
+		})
+	}
+	for url, want := range map[string]bool{"ntfy://ntfy.example/x": false, "generic+https://h.example/x?template=json": false, "generic+https://h.example/x?Template=JSON": false,
+		"generic+https://h.example/x": true, "zulip://x": true} {
+		scheme, _, _ := strings.Cut(strings.ReplaceAll(url, "+https", ""), ":")
+		require.Equal(t, want, (&address{scheme: scheme, raw: inventory.NewSecret(url)}).untitled(), url)
+	}
 }
 
 func TestAnswersOfWebServices(t *testing.T) {
@@ -268,5 +293,46 @@ func TestServicesWithAFixedAddress(t *testing.T) {
 				require.NotContains(t, err.Error(), s)
 			}
 		})
+	}
+}
+
+// A workflow of Teams takes an Adaptive Card, whose lines are shown as they are, and answers 202 with nothing.
+func TestTeamsWorkflow(t *testing.T) {
+	const address = "teams+https://default0123.45.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/abcdef0123456789/triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=S3cretSignature"
+	w := newWebServer(t, true)
+	wired(t, w)
+	was := message
+	defer func() { message = was }()
+	message = Message{Title: "blocked: a step waits", Text: "guest [web](http://evil) **01**\n\nnightshift retry RUN STEP\n    acts again"}
+	w.status = http.StatusAccepted
+	require.NoError(t, send(t, address))
+	got := w.last(t)
+	require.Equal(t, "default0123.45.environment.api.powerplatform.com:443", got.host)
+	require.JSONEq(t, `{"type": "message", "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": {
+		"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "msteams": {"width": "Full"}, "body": [
+			{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "blocked: a step waits", "weight": "Bolder", "size": "Medium"}]},
+			{"type": "RichTextBlock", "spacing": "Medium", "inlines": [{"type": "TextRun", "text": "guest [web](http://evil) **01**"}]},
+			{"type": "RichTextBlock", "spacing": "Medium", "inlines": [{"type": "TextRun", "text": "nightshift retry RUN STEP", "fontType": "Monospace"}]},
+			{"type": "RichTextBlock", "spacing": "None", "inlines": [{"type": "TextRun", "text": "    acts again"}]}]}}]}`, got.body)
+
+	for status, kind := range map[int]error{401: fault.Auth, 400: fault.Invalid, 404: fault.Invalid, 429: fault.Unreachable, 502: fault.Unreachable} {
+		w.mu.Lock()
+		w.status, w.body = status, "S3cretSignature"
+		w.mu.Unlock()
+		err := send(t, address)
+		require.ErrorIs(t, err, kind, status)
+		require.NotContains(t, err.Error(), "S3cretSignature")
+	}
+	w.Close()
+	err := send(t, address)
+	require.ErrorIs(t, err, fault.Unreachable)
+	require.NotContains(t, err.Error(), "S3cretSignature")
+	require.NotContains(t, err.Error(), "abcdef0123456789")
+
+	for _, bad := range []string{"teams+http://a.example/workflows/S3cret", "teams+https:///S3cret"} {
+		err := send(t, bad)
+		require.ErrorIs(t, err, fault.Invalid, bad)
+		require.Contains(t, err.Error(), "teams+https://")
+		require.NotContains(t, err.Error(), "S3cret")
 	}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -74,11 +75,11 @@ const (
 	Join Action = "Join"
 )
 
-// Actions lists every action, in the order above, then those of step runbooks.
+// Actions lists every action, in the order above, then those of replication, those on LUNs and those of step runbooks.
 func Actions() []Action {
-	return append([]Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
+	return slices.Concat([]Action{RememberRunning, ForgetRunning, MarkLab, UnmarkLab, RecordLab, SuspendSetting, SettleDebt, SilenceMonitoring, ResumeMonitoring, ShutdownGuest, PowerOnGuest,
 		CheckGuest, EnterMaintenance, ExitMaintenance, ShutdownHost, PowerOnHost, AwaitHost, AwaitDatastores, AwaitVCenter,
-		StopApplication, StartApplication, CheckMains, OrderLoadOff, Join}, ofSteps()...)
+		StopApplication, StartApplication, CheckMains, OrderLoadOff, Join}, ofReplication(), ofLUNs(), ofSteps())
 }
 
 // RememberParams are for RememberRunning and ForgetRunning.

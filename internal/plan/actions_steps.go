@@ -144,7 +144,7 @@ func newStepParams(a Action) any {
 	case SnapshotGuest, RemoveSnapshot:
 		return new(SnapshotParams)
 	}
-	return nil
+	return newStorageParams(a)
 }
 
 func (p *CommandParams) check() error {

@@ -3,6 +3,8 @@ package plan
 import (
 	"encoding/json"
 	"time"
+
+	"nightshift/internal/words"
 )
 
 // A Call is what the activity of a step gets.
@@ -21,6 +23,8 @@ type Call struct {
 	// Decision counts the recorded decisions to act again: 0 at first. By says who took the last one.
 	Decision int    `json:"decision,omitempty"`
 	By       string `json:"by,omitempty"`
+	// Resolute: there is nobody to ask, and no time, as in a power cut (runapi.Params).
+	Resolute bool `json:"resolute,omitempty"`
 	// Before is the memo of the attempt after which it was decided to act again. Evidence only: it forbids nothing.
 	Before *Memo `json:"before,omitempty"`
 }
@@ -37,6 +41,8 @@ type Memo struct {
 	Answered bool `json:"answered,omitempty"`
 	// Tasks are the tasks that the vCenter knew of the object before the call: one that is not among them came after it.
 	Tasks []string `json:"tasks,omitempty"`
+	// Progress is how far a stream is.
+	Progress *Progress `json:"progress,omitempty"`
 	// GuestsOff is when all guests of the host were last seen off. Power is never cut without it.
 	GuestsOff time.Time `json:"guestsOff,omitzero"`
 }
@@ -44,11 +50,16 @@ type Memo struct {
 // Sent says whether the memo is about a call. A step that only waits leaves one without, for the time when it began.
 func (m *Memo) Sent() bool { return m != nil && m.Phase != "" }
 
+// NothingSent is the detail of the error of a step that has not sent any call.
+const NothingSent = "nothing was sent"
+
 // An Outcome is what the activity of a step returns. At most one of Yield, Replan, End and Unclear is set; none: the step is done.
 type Outcome struct {
 	// Note is what there is to say: "was already off". Evidence is what was read to know it.
 	Note     string `json:"note,omitempty"`
 	Evidence string `json:"evidence,omitempty"`
+	// Found is what a step that only looks has found, for people: a table of several lines, at most MostFound bytes.
+	Found string `json:"found,omitempty"`
 	// Acted tells whether this attempt, or one before it, sent a call that changes the world.
 	Acted bool `json:"acted,omitempty"`
 	// Yield says: I wait for something that is under way; call me again with this.
@@ -62,6 +73,9 @@ type Outcome struct {
 	Unclear *Unclear `json:"unclear,omitempty"`
 }
 
+// MostFound bounds Outcome.Found: it goes through the history of its run, and each answer about it.
+const MostFound = 64 << 10
+
 // Unclear is the end of a step whose call was sent and whose effect doesn't come.
 type Unclear struct {
 	What     string `json:"what"`     // "the shutdown of host esx21 was sent at 23:01:02, but the host is still up"
@@ -70,4 +84,27 @@ type Unclear struct {
 	// or where it is harmless to send it twice: then the executor records the decision and acts again, once.
 	NeverArrived bool `json:"neverArrived,omitempty"`
 	Memo         Memo `json:"memo"`
+}
+
+// Progress is how far something is that is measured in bytes.
+type Progress struct {
+	Bytes int64    `json:"bytes"`          // that have been sent, in this and earlier attempts
+	Total int64    `json:"total"`          // about; 0: not known
+	Rate  int64    `json:"rate,omitempty"` // bytes per second, of the last while
+	Left  Duration `json:"left,omitempty"` // about; 0: not known
+}
+
+// String is for people: "120 MiB of 1.2 GiB, 6.5 MiB/s, 3 min left".
+func (p Progress) String() string {
+	s := words.Bytes(p.Bytes)
+	if p.Total > 0 {
+		s += " of " + words.Bytes(p.Total)
+	}
+	if p.Rate > 0 {
+		s += ", " + words.Bytes(p.Rate) + "/s"
+	}
+	if p.Left > 0 {
+		s += ", about " + words.Roughly(time.Duration(p.Left)) + " left"
+	}
+	return s
 }

@@ -27,6 +27,7 @@ func Diff(was, is Plan) []string {
 	d.findings("left alone", was.Untouched, is.Untouched)
 	d.findings("warning", was.Warnings, is.Warnings)
 	d.findings("blocker", was.Blockers, is.Blockers)
+	d.rollups(was.Rollups, is.Rollups)
 	for _, s := range less(is.Left, was.Left) {
 		d.say("leaves %s as it is", s)
 	}

@@ -9,20 +9,24 @@ import (
 	"io"
 )
 
-// MaxPacked is how large a packed plan may be. Temporal (1.32) warns of what is larger than 512 KiB in one event: the
-// answer of MakePlan, in which it is base64 (a third more), and the hand-over, where the State of the run is beside it.
-// To give it out in several arguments would not help: Temporal counts them together.
-const MaxPacked = 352 << 10
+// MaxPacked is how large a packed plan may be. Temporal refuses what is larger than 2 MiB in one event: the answer of MakePlan, in
+// which the plan is base64 (a third more), and the hand-over, where the State of the run is beside it, and in that, while a new plan
+// waits for an approval, that one in base64. To give it out in several arguments would not help: Temporal counts them together.
+//
+// Of more than 512 KiB in one event it warns (1.32; servers before it of more than 256 KiB), so of plans of more than some 352 KiB
+// packed. A line in its log is better than a lab that cannot be powered down.
+const MaxPacked = 704 << 10
 
-// maxUnpacked bounds what Unpack reads: 64 times MaxPacked, more than what the largest packed plan unfolds to.
-const maxUnpacked = 64 * MaxPacked
+// maxUnpacked bounds what Unpack reads: more than what the largest packed plan unfolds to.
+const maxUnpacked = 22 << 20
 
 // maxSteps is how many steps a plan may have that comes from outside: ten times what MaxPacked holds. A step takes some
 // 400 bytes of memory, be it empty, and a packed plan could name millions of them.
 const maxSteps = 1 << 18
 
 // Pack makes the plan small: some 25 bytes a guest, of which 16 are its UUID. Hand it to Temporal as a []byte argument of
-// its own, as inside a struct it becomes base64. It fails when the plan is larger than MaxPacked (some 13,000 guests).
+// its own, as inside a struct it becomes base64. It fails when the plan is larger than MaxPacked: 20,000 guests whose names are numbered,
+// half as many whose names are 40 random characters. Names and UUIDs are in it once, as small as they can be: they are what it is made of.
 func (p Plan) Pack() ([]byte, error) {
 	b, err := p.pack()
 	if err != nil {
@@ -91,11 +95,21 @@ func checkSize(text []byte) error {
 		Untouched []skipped `json:"untouched"`
 		Warnings  []skipped `json:"warnings"`
 		Blockers  []skipped `json:"blockers"`
+		Rollups   []struct {
+			Rows []skipped `json:"rows"`
+		} `json:"rollups"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return err
 	}
 	if max(len(m.Steps), len(m.Untouched), len(m.Warnings), len(m.Blockers)) > maxSteps {
+		return errTooMany
+	}
+	rows := len(m.Rollups)
+	for _, r := range m.Rollups {
+		rows += len(r.Rows)
+	}
+	if rows > maxSteps {
 		return errTooMany
 	}
 	return nil

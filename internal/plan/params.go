@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,6 +119,9 @@ func newParams(a Action) any {
 	case OrderLoadOff:
 		return new(LoadOffParams)
 	}
+	if p := newLUNParams(a); p != nil {
+		return p
+	}
 	return newStepParams(a)
 }
 
@@ -135,7 +139,7 @@ func Amend(a Action, raw json.RawMessage, changes map[string]any) (json.RawMessa
 	known := fieldNames(a)
 	for _, k := range sortedKeys(changes) {
 		if !slices.Contains(known, k) { // encoding/json would take another spelling for the same field
-			return nil, fmt.Errorf("action %s has no parameter %q, it has %s", a, k, strings.Join(known, ", "))
+			return nil, fmt.Errorf("action %s has no parameter %q, it has %s", a, k, cmp.Or(strings.Join(known, ", "), "none"))
 		}
 		if fields[k] = changes[k]; changes[k] == askInFile && (a == ShutdownGuest || a == ShutdownHost) {
 			fields[k] = LeaveGuest

@@ -15,6 +15,9 @@ import (
 // SchemaVersion is the version of the Plan's JSON form. Fields are only added; a change of meaning raises it.
 const SchemaVersion = 1
 
+// AllLeft is in the title of a plan without steps whose hosts are all left alone: of them nobody says that they are up, or down.
+const AllLeft = "everything is left alone"
+
 // A Plan says what a run will do. Two plans with the same Hash do the same things to the same objects.
 type Plan struct {
 	Schema  int    `json:"schema"`
@@ -36,6 +39,8 @@ type Plan struct {
 	Warnings  []Finding `json:"warnings,omitempty"`
 	// Blockers stop the run before its first step.
 	Blockers []Finding `json:"blockers,omitempty"`
+	// Rollups are what becomes of snapshots, dataset by dataset: for people.
+	Rollups []Rollup `json:"rollups,omitempty"`
 	// Left are the subjects of what a power-down on account of a UPS leaves as it is because something stands in its way, and
 	// should be tried again: why is among the warnings.
 	Left []string `json:"left,omitempty"`
@@ -129,6 +134,8 @@ const (
 	Watcher Kind = "monitoring"
 	UPS     Kind = "UPS"
 	Machine Kind = "machine" // that is reached over SSH, by its name in the lab file
+	// LUN is a logical unit of a storage host, or a device of one; Endpoint is the storage host, UUID the NAA.
+	LUN Kind = "LUN"
 )
 
 // Duration is a time.Duration that reads "5m0s" in JSON.
@@ -172,10 +179,10 @@ func SiteQueue(lab, site string) string {
 // keep nightshift's own books.
 func (s Step) Changes() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, CheckMains, Join:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, CheckMains, Join, VerifyReplicas, MeasureGroup, CopyBackup:
 		return false
 	}
-	return !s.onlyReads()
+	return !s.onlyReads() && !s.looksAtLUNs()
 }
 
 // TakesDown reports whether the step switches a machine off that somebody has to bring up again.
@@ -194,6 +201,9 @@ func (s Step) Minor() bool {
 	return false
 }
 
+// NeverSends reports whether the step only looks, asks a person, or stands for other steps: it is never half done.
+func (s Step) NeverSends() bool { return s.Waits() || s.Action == Confirm || s.Action == Join }
+
 // Waits reports whether the step only looks until something is as it should be: it may be left at any time, and begun
 // again, and nothing is lost but the time when it began.
 func (s Step) Waits() bool {
@@ -201,5 +211,5 @@ func (s Step) Waits() bool {
 	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, CheckMains, ProbeHTTP, Wait:
 		return true
 	}
-	return false
+	return s.looksAtLUNs()
 }

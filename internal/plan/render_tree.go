@@ -67,6 +67,9 @@ func (p Plan) Tree(o TreeOptions) string {
 	}
 	t.line(PartDim, "", strings.Join(facts, " · "))
 	t.groups()
+	for _, r := range p.Rollups {
+		t.rollup(r)
+	}
 	t.findings(PartDim, "Left alone", p.Untouched)
 	t.findings(PartWarning, "Warnings", p.Warnings)
 	t.findings(PartBlocker, "Blockers: nothing is done until they are gone", p.Blockers)

@@ -35,6 +35,9 @@ type Request struct {
 	Run string `json:"run,omitempty"`
 	// Scheduled: a schedule has begun the run, and nobody watches.
 	Scheduled bool `json:"scheduled,omitempty"`
+	// Again: the run has carried its plan out, and looks what would have to be done again. A host that does not answer just
+	// then is waited for.
+	Again bool `json:"again,omitempty"`
 }
 
 // A Reply holds a plan, packed (see MaxPacked), with what one wants to read in the Temporal UI beside it.

@@ -25,6 +25,9 @@ type Right struct {
 // Inspecting is what every plan begins with, before any action.
 const Inspecting Action = MakePlan
 
+// Silencing is SuspendSetting and SettleDebt where they are about alarms alone.
+const Silencing Action = "Silencing"
+
 // RightsOf lists what actions need in a vCenter, each once for what it is held on; nil, false: nobody has written down what
 // the action needs. Reading the inventory goes before every action.
 func RightsOf(actions []Action) (list []Right, ok bool) {
@@ -59,8 +62,9 @@ func rights() map[Action][]Right {
 		{ID: "Global.ManageCustomFields", On: OnRoot, Optional: true, For: "note a cluster's old settings in its custom attribute"},
 		{ID: "Global.SetCustomField", On: OnCluster, Optional: true, For: "note a cluster's old settings in its custom attribute"},
 		{ID: "Alarm.DisableActions", On: OnCluster, Optional: true, For: "keep a cluster's alarms from acting while a scheduled run works on it"},
-		{ID: "Alarm.DisableActions", On: OnHost, Optional: true, For: "keep hosts' alarms from acting while a scheduled run works on them"},
 	}
+	alarms := []Right{{ID: "Alarm.DisableActions", On: OnHost, Optional: true, For: "keep hosts' alarms from acting while a scheduled run works on them"}}
+	settings = append(settings, alarms...)
 	maintenance := []Right{{ID: "Host.Config.Maintenance", On: OnHost, For: "put hosts into maintenance mode, take them out of it, and shut them down"}}
 	return map[Action][]Right{
 		Inspecting: {
@@ -68,8 +72,10 @@ func rights() map[Action][]Right {
 			{ID: "System.Read", On: OnRoot, For: "read the inventory"},
 		},
 		RememberRunning: nil, ForgetRunning: nil, RecordLab: nil, CheckMains: nil, OrderLoadOff: nil, Join: nil,
-		MarkLab: mark, UnmarkLab: mark,
-		SuspendSetting: settings, SettleDebt: settings,
+		SnapshotGroup: nil, SendDataset: nil, VerifyReplicas: nil, KeepPoint: nil, MeasureGroup: nil, ReleaseHolds: nil, DestroyPoints: nil,
+		SaveRecord: {{ID: "StorageProfile.View", On: OnRoot, Optional: true, For: "note the storage policies of guests that are replicated"}},
+		MarkLab:    mark, UnmarkLab: mark,
+		SuspendSetting: settings, SettleDebt: settings, Silencing: alarms,
 		SilenceMonitoring: nil, ResumeMonitoring: nil,
 		ShutdownGuest: {
 			{ID: "VirtualMachine.Interact.PowerOff", On: OnGuest, For: "shut guests down, or power them off"},
@@ -81,6 +87,7 @@ func rights() map[Action][]Right {
 		PowerOnHost: nil, AwaitHost: nil, AwaitVCenter: nil,
 		AwaitDatastores: {{ID: "Host.Config.Storage", On: OnHost, Optional: true, For: "have hosts look for storage that came up after them"}},
 		StopApplication: nil, StartApplication: nil,
+		MapLUNs: nil, InspectVolume: nil, SaveVolume: nil, CopyBackup: nil, RestoreTable: nil,
 		RunCommand: nil, ProbeHTTP: nil, Wait: nil, Confirm: nil, SendMessage: nil, ReadHostOption: nil,
 		RunInGuest: {
 			{ID: "VirtualMachine.GuestOperations.Execute", On: OnGuest, For: "start programs in guests, through their Tools"},

@@ -17,7 +17,7 @@ func TestEveryActionSaysWhichRightsItNeeds(t *testing.T) {
 			require.Contains(t, []string{OnGuest, OnHost, OnCluster, OnRoot}, r.On)
 		}
 	}
-	require.Len(t, rights(), len(Actions())+1, "and nothing that is no action")
+	require.Len(t, rights(), len(Actions())+2, "and nothing that is no action, but for Inspecting and Silencing")
 	_, ok := RightsOf([]Action{"MakeCoffee"})
 	require.False(t, ok)
 }

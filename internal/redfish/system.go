@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -20,6 +21,8 @@ type computerSystem struct {
 	SerialNumber string
 	Model        string
 	Manufacturer string
+	BootProgress json.RawMessage
+	Oem          json.RawMessage
 	Links        struct{ ManagedBy []link }
 	Actions      struct {
 		Reset struct {
@@ -44,6 +47,7 @@ func (c *Client) System(ctx context.Context) (live.BMC, error) {
 		UUID:   strings.ToLower(oneLine(s.UUID)),
 		Serial: oneLine(s.SerialNumber),
 		Model:  oneLine(s.Model),
+		Boot:   s.bootState(),
 	}
 	if sku := oneLine(s.SKU); sku != "" && strings.Contains(strings.ToLower(s.Manufacturer), "dell") {
 		bmc.Serial = sku

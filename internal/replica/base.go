@@ -229,24 +229,3 @@ func few(names []string) string {
 	}
 	return strings.Join(text, ", ")
 }
-
-// LastCommon is the newest snapshot of a that b has as well, or a bookmark of it: the one that must not be destroyed on
-// either side. Empty: there is none.
-func LastCommon(a, b *live.ZDataset) (name string, guid uint64) {
-	if a == nil || b == nil {
-		return "", 0
-	}
-	has := make(map[uint64]bool, len(b.Snapshots)+len(b.Bookmarks))
-	for _, s := range b.Snapshots {
-		has[s.GUID] = true
-	}
-	for _, m := range b.Bookmarks {
-		has[m.GUID] = true
-	}
-	for _, s := range slices.Backward(a.Snapshots) {
-		if has[s.GUID] {
-			return s.Name, s.GUID
-		}
-	}
-	return "", 0
-}

@@ -109,19 +109,6 @@ func TestABookmarkOfALaterMomentIsNoBase(t *testing.T) {
 	require.True(t, errors.As(err, &no))
 }
 
-func TestTheLastCommonOne(t *testing.T) {
-	name, guid := LastCommon(ds("a", p1, 1, p2, 2, p3, 3), ds("b", p1, 1, p2, 2))
-	require.Equal(t, p2, name)
-	require.Equal(t, uint64(2), guid)
-	name, _ = LastCommon(ds("b", p1, 1, p2, 2), mark(ds("a", p3, 3), p2, 2))
-	require.Equal(t, p2, name, "the source has only a bookmark of it: the target's snapshot is as precious")
-	name, guid = LastCommon(ds("a", p1, 1), ds("b", p2, 2))
-	require.Empty(t, name)
-	require.Zero(t, guid)
-	name, _ = LastCommon(ds("a", p1, 1), nil)
-	require.Empty(t, name)
-}
-
 func TestNames(t *testing.T) {
 	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.FixedZone("CET", 3600))
 	name, err := PointName("mail", at)

@@ -25,8 +25,11 @@ func PointName(group string, at time.Time) (string, error) {
 	if !groupName(group) {
 		return "", fmt.Errorf("%q cannot be part of the name of a snapshot: letters, digits, - and . , at most %d", group, maxGroup)
 	}
-	return prefix + group + "_" + at.UTC().Format(layout), nil
+	return PointPrefix(group) + at.UTC().Format(layout), nil
 }
+
+// PointPrefix is how the names of a group's snapshots begin; the rest is the moment.
+func PointPrefix(group string) string { return prefix + group + "_" }
 
 // ParsePoint reads such a name; false: it is foreign, and nothing of ours.
 func ParsePoint(name string) (group string, at time.Time, ours bool) {

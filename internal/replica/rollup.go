@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift/internal/live"
+	"nightshift/internal/words"
 )
 
 // A Policy is a grandfather-father-son rollup: which recovery points of a group stay. Of each period the last point stays: the
@@ -32,19 +33,7 @@ type Verdict struct {
 	At       time.Time
 	What     string // Kept, Destroyed, Protected
 	Why      []string
-	Used     int64 // what destroying it alone gives back, in bytes
-}
-
-// Facts are what protects snapshots beside what they say themselves.
-type Facts struct {
-	// Common is the newest snapshot that the other side has as well, by GUID: increments start there. 0: not known. Where
-	// CommonUnknown is set, the other side could not be read, and every snapshot counts as the last common one.
-	Common        uint64
-	CommonUnknown bool
-	// InFlight are those that a transfer uses that is under way or was broken off, by GUID.
-	InFlight []uint64
-	// Tags are the holds of the dataset's snapshots, by the name behind the @, where they were read.
-	Tags map[string][]string
+	Foreign  bool // not of the group
 }
 
 // Rollup says what becomes of each snapshot of a dataset. Only those of the group may be destroyed; the others are foreign.
@@ -60,12 +49,14 @@ func Rollup(d *live.ZDataset, group string, p Policy, facts Facts, now time.Time
 	var points []*Verdict // of the group
 	for i, s := range d.Snapshots {
 		v := &verdicts[i]
-		*v = Verdict{Snapshot: s.Name, GUID: s.GUID, At: s.Creation, Used: s.Used}
+		*v = Verdict{Snapshot: s.Name, GUID: s.GUID, At: s.Creation}
 		of, at, ours := ParsePoint(s.Name)
 		switch {
 		case !ours:
+			v.Foreign = true
 			v.protect("foreign: not made by nightshift")
 		case of != group:
+			v.Foreign = true
 			v.protect("foreign: of group " + of)
 		default:
 			v.At = at
@@ -74,12 +65,20 @@ func Rollup(d *live.ZDataset, group string, p Policy, facts Facts, now time.Time
 	}
 	slices.SortStableFunc(points, func(a, b *Verdict) int { return b.At.Compare(a.At) }) // newest first
 	p.keep(points, now)
+	if facts.Whole != nil {
+		p.keep(slices.DeleteFunc(points, func(v *Verdict) bool { return !facts.Whole[v.Snapshot] }), now)
+	}
 	for i := range verdicts {
 		v := &verdicts[i]
 		if v.What == "" {
 			v.What, v.Why = Destroyed, []string{"no rule keeps it"}
 		}
-		facts.protect(v, &d.Snapshots[i], group)
+		for _, why := range facts.Protects(&d.Snapshots[i], group) {
+			v.protect(why)
+		}
+		if v.What == Destroyed && facts.Unknown != "" {
+			v.protect("perhaps the last common one: " + facts.Unknown)
+		}
 	}
 	return verdicts, nil
 }
@@ -91,7 +90,7 @@ func (p Policy) keep(points []*Verdict, now time.Time) {
 	}
 	for _, v := range points {
 		if p.All > 0 && now.Sub(v.At) < p.All {
-			v.keep("younger than " + words(p.All))
+			v.keep("younger than " + words.Written(p.All))
 		}
 	}
 	rules := []struct {
@@ -134,7 +133,9 @@ func (p Policy) endOfWeek(t time.Time) time.Time {
 
 func (v *Verdict) keep(why string) {
 	v.What = Kept
-	v.Why = append(v.Why, why)
+	if !slices.Contains(v.Why, why) {
+		v.Why = append(v.Why, why)
+	}
 }
 
 // protect takes a snapshot out of the policy's hands. Why it would have been kept stays to be read.
@@ -146,60 +147,4 @@ func (v *Verdict) protect(why string) {
 		v.What = Protected
 	}
 	v.Why = append(v.Why, why)
-}
-
-func (f Facts) protect(v *Verdict, s *live.ZSnapshot, group string) {
-	tags := f.Tags[s.Name]
-	for _, tag := range tags {
-		if tag == HoldTag(group) {
-			v.protect("held by nightshift")
-		} else {
-			v.protect("held: " + tag)
-		}
-	}
-	if s.Holds > len(tags) {
-		v.protect(fmt.Sprintf("held: %d", s.Holds-len(tags)))
-	}
-	for _, clone := range s.Clones {
-		v.protect("cloned: " + clone)
-	}
-	switch {
-	case f.CommonUnknown && v.What == Destroyed:
-		v.protect("perhaps the last common one: the other side could not be read")
-	case f.Common != 0 && f.Common == s.GUID:
-		v.protect("the last common one")
-	}
-	if slices.Contains(f.InFlight, s.GUID) {
-		v.protect("in flight")
-	}
-}
-
-// words is a duration as people write it: 48h, 90m.
-func words(d time.Duration) string {
-	switch {
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return d.String()
-}
-
-// DanglingHolds are the holds of ours that nothing needs any more: on a snapshot of the group, or in its name, other than the
-// last common one and those in flight. They are offered to be released; others' holds are never in it.
-func DanglingHolds(holds []live.ZHold, d *live.ZDataset, group string, facts Facts) []live.ZHold {
-	if facts.CommonUnknown {
-		return nil
-	}
-	var dangling []live.ZHold
-	for _, h := range holds {
-		if h.Tag != HoldTag(group) || len(h.Snapshot) <= len(d.Name) || h.Snapshot[:len(d.Name)+1] != d.Name+"@" {
-			continue
-		}
-		s := d.Snapshot(h.Snapshot[len(d.Name)+1:])
-		if s != nil && s.GUID != facts.Common && !slices.Contains(facts.InFlight, s.GUID) {
-			dangling = append(dangling, h)
-		}
-	}
-	return dangling
 }

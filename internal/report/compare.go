@@ -41,6 +41,8 @@ type Change struct {
 	Title string `json:"title"`
 	A     string `json:"a"`
 	B     string `json:"b"`
+	kind  string // its action
+	about string // the name of its target
 }
 
 // Compare tells what B did otherwise than A. The plans are theirs; nil where there is none.
@@ -60,10 +62,10 @@ func Compare(a, b Report, pa, pb *plan.Plan) Comparison {
 			continue
 		}
 		if o.State != s.State || o.Attempts != s.Attempts || (o.Forced == "") != (s.Forced == "") {
-			c.Outcomes = append(c.Outcomes, Change{s.ID, s.Title, o.ending(), s.ending()})
+			c.Outcomes = append(c.Outcomes, s.change(o.ending(), s.ending()))
 		}
 		if o.State == StateDone && s.State == StateDone && !Noisy(o.Seconds, s.Seconds) {
-			c.Durations = append(c.Durations, Change{s.ID, s.Title, span(o.Seconds), span(s.Seconds)})
+			c.Durations = append(c.Durations, s.change(span(o.Seconds), span(s.Seconds)))
 		}
 	}
 	mine, others := a.deeds(), b.deeds()
@@ -81,6 +83,10 @@ func side(r Report) Side {
 		s.Watts = r.Power.Before.Watts
 	}
 	return s
+}
+
+func (s Step) change(a, b string) Change {
+	return Change{Step: s.ID, Title: s.Title, A: a, B: b, kind: string(s.plan.Action), about: s.About()}
 }
 
 // ending is how a step ended, in words.
@@ -102,8 +108,8 @@ func (s Step) ending() string {
 func (r Report) deeds() (list []string) {
 	for _, o := range r.Orders {
 		line := o.Verb
-		for _, id := range o.Steps {
-			line += " " + id
+		if len(o.Steps) > 0 {
+			line += " " + words.Some(o.Steps, manyOrdered)
 		}
 		if o.Force {
 			line += " by force"
@@ -170,8 +176,12 @@ func indented(list []string) (lines []string) {
 }
 
 func changes(list []Change) (lines []string) {
-	for _, c := range list {
-		lines = append(lines, fmt.Sprintf("  %s: A %s; B %s", c.Title, c.A, c.B))
+	for _, some := range Fold(list, func(c Change) string { return c.kind + "\n" + c.A + "\n" + c.B }) {
+		var others []string
+		for _, c := range some[1:] {
+			others = append(others, c.about)
+		}
+		lines = append(lines, fmt.Sprintf("  %s: A %s; B %s", Alike(some[0].Title, others), some[0].A, some[0].B))
 	}
 	return lines
 }

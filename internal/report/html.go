@@ -40,7 +40,7 @@ func (r Report) HTML(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"span": span, "watts": Watts, "kwh": KWh, "stamp": words.Second, "clock": words.Clock, "short": plan.ShortHash, "rfc": func(t time.Time) string { return t.Format(time.RFC3339) },
 		"join": func(l []string) string { return strings.Join(l, ", ") }, "key": keyOf, "pairs": pairs, "sorted": sortedKeys[string], "watted": sortedKeys[float64],
-		"percent": percent, "several": words.Count, "action": actionWords,
+		"percent": percent, "several": words.Count, "action": actionWords, "asked": asked,
 	}).Parse(pageText)
 	if err != nil {
 		return err

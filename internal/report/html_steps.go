@@ -115,7 +115,7 @@ func folds(rows []row) (list []fold) {
 func (v viewer) undone() (list []undone) {
 	for _, kind := range []struct{ state, title string }{
 		{StateBlocked, "Blocked: waits for you"}, {StateHalfDone, "Half done: begun, and not seen to its end"},
-		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun"},
+		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun, or nothing was sent"},
 	} {
 		if kind.state == StateUntouched && v.r.idle() {
 			continue

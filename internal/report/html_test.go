@@ -3,6 +3,7 @@ package report
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -121,6 +122,30 @@ func TestALongPageIsFolded(t *testing.T) {
 	}
 }
 
+// However many groups there are that have nothing in common, each step is on the timeline: the last ones in one lane.
+func TestATimelineLeavesNothingOut(t *testing.T) {
+	const groups = 70
+	r := Report{Started: started(), Ended: started().Add(groups * time.Minute)}
+	for i := range groups { // the plan's order is not that in which they began
+		begun := started().Add(time.Duration(groups-i) * time.Minute)
+		r.Steps = append(r.Steps, Step{Group: fmt.Sprintf("step%02d", i), Begun: begun, Ended: begun.Add(time.Minute), Critical: i < 3})
+	}
+	r.Steps = append(r.Steps, Step{Group: "never begun"})
+	lanes := r.lanes(scaleOf(r))
+	require.Len(t, lanes, 2*mostLanes)
+	require.Equal(t, "step69", lanes[0].Name)
+	last := lanes[len(lanes)-1]
+	require.Equal(t, "31 more groups, which began later", last.Name)
+	require.Equal(t, 31, last.Steps)
+	require.Len(t, last.Critical, 3)
+	require.InDelta(t, 31*60, last.Seconds, 0.1)
+	require.NotEmpty(t, last.Bars)
+
+	r.Steps = r.Steps[:2*mostLanes]
+	require.Len(t, r.lanes(scaleOf(r)), 2*mostLanes)
+	require.Equal(t, "step00", r.lanes(scaleOf(r))[2*mostLanes-1].Name, "as many as there is room for")
+}
+
 // Whatever state a run is in, there is a page of it.
 func TestAPageOfEveryState(t *testing.T) {
 	signed := aborted()
@@ -158,4 +183,19 @@ func TestMarkdown(t *testing.T) {
 	long.Markdown(&all, true)
 	require.Less(t, strings.Count(folded.String(), "\n"), 250)
 	require.Greater(t, strings.Count(all.String(), "\n"), 2000)
+}
+
+// A command of a Markdown report is copied into a terminal: what a guest is called must not end its quotes there.
+func TestCommandsInMarkdownStayWhatTheyAre(t *testing.T) {
+	p, s := night(20)
+	s.Outcome, s.Phase = "", runapi.PhaseExecute
+	id := "shutdown-guest:x`; touch y; `|z"
+	p.Steps[0].ID, p.Steps[0].Action = id, plan.ShutdownGuest
+	p.Steps[0].Params = plan.Encode(plan.ShutdownGuestParams{Method: plan.ShutdownByTools})
+	s.Steps = string(runapi.Blocked) + s.Steps[1:]
+	r := Assemble("run-1", s, &p, s.Started.Add(time.Hour))
+	require.NotEmpty(t, r.Next)
+	var m strings.Builder
+	r.Markdown(&m, true)
+	require.Contains(t, m.String(), "`` nightshift retry run-1 'shutdown-guest:x`; touch y; `|z' ``")
 }

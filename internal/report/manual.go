@@ -13,6 +13,7 @@ type Manual struct {
 	Lab      string          `json:"lab"`
 	Run      string          `json:"run"` // workflow id of the run before which it was written
 	At       time.Time       `json:"at"`
+	OtherLab bool            `json:"otherLab,omitempty"` // made with a lab file that is not the one of the run's plan
 	VCenters []ManualVCenter `json:"vcenters"`
 	Hosts    []ManualHost    `json:"hosts"`    // in the order in which to switch them on
 	Guests   []ManualGuest   `json:"guests"`   // in the order in which to start them
@@ -69,6 +70,9 @@ func (m Manual) Text() string {
 	p := &page{}
 	p.line("How to bring lab %s up by hand", m.Lab)
 	p.line("Written by nightshift on %s, in run %s, before anything was switched off.", m.At.UTC().Format("2006-01-02 15:04 UTC"), m.Run)
+	if m.OtherLab {
+		p.line("The lab file has changed since: what is said of BMCs, addresses and what is kept may differ from how it was then.")
+	}
 	p.line("Where nightshift runs, `nightshift run power-up` does all of this. What is marked (kept) was not to be switched off.")
 	first := slices.DeleteFunc(slices.Clone(m.Hosts), func(h ManualHost) bool { return !h.First })
 	rest := slices.DeleteFunc(slices.Clone(m.Hosts), func(h ManualHost) bool { return h.First })
@@ -84,7 +88,9 @@ func (m Manual) Text() string {
 		p.head("Start what the lab stands on, in this order, each at its host's own address, and wait until it works")
 		p.guests(needed)
 	}
-	p.head("Wait for the vCenters")
+	if len(m.VCenters) > 0 {
+		p.head("Wait for the vCenters")
+	}
 	for _, v := range m.VCenters {
 		where := "outside of this lab"
 		if v.Guest != "" {

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,33 @@ func manual() report.Manual {
 			{Name: "web01", Host: "esx22", Path: "[shared01] web01/web01.vmx", Datastores: []string{"shared01"}, After: []string{"db01"}},
 		},
 		Clusters: []report.ManualCluster{{Name: "Lab", VCenter: "vc1", Settings: []report.ManualSetting{{Name: "vSphere HA", Value: "true"}}}},
+	}
+}
+
+// The page is part of the report on paper, and nothing that a guest is called turns it into something else.
+func TestTheManualIsInTheReport(t *testing.T) {
+	m := manual()
+	m.Guests[2].Name = "# web\n```\n<b>01"
+	r := report.Report{Run: "run-7", Title: "Power down", Manual: &m}
+	var page, text bytes.Buffer
+	require.NoError(t, r.HTML(&page))
+	require.Contains(t, page.String(), "<details open><summary>What a person would do")
+	require.Contains(t, page.String(), "nas01 on host esx21: [local] nas01/nas01.vmx")
+	require.NotContains(t, page.String(), "<b>01")
+	r.Markdown(&text, false)
+	require.Contains(t, text.String(), "\n## By hand\n\n    How to bring lab home up by hand\n")
+	require.NotContains(t, text.String(), "\n```")
+
+	m.Guests = append(m.Guests, make([]report.ManualGuest, 100)...)
+	m.Guests[50].Name = "the one in the fold"
+	page.Reset()
+	require.NoError(t, r.HTML(&page))
+	require.Contains(t, page.String(), "<details><summary>What a person would do")
+	for all, want := range map[bool]string{false: "with 103 guests: `nightshift report --manual run-7`", true: "the one in the fold"} {
+		text.Reset()
+		r.Markdown(&text, all)
+		require.Contains(t, text.String(), want)
+		require.Equal(t, all, strings.Contains(text.String(), "the one in the fold"))
 	}
 }
 

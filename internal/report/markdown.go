@@ -16,9 +16,7 @@ var marks = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "|", `\|`, "<",
 func md(s string) string { return marks.Replace(strings.Map(printable, s)) }
 
 // mdCode shows a text letter by letter.
-func mdCode(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", "\u2502").Replace(strings.Map(printable, s)) + "`"
-}
+func mdCode(s string) string { return words.Code(strings.Map(printable, s)) }
 
 // A mdPage is Markdown as GitHub and most others read it.
 type mdPage struct{ w io.Writer }
@@ -57,12 +55,14 @@ func (r Report) Markdown(w io.Writer, all bool) {
 	m.table("|", rows)
 	m.findings("Blockers", r.Blockers)
 	m.undone(r)
+	m.found(r)
 	m.next(r)
 	m.path(r)
 	m.reality(r)
 	m.history(r)
 	m.power(r)
 	m.steps(r, all)
+	m.manual(r, all)
 	m.findings("Warnings", r.Warnings)
 	m.findings("Left alone on purpose", r.OnPurpose)
 	m.line("\nTimes are %s.", zone(r.Started))
@@ -133,7 +133,7 @@ func (m mdPage) reality(r Report) {
 		return
 	}
 	m.head("Plan against reality")
-	m.line("Estimated %s, took %s from the first step to the last.\n", span(r.Reality.Planned), span(r.Reality.Took))
+	m.line("Estimated %s, took %s from the first step to the last%s.\n", span(r.Reality.Planned), span(r.Reality.Took-r.Reality.Asked), r.Reality.waits())
 	var rows [][]string
 	for _, k := range r.Reality.Kinds {
 		rows = append(rows, []string{md(actionWords(k.Action)), fmt.Sprint(k.Steps), span(k.Estimate), span(k.Median), span(k.Longest)})
@@ -194,6 +194,24 @@ func (m mdPage) power(r Report) {
 	}
 }
 
+// foldManual is how many guests the page for a person may have where long lists are folded.
+const foldManual = 60
+
+// manual is in a block of code: nothing in it is Markdown, as each of its lines is indented.
+func (m mdPage) manual(r Report, all bool) {
+	if r.Manual == nil {
+		return
+	}
+	m.head("By hand")
+	if n := len(r.Manual.Guests); !all && n > foldManual {
+		m.line("What a person would do to bring the lab up again, with %s: %s", words.Count(n, "guest"), mdCode("nightshift report --manual "+r.Run))
+		return
+	}
+	for line := range strings.Lines(r.Manual.Text()) {
+		m.line("    %s", strings.Map(printable, strings.TrimSuffix(line, "\n")))
+	}
+}
+
 func (m mdPage) steps(r Report, all bool) {
 	if len(r.Steps) == 0 {
 		return
@@ -214,6 +232,9 @@ func (m mdPage) steps(r Report, all bool) {
 			continue
 		}
 		note := Reason(s.plan, s.Note)
+		if waited := asked(s.Asked); waited != "" {
+			note = strings.TrimPrefix(note+"; "+waited, "; ")
+		}
 		if s.Attempts > 1 {
 			note = strings.TrimPrefix(note+fmt.Sprintf("; %d attempts", s.Attempts), "; ")
 		}

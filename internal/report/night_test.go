@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,6 +177,7 @@ func TestPagesForTheBrowser(t *testing.T) {
 	open.Steps = open.Steps[:len(open.Steps)-3] + "br."
 	open.Notes[blocked.Steps[len(blocked.Steps)-3].ID] = "guests run on it: late01. Next: shut them down, then `nightshift retry`"
 	open.Done, open.Blocked, open.Running = open.Done-3, 1, 1
+	open.Found = map[string]string{blocked.Steps[0].ID: "LUN  naa.600144f0c0ffee00  " + strings.Repeat("zvol tank/luns/lun01 ", 12) + "\n  a line for each"}
 	for name, r := range map[string]Report{"20": nightReport(20), "2000": nightReport(2000), "blocked": Assemble(run, open, &blocked, started().Add(20*time.Minute))} {
 		f, err := os.Create(filepath.Join(dir, name+".html"))
 		require.NoError(t, err)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -209,18 +208,20 @@ func (t *tracer) path() {
 		seen[i] = true
 		s := &r.Steps[i]
 		s.Critical = true
-		l := Link{Step: s.ID, Title: s.Title, Begun: s.Begun, Ended: s.Ended, Seconds: s.Ended.Sub(s.Begun).Seconds()}
+		l := Link{Step: s.ID, Title: s.Title, Begun: s.Begun, Ended: s.Ended, Seconds: s.Ended.Sub(s.Begun).Seconds(), Why: asked(s.Asked)}
 		before, next := r.Started, -1
 		if j, ok := t.index[s.After]; ok && s.After != "" {
 			before, next = r.Steps[j].Ended, j
 			if s.AfterWhy == AfterSlot {
-				l.Why, l.Slot = t.room(s.Slot), s.Slot
+				l.Why, l.Slot = both(l.Why, t.room(s.Slot)), s.Slot
 			}
 		}
 		if idle := s.Begun.Sub(before); idle > 0 {
 			l.Idle = idle.Seconds()
 			if idle > late {
-				l.Why = cmp.Or(r.between(before, s.Begun, next < 0 && s.Begun.Sub(t.first) <= late), l.Why)
+				if why := r.between(before, s.Begun, next < 0 && s.Begun.Sub(t.first) <= late); why != "" {
+					l.Why = both(asked(s.Asked), why)
+				}
 			}
 		}
 		back = append(back, l)
@@ -235,6 +236,14 @@ func (t *tracer) path() {
 		back = append(back, Link{Title: title, Begun: r.Steps[last].Ended, Ended: r.Ended, Seconds: rest.Seconds()})
 	}
 	r.Path = back
+}
+
+// both are two reasons, of which either may be empty.
+func both(a, b string) string {
+	if a != "" && b != "" {
+		return a + "; " + b
+	}
+	return a + b
 }
 
 // between says what happened in a time in which the chain stood still.

@@ -13,9 +13,11 @@ import (
 // Reality holds the plan against what came of it.
 type Reality struct {
 	// Planned is how long the plan takes by its estimates and under its limits, in seconds; Took how long its steps took,
-	// from the begin of the first to the end of the last.
+	// from the begin of the first to the end of the last. Asked is how much of that the steps that determined the end waited
+	// for people.
 	Planned float64 `json:"planned"`
 	Took    float64 `json:"took"`
+	Asked   float64 `json:"asked,omitempty"`
 	Kinds   []Kind  `json:"kinds"`
 	// Off are the steps that took longer than estimated by most, the worst first.
 	Off []Deviation `json:"off"`
@@ -55,6 +57,9 @@ func reality(r Report, p plan.Plan) *Reality {
 	estimates, times := map[string][]float64{}, map[string][]float64{}
 	var first, last = r.Ended, r.Started
 	for _, s := range r.Steps {
+		if s.Critical {
+			v.Asked += s.Asked
+		}
 		if s.State != StateDone || s.Begun.IsZero() || s.Ended.IsZero() {
 			continue
 		}
@@ -84,6 +89,14 @@ func reality(r Report, p plan.Plan) *Reality {
 	slices.SortStableFunc(v.Off, func(a, b Deviation) int { return cmp.Compare(b.Took-b.Estimate, a.Took-a.Estimate) })
 	v.Off = v.Off[:min(mostDeviations, len(v.Off))]
 	return v
+}
+
+// waits says how long the steps waited for people, beside what they took; empty: they did not.
+func (v Reality) waits() string {
+	if v.Asked <= late.Seconds() {
+		return ""
+	}
+	return " beside " + span(v.Asked) + " in which they waited for people"
 }
 
 // quantile is the nearest rank; 0 of nothing. The list is not changed.

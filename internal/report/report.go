@@ -21,7 +21,7 @@ const (
 	StateRunning   = "running"
 	StateBlocked   = "blocked"
 	StateHalfDone  = "half done" // begun, and not seen to its end
-	StateUntouched = "untouched" // not begun when the run ended
+	StateUntouched = "untouched" // not begun when the run ended, or had sent nothing
 	StateToDo      = "to do"     // not begun, and the run goes on
 )
 
@@ -78,6 +78,8 @@ type Report struct {
 	Power *plan.Power `json:"power,omitempty"`
 	// Saved is told by a power-up: what the lab saved since it went down. The caller fills it in.
 	Saved *Saved `json:"saved,omitempty"`
+	// Manual is what a person would do by hand to bring up again what a power-down takes down. The caller fills it in.
+	Manual *Manual `json:"manual,omitempty"`
 	// LabHash is that of the lab file of which the plan was made, Versions are those of what took part.
 	LabHash  string            `json:"labHash,omitempty"`
 	Versions map[string]string `json:"versions,omitempty"`
@@ -103,16 +105,19 @@ type Counts struct {
 
 // A Step is what became of a step of the plan.
 type Step struct {
-	ID       string    `json:"id"`
-	Title    string    `json:"title"`
-	Group    string    `json:"group"`
-	Target   string    `json:"target"`
-	State    string    `json:"state"`
-	Begun    time.Time `json:"begun,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
-	Seconds  float64   `json:"seconds,omitempty"`
-	Attempts int       `json:"attempts,omitempty"` // where there was more than one
-	Note     string    `json:"note,omitempty"`
+	ID      string    `json:"id"`
+	Title   string    `json:"title"`
+	Group   string    `json:"group"`
+	Target  string    `json:"target"`
+	State   string    `json:"state"`
+	Begun   time.Time `json:"begun,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Seconds float64   `json:"seconds,omitempty"` // its own: without Asked
+	// Asked is how many seconds it waited for a person: it was blocked, or had asked for a plan that needed an approval.
+	Asked    float64 `json:"asked,omitempty"`
+	Attempts int     `json:"attempts,omitempty"` // where there was more than one
+	Note     string  `json:"note,omitempty"`
+	Found    string  `json:"found,omitempty"` // what a step that only looks has found: lines for people
 	// Forced is who, or what policy, let it take its harsher way: a guest's plug was pulled, a host's power cut.
 	Forced string `json:"forced,omitempty"`
 	// Amended are the parameters that operators changed, as KEY=VALUE.
@@ -129,6 +134,7 @@ type Step struct {
 	// Critical steps are on the path that determined the end.
 	Critical bool `json:"critical,omitempty"`
 	plan     plan.Step
+	unsent   bool // blocked, and has sent nothing
 }
 
 // Assemble makes the report of a run from its sheet and its plan. The plan is nil before there is one.
@@ -186,16 +192,19 @@ func steps(s runapi.Sheet, p plan.Plan, now time.Time) []Step {
 	}
 	for i, st := range p.Steps {
 		o := Step{ID: st.ID, Title: st.Title, Group: st.Group, Target: st.Target.String(), State: state(s, i),
-			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID],
-			Estimate: time.Duration(st.Estimate).Seconds(), plan: st}
-		if o.State == StateBlocked { // it has not come to its end
-			o.Ended = time.Time{}
-		}
+			Begun: at(s.Begun, i), Ended: at(s.Finished, i), Attempts: s.Attempts[st.ID], Note: s.Notes[st.ID], Found: s.Found[st.ID],
+			Estimate: time.Duration(st.Estimate).Seconds(), Asked: float64(s.Asked[st.ID]) / 10, plan: st, unsent: slices.Contains(s.Unsent, st.ID)}
 		switch {
 		case !o.Begun.IsZero() && !o.Ended.IsZero():
-			o.Seconds = o.Ended.Sub(o.Begun).Seconds()
+			o.Seconds = max(0, o.Ended.Sub(o.Begun).Seconds()-o.Asked)
 		case o.State == StateRunning && !o.Begun.IsZero():
-			o.Seconds = max(0, now.Sub(o.Begun).Round(100*time.Millisecond).Seconds())
+			o.Seconds = max(0, now.Sub(o.Begun).Round(100*time.Millisecond).Seconds()-o.Asked)
+		}
+		if o.State == StateBlocked { // it has not come to its end
+			if !o.Ended.IsZero() {
+				o.Asked += max(0, now.Sub(o.Ended).Round(100*time.Millisecond).Seconds())
+			}
+			o.Ended = time.Time{}
 		}
 		out[i] = o
 	}
@@ -251,7 +260,7 @@ func next(r Report) []runapi.Command {
 	case "":
 		nextOpen(r, add)
 	case runapi.Done:
-		if r.Runbook == "power-down" && (len(r.Owed) > 0 || r.GivenBack == 0) {
+		if r.Runbook == "power-down" && !strings.Contains(r.Why, plan.AllLeft) && (len(r.Owed) > 0 || r.GivenBack == 0) {
 			add("brings the lab back up", "nightshift run power-up")
 		}
 	case runapi.Refused:
@@ -315,11 +324,18 @@ func nextOpen(r Report, add func(why, format string, args ...any)) {
 		add("goes on with the new plan", "nightshift approve %s%s", r.Run, sign(r.Approvers))
 		add("goes on with the plan as it was", "nightshift reject %s --reason WHY", r.Run)
 	}
-	for _, s := range r.Steps {
-		if s.State == StateBlocked {
-			for _, c := range (runapi.Sheet{Approvers: r.Approvers, Approval: r.Approval}).GoOn(r.Run, s.plan) {
-				add(c.Why, "%s", c.Type)
-			}
+	sheet := runapi.Sheet{Approvers: r.Approvers, Approval: r.Approval, Orders: r.Orders}
+	blocked := slices.DeleteFunc(slices.Clone(r.Steps), func(s Step) bool { return s.State != StateBlocked })
+	for _, some := range Fold(blocked, Step.Same) {
+		commands := sheet.GoOn(r.Run, some[0].plan)
+		if len(some) == max(2, r.Counts.Blocked) {
+			commands = sheet.GoOnAll(r.Run, some[0].plan)
+		}
+		for _, c := range commands {
+			add(c.Why, "%s", c.Type)
+		}
+		if len(some) > 1 && len(some) < r.Counts.Blocked {
+			add(fmt.Sprintf("lists the %d others of which the same holds", len(some)-1), "nightshift status %s --state blocked", r.Run)
 		}
 	}
 	add("shows how it goes on", "nightshift watch %s", r.Run)
@@ -338,12 +354,13 @@ func parameters(p map[string]string) string {
 func (r *Report) Broken(why, status string) {
 	r.Outcome, r.Why = status, why
 	for i := range r.Steps {
-		switch r.Steps[i].State {
-		case StateRunning, StateBlocked:
-			r.Steps[i].State = StateHalfDone
+		s := &r.Steps[i]
+		switch {
+		case s.State == StateToDo, s.State == StateBlocked && s.unsent, (s.State == StateBlocked || s.State == StateRunning) && s.plan.NeverSends():
+			s.State = StateUntouched
+		case s.State == StateRunning, s.State == StateBlocked:
+			s.State = StateHalfDone
 			r.Counts.HalfDone++
-		case StateToDo:
-			r.Steps[i].State = StateUntouched
 		}
 	}
 	r.Counts.Untouched = r.Counts.Total - r.Counts.Done - r.Counts.Skipped

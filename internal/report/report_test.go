@@ -102,6 +102,8 @@ func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 		require.Equal(t, want, Assemble(run, s, fiveGuests(), started()).Next[0].Type, outcome)
 	}
 	s := aborted()
+	s.Outcome, s.Why = runapi.Done, "Nothing to do: "+plan.AllLeft+" (keep: true)"
+	require.Empty(t, Assemble(run, s, nil, started()).Next, "nothing went down")
 	s.Outcome, s.Orphan = runapi.Refused, "power-down-old"
 	require.Equal(t, "nightshift unlock power-down-old --reason WHY", Assemble(run, s, fiveGuests(), started()).Next[1].Type)
 	s.Outcome, s.Orphan, s.Why = runapi.Skipped, "", "lab is locked by run x"
@@ -180,6 +182,34 @@ func TestABrokenRun(t *testing.T) {
 	require.Equal(t, StateUntouched, r.Steps[4].State)
 	require.Equal(t, Counts{Total: 5, Done: 2, Skipped: 1, HalfDone: 1, Untouched: 2}, r.Counts)
 	require.Equal(t, "nightshift unlock "+run+" --reason WHY", r.Next[0].Type)
+}
+
+// What only looks, and what is known to have sent nothing, is not half done.
+func TestABrokenRunIsNotHalfDoneWhereNothingWasSent(t *testing.T) {
+	s := aborted()
+	s.Phase, s.Outcome, s.Steps, s.Running, s.Blocked = runapi.PhaseExecute, "", "dbrbr", 2, 2
+	s.Begun, s.Unsent = []int64{0, 0, 300, 600, 600}, []string{"shutdown-guest:web02"}
+	p := fiveGuests()
+	p.Steps[2].Action, p.Steps[3].Action, p.Steps[4].Action = plan.CheckGuest, plan.ShutdownGuest, plan.ShutdownGuest
+	r := Assemble(run, s, p, started())
+	r.Broken("somebody terminated it", "terminated")
+	var states []string
+	for _, st := range r.Steps {
+		states = append(states, st.State)
+	}
+	require.Equal(t, []string{StateDone, StateUntouched, StateUntouched, StateHalfDone, StateHalfDone}, states)
+	require.Equal(t, 2, r.Counts.HalfDone)
+}
+
+// A run that was aborted when its first step was refused has begun, and tells why that was.
+func TestARunThatBeganAndSentNothing(t *testing.T) {
+	s := aborted()
+	s.Done, s.Skipped, s.Untouched, s.Steps, s.Begun = 0, 0, 5, "uuuuu", []int64{0, -1, -1, -1, -1}
+	s.Notes = map[string]string{"shutdown-guest:web01": "it bears the tag KeepOn"}
+	var b strings.Builder
+	Assemble(run, s, fiveGuests(), started()).Summary(&b)
+	require.Contains(t, b.String(), "0 of 5 done, 5 untouched")
+	require.Contains(t, b.String(), "Untouched: not begun, or nothing was sent\n  Shut down guest web01: it bears the tag KeepOn\n")
 }
 
 func TestJSONHasListsAndNoNulls(t *testing.T) {

@@ -58,7 +58,7 @@ func (r Report) Verify(people []plan.Approver, want *plan.Approvers, firstRun st
 		if len(a.Beyond) > 0 && a.Refused == "" {
 			n := len(good[a.To])
 			c := Check{What: fmt.Sprintf("the new plan of %s approved by %d", words.Second(a.At), need), Holds: n >= need,
-				Why: fmt.Sprintf("%d valid approvals of plan %s", n, plan.ShortHash(a.To))}
+				Why: fmt.Sprintf("%s of plan %s", words.Count(n, "valid approval"), plan.ShortHash(a.To))}
 			if !c.Holds {
 				c.Why = fmt.Sprintf("it was carried out with %s, and went beyond the plan before: %s", c.Why, a.Beyond[0])
 			}
@@ -138,11 +138,11 @@ func (r Report) verifyCount(good map[string][]plan.Approver, need int) Check {
 	n := len(good[first])
 	switch {
 	case n >= need:
-		return Check{What: c.What, Holds: true, Why: fmt.Sprintf("%d valid approvals of plan %s", n, plan.ShortHash(first))}
+		return Check{What: c.What, Holds: true, Why: fmt.Sprintf("%s of plan %s", words.Count(n, "valid approval"), plan.ShortHash(first))}
 	case !began:
 		return Check{What: c.What, Holds: true, Why: fmt.Sprintf("%d so far; no step has begun", n)}
 	}
-	return c.end(fmt.Errorf("steps have begun with %d valid approvals of plan %s", n, plan.ShortHash(first)), "")
+	return c.end(fmt.Errorf("steps have begun with %s of plan %s", words.Count(n, "valid approval"), plan.ShortHash(first)), "")
 }
 
 // signedBy says why a text was not signed with the key of that person.

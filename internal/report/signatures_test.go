@@ -90,8 +90,8 @@ func TestSignaturesAreVerifiedAgain(t *testing.T) {
 		{name: "an amendment that needed two approvals, and has one", change: func(r *Report) {
 			r.Amendments = []runapi.Amendment{{From: hashed, To: other, Beyond: []string{"new: power off guest web01"}}}
 			r.Approvals = append(r.Approvals, n.approvalOf(other, "bob"))
-		}, fails: "carried out with 1 valid approvals of plan efefefefefef, and went beyond the plan before: new: power off guest web01"},
-		{name: "one approval too few", change: func(r *Report) { r.Approvals = r.Approvals[:1] }, fails: "steps have begun with 1 valid approvals"},
+		}, fails: "carried out with 1 valid approval of plan efefefefefef, and went beyond the plan before: new: power off guest web01"},
+		{name: "one approval too few", change: func(r *Report) { r.Approvals = r.Approvals[:1] }, fails: "steps have begun with 1 valid approval"},
 		{name: "none", change: func(r *Report) { r.Approvals = nil }, fails: "steps have begun with 0 valid approvals"},
 		{name: "one of them twice", change: func(r *Report) { r.Approvals[1] = r.Approvals[0] }, fails: "bob approved it twice"},
 		{name: "nobody asked", change: func(r *Report) { r.Requester = nil }, fails: "nobody is known to have asked"},

@@ -38,6 +38,8 @@ type RunbookStats struct {
 	Blockers []Count `json:"blockers"`
 	// Slowest are the steps that took longest, by their median in the newest runs.
 	Slowest []Slow `json:"slowest"`
+	// Asked are the steps that waited longest for people, who are no part of Slowest.
+	Asked []Slow `json:"asked"`
 }
 
 // A Count is how often there was something.
@@ -84,7 +86,7 @@ func Summarize(lab string, runs []Past) Stats {
 func summarize(name string, runs []Past) RunbookStats {
 	s := RunbookStats{Runbook: name, Runs: len(runs), Outcomes: map[string]int{}}
 	var times []float64
-	began, blockers, steps := 0, map[string]int{}, map[string][]float64{}
+	began, blockers, steps, asked := 0, map[string]int{}, map[string][]float64{}, map[string][]float64{}
 	for _, r := range runs {
 		s.Outcomes[r.Outcome]++
 		if r.Outcome != runapi.Refused && r.Outcome != runapi.Skipped {
@@ -100,6 +102,9 @@ func summarize(name string, runs []Past) RunbookStats {
 			if st.State == StateDone && st.Seconds > 0 {
 				steps[st.ID] = append(steps[st.ID], st.Seconds)
 			}
+			if st.Asked > late.Seconds() {
+				asked[st.ID] = append(asked[st.ID], st.Asked)
+			}
 		}
 	}
 	if began > 0 {
@@ -109,7 +114,7 @@ func summarize(name string, runs []Past) RunbookStats {
 	if recent, before := times[:min(trendOf, len(times))], times[min(trendOf, len(times)):min(2*trendOf, len(times))]; len(before) >= leastOf {
 		s.Recent, s.Before = quantile(recent, 0.5), quantile(before, 0.5)
 	}
-	s.Blockers, s.Slowest = mostFrequent(blockers), slowest(steps)
+	s.Blockers, s.Slowest, s.Asked = mostFrequent(blockers), slowest(steps), slowest(asked)
 	return s
 }
 
@@ -214,6 +219,9 @@ func (b RunbookStats) text(w io.Writer) {
 	}
 	for i, c := range b.Slowest {
 		fmt.Fprintf(w, "  %-10s %s, %s (of %s)\n", first(i, "Slowest"), c.Step, span(c.Median), words.Count(c.Runs, "run"))
+	}
+	for i, c := range b.Asked {
+		fmt.Fprintf(w, "  %-10s %s for a person, %s (of %s)\n", first(i, "Waited"), c.Step, span(c.Median), words.Count(c.Runs, "run"))
 	}
 }
 

@@ -22,6 +22,14 @@ func Reason(s plan.Step, note string) string {
 	return note
 }
 
+// asked says how long the step waited for a person, where that is worth a word.
+func asked(seconds float64) string {
+	if seconds <= late.Seconds() {
+		return ""
+	}
+	return "waited " + span(seconds) + " for a person"
+}
+
 // Why is what there is to say of the step, beside its title.
 func (s Step) Why() string { return Reason(s.plan, s.Note) }
 

@@ -26,6 +26,7 @@ func (r Report) FullText(w io.Writer) { r.text(w, false) }
 func (r Report) text(w io.Writer, folded bool) {
 	r.heading(w)
 	r.stepsByState(w)
+	r.found(w)
 	r.timeline(w, folded)
 	r.path(w)
 	r.history(w)
@@ -40,6 +41,7 @@ func (r Report) Summary(w io.Writer) {
 	fmt.Fprintf(w, "  %s\n", r.numbers())
 	findings(w, "Blockers", r.Blockers)
 	r.stepsByState(w)
+	r.found(w)
 	findings(w, "Warnings", r.Warnings)
 	findings(w, "Left by the end-state check", r.Left)
 	r.commands(w)
@@ -61,7 +63,7 @@ func (r Report) heading(w io.Writer) {
 	row("Steps", r.numbers())
 	row("Plan", plan.ShortHash(r.Hash))
 	if v := r.Reality; v != nil && v.Planned > 0 {
-		row("Estimate", fmt.Sprintf("%s for the steps, which took %s", span(v.Planned), span(v.Took)))
+		row("Estimate", fmt.Sprintf("%s for the steps, which took %s%s", span(v.Planned), span(v.Took-v.Asked), v.waits()))
 	}
 	for _, line := range r.powerInWords() {
 		row("Power", line)
@@ -141,8 +143,12 @@ func (r Report) numbers() string {
 // idle tells of a run that ended before the first of its steps: they are no list of what is left undone.
 func (r Report) idle() bool {
 	c := r.Counts
-	return r.Outcome != "" && c.Total > 0 && c.Done+c.Running+c.Blocked+c.Skipped+c.HalfDone == 0
+	return r.Outcome != "" && c.Total > 0 && c.Done+c.Running+c.Blocked+c.Skipped+c.HalfDone == 0 &&
+		(r.Outcome == runapi.Refused || !slices.ContainsFunc(r.Steps, func(s Step) bool { return !s.Begun.IsZero() }))
 }
+
+// manyOrdered is how many steps of an order are named.
+const manyOrdered = 8
 
 // maxListed bounds a list of steps in the text; the JSON has them all.
 const maxListed = 40
@@ -151,16 +157,15 @@ const maxListed = 40
 func (r Report) stepsByState(w io.Writer) {
 	for _, s := range []struct{ state, title string }{
 		{StateBlocked, "Blocked"}, {StateHalfDone, "Half done: begun, and not seen to its end"},
-		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun"},
+		{StateSkipped, "Skipped"}, {StateUntouched, "Untouched: not begun, or nothing was sent"},
 	} {
 		if s.state == StateUntouched && r.idle() {
 			continue
 		}
+		of := slices.DeleteFunc(slices.Clone(r.Steps), func(st Step) bool { return st.State != s.state })
 		var lines []string
-		for _, st := range r.Steps {
-			if st.State == s.state {
-				lines = append(lines, "  "+st.Title+st.amended()+words.After(st.Why()))
-			}
+		for _, some := range Fold(of, Step.Same) {
+			lines = append(lines, "  "+alike(some))
 		}
 		section(w, s.title, lines)
 	}
@@ -188,6 +193,9 @@ func (r Report) timeline(w io.Writer, folded bool) {
 		if s.Attempts > 1 {
 			line += fmt.Sprintf(" (%d attempts)", s.Attempts)
 		}
+		if waited := asked(s.Asked); waited != "" {
+			line += " (" + waited + ")"
+		}
 		line += s.amended()
 		if s.Forced != "" && s.State == StateDone && !strings.HasPrefix(s.Note, "was already") {
 			line += ", by force, as " + s.Forced + " said"
@@ -204,7 +212,7 @@ func (r Report) timeline(w io.Writer, folded bool) {
 
 // plain tells that there is nothing to say of a step but that it was done.
 func (s Step) plain() bool {
-	return s.State == StateDone && s.Attempts <= 1 && s.Note == "" && s.Forced == "" && len(s.Amended) == 0
+	return s.State == StateDone && s.Attempts <= 1 && asked(s.Asked) == "" && s.Note == "" && s.Forced == "" && len(s.Amended) == 0
 }
 
 // foldedGroups tells of each group how many of its steps are done, from when to when. The steps are sorted by their begin.
@@ -255,7 +263,7 @@ func (r Report) history(w io.Writer) {
 	for _, o := range r.Orders {
 		line := fmt.Sprintf("  %s  %s by %s", words.Second(o.At), o.Verb, o.By)
 		if len(o.Steps) > 0 {
-			line += ": " + strings.Join(o.Steps, ", ")
+			line += ": " + words.Some(o.Steps, manyOrdered)
 		}
 		if o.Force {
 			line += ", by force"
@@ -264,10 +272,18 @@ func (r Report) history(w io.Writer) {
 			line += ", with " + strings.Join(changed, ", ")
 		}
 		lines = append(lines, line+words.After(o.Reason))
+		var whys []string
 		for _, id := range o.Steps {
 			if why := decidedBy(o, id, r.Decisions); why != "" {
-				lines = append(lines, "      it was blocked: "+Reason(r.step(id), why))
+				whys = append(whys, Reason(r.step(id), why))
 			}
+		}
+		for _, same := range Fold(whys, func(why string) string { return why }) {
+			subject := "it was blocked: "
+			if len(same) > 1 {
+				subject = fmt.Sprintf("%d of them were blocked: ", len(same))
+			}
+			lines = append(lines, "      "+subject+same[0])
 		}
 	}
 	section(w, "Orders", lines)

@@ -94,6 +94,7 @@ type lane struct {
 	Bars     []bar
 	Critical []bar
 	from, to time.Time
+	steps    []Step
 }
 
 const (
@@ -101,7 +102,8 @@ const (
 	bins      = 150
 )
 
-// lanes are the groups, in the order in which they began. Where there are many, those of a kind ("Host esx21") are one.
+// lanes are the groups, in the order in which they began. Where there are many, those of a kind ("Host esx21") are one, and those
+// that are still too many are one at the end.
 func (r Report) lanes(s scale) []lane {
 	groups := r.byGroup(func(st Step) string { return st.Group })
 	if len(groups) > mostLanes {
@@ -117,31 +119,49 @@ func (r Report) lanes(s scale) []lane {
 		})
 	}
 	var list []lane
-	for _, g := range groups[:min(len(groups), 2*mostLanes)] {
-		l := lane{Name: g.name, Steps: len(g.steps)}
-		for _, st := range g.steps {
-			if st.Begun.IsZero() {
-				continue
-			}
-			if l.from.IsZero() || st.Begun.Before(l.from) {
-				l.from = st.Begun
-			}
-			if e := st.until(s); e.After(l.to) {
-				l.to = e
-			}
-			if st.Critical {
-				l.Critical = append(l.Critical, s.bar(st.Begun, st.until(s), "crit"))
-			}
+	for _, g := range groups {
+		if l := laneOf(g.name, g.steps, s); !l.from.IsZero() {
+			list = append(list, l)
 		}
-		if l.from.IsZero() {
-			continue
-		}
-		l.Seconds = l.to.Sub(l.from).Seconds()
-		l.Bars = density(g.steps, s)
-		list = append(list, l)
 	}
 	slices.SortStableFunc(list, func(a, b lane) int { return cmp.Or(a.from.Compare(b.from), a.to.Compare(b.to)) })
-	return list
+	return inOne(list, s)
+}
+
+// inOne is the list with its last lanes in one, where there are too many to be looked at: nothing is left out.
+func inOne(list []lane, s scale) []lane {
+	const most = 2 * mostLanes
+	if len(list) <= most {
+		return list
+	}
+	var rest []Step
+	for _, l := range list[most-1:] {
+		rest = append(rest, l.steps...)
+	}
+	name := fmt.Sprintf("%d more groups, which began later", len(list)-most+1)
+	return append(list[:most-1], laneOf(name, rest, s))
+}
+
+// laneOf is the lane of the steps; of such as have not begun it has no time.
+func laneOf(name string, steps []Step, s scale) lane {
+	l := lane{Name: name, Steps: len(steps), steps: steps}
+	for _, st := range steps {
+		if st.Begun.IsZero() {
+			continue
+		}
+		if l.from.IsZero() || st.Begun.Before(l.from) {
+			l.from = st.Begun
+		}
+		if e := st.until(s); e.After(l.to) {
+			l.to = e
+		}
+		if st.Critical {
+			l.Critical = append(l.Critical, s.bar(st.Begun, st.until(s), "crit"))
+		}
+	}
+	l.Seconds = l.to.Sub(l.from).Seconds()
+	l.Bars = density(steps, s)
+	return l
 }
 
 // kindOf is the first word of a group's name.

@@ -26,15 +26,17 @@ func (r Report) Words() (out []string) {
 
 func (r Report) estimateInWords() string {
 	v := r.Reality
-	switch {
-	case r.Ended.IsZero() || v == nil || v.Took == 0 || v.Planned == 0:
+	if r.Ended.IsZero() || v == nil || v.Took == 0 || v.Planned == 0 {
 		return ""
-	case Noisy(v.Planned, v.Took):
-		return fmt.Sprintf("That is what the plan had estimated (%s).", span(v.Planned))
-	case v.Took > v.Planned:
-		return fmt.Sprintf("The plan had estimated %s: the steps took %s longer.", span(v.Planned), span(v.Took-v.Planned))
 	}
-	return fmt.Sprintf("The plan had estimated %s: the steps took %s less.", span(v.Planned), span(v.Planned-v.Took))
+	switch took := v.Took - v.Asked; {
+	case Noisy(v.Planned, took):
+		return fmt.Sprintf("That is what the plan had estimated (%s)%s.", span(v.Planned), v.waits())
+	case took > v.Planned:
+		return fmt.Sprintf("The plan had estimated %s: the steps took %s longer%s.", span(v.Planned), span(took-v.Planned), v.waits())
+	default:
+		return fmt.Sprintf("The plan had estimated %s: the steps took %s less%s.", span(v.Planned), span(v.Planned-took), v.waits())
+	}
 }
 
 func (r Report) opening() string {

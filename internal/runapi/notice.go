@@ -46,8 +46,9 @@ func Events() []Event {
 		EventAborted, EventFailed, EventTerminated, EventMissed, EventDebt, EventHold, EventUPS, EventMessage}
 }
 
-// NeedsPerson tells whether somebody should do, or know, something: what a channel gets that does not say.
-func (e Event) NeedsPerson() bool { return e != EventDone && e != EventSkipped }
+// NeedsPerson tells whether somebody should do, or know, something: what a channel gets that does not say. A run that was skipped
+// is of that kind: what was to happen that night has not happened.
+func (e Event) NeedsPerson() bool { return e != EventDone }
 
 // Bounds of a Notice: it goes into histories, and is read on a telephone.
 const (

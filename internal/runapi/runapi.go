@@ -10,14 +10,8 @@ import (
 	"nightshift/internal/words"
 )
 
-// The workflow types that people see in the Temporal UI, by name.
-const (
-	PowerDownType = "PowerDown" // runbook power-down
-	PowerUpType   = "PowerUp"   // runbook power-up
-	SettleType    = "Settle"    // runbook settle: gives back what open debts owe
-	StepsType     = "Steps"     // every step runbook; which one is in Params, and in the search attribute Runbook
-	PlanType      = "Plan"      // a preview: makes a plan and does nothing
-)
+// PlanType is the workflow type of a preview: it makes a plan and does nothing. Those of runs are plan.RunWorkflows.
+const PlanType = "Plan"
 
 // RunID is the workflow id of a run: readable, unique, sorted by time.
 // Scheduled runs get theirs from the schedule: "power-down-home-nightly-2026-11-20T22:00:00Z".
@@ -86,7 +80,7 @@ type Order struct {
 	Hash   string   `json:"hash,omitempty"`  // for Approve: the hash of the plan that was read
 	// Signature is that of the approver, on a signature.Approval: for Approve, where the runbook has approvers.
 	Signature *Signature `json:"signature,omitempty"`
-	// Params replaces parameters of the (single) step of a Retry: an amendment, recorded with the order.
+	// Params replaces parameters of the steps of a Retry, all of which have to take them: an amendment, recorded with the order.
 	Params map[string]any `json:"params,omitempty"`
 	// Force sets Call.Force in a Retry: the harsher way that the step knows.
 	Force bool `json:"force,omitempty"`
@@ -114,8 +108,8 @@ const LeastForSchedule = 2
 
 // Messages that runs log, at level Info: what whoever runs a worker wants to see of them.
 const (
-	LogBlocked = "a step is blocked" // step, why
-	LogEnded   = "a run has ended"   // outcome, why
+	LogBlocked = "a step is blocked" // lab, runbook, step (its id), target, title, why
+	LogEnded   = "a run has ended"   // lab, runbook, outcome, why
 )
 
 // Metrics that runs tell. Where they are exported for Prometheus, durations end in _seconds and counters in _total.
@@ -168,7 +162,7 @@ const (
 	Running   = 'r'
 	StepDone  = 'd'
 	StepSkip  = 's'
-	Untouched = 'u' // not begun when the run was aborted
+	Untouched = 'u' // not begun when the run was aborted, or had sent nothing
 	HalfDone  = 'h' // begun, and not seen to its end when the run was aborted
 	Blocked   = 'b' // waits for an operator
 )
@@ -204,6 +198,15 @@ type Sheet struct {
 	Finished Tenths `json:"finished,omitempty"`
 	// Notes say, by step id, why a step is blocked or was skipped, or what was special about it.
 	Notes Notes `json:"notes,omitempty"`
+	// Asked is how long steps have waited for a person, by step id, in tenths of a second: no time of their own. What a blocked one
+	// waits now comes on top, since Finished.
+	Asked map[string]int64 `json:"asked,omitempty"`
+	// Unsent are the blocked steps of which it is known that they have sent nothing.
+	Unsent []string `json:"unsent,omitempty"`
+	// Progress says, by step id, how far running steps are that are measured in bytes. Only who reads it from Temporal knows.
+	Progress map[string]plan.Progress `json:"progress,omitempty"`
+	// Found is, by step id, what steps that only look have found, for people.
+	Found map[string]string `json:"found,omitempty"`
 	// Attempts counts, by step id, how often a step was started, where that is more than once.
 	Attempts  map[string]int `json:"attempts,omitempty"`
 	Decisions []Decision     `json:"decisions,omitempty"`

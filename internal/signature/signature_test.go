@@ -7,11 +7,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +24,7 @@ import (
 
 	"nightshift/internal/plan"
 	"nightshift/internal/signature"
+	"nightshift/internal/signature/signaturetest"
 )
 
 var tonight = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
@@ -55,62 +54,6 @@ func person(name string, s ssh.Signer) plan.Approver {
 	return plan.Approver{Name: name, Key: signature.Line(s.PublicKey())}
 }
 
-// A fido is what a FIDO key does, without one: PROTOCOL.u2f.
-type fido struct {
-	key   ssh.PublicKey
-	raw   crypto.Signer
-	flags byte
-}
-
-func (f fido) PublicKey() ssh.PublicKey { return f.key }
-
-func (f fido) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
-	application, digest := sha256.Sum256([]byte("ssh:")), sha256.Sum256(data)
-	rest := []byte{f.flags, 0, 0, 0, 7}
-	m := append(append(append([]byte{}, application[:]...), rest...), digest[:]...)
-	var blob []byte
-	switch k := f.raw.(type) {
-	case ed25519.PrivateKey:
-		blob = ed25519.Sign(k, m)
-	case *ecdsa.PrivateKey:
-		sum := sha256.Sum256(m)
-		r, s, err := ecdsa.Sign(rand.Reader, k, sum[:])
-		if err != nil {
-			return nil, err
-		}
-		blob = ssh.Marshal(struct{ R, S *big.Int }{r, s})
-	}
-	return &ssh.Signature{Format: f.key.Type(), Blob: blob, Rest: rest}, nil
-}
-
-func newFIDO(t *testing.T, kind string, flags byte) fido {
-	t.Helper()
-	var wire []byte
-	var raw crypto.Signer
-	if kind == ssh.KeyAlgoSKED25519 {
-		public, key, err := ed25519.GenerateKey(rand.Reader)
-		require.NoError(t, err)
-		raw, wire = key, ssh.Marshal(struct {
-			Type        string
-			Key         []byte
-			Application string
-		}{kind, public, "ssh:"})
-	} else {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		require.NoError(t, err)
-		point, err := key.PublicKey.Bytes()
-		require.NoError(t, err)
-		raw, wire = key, ssh.Marshal(struct {
-			Type, Curve string
-			Key         []byte
-			Application string
-		}{kind, "nistp256", point, "ssh:"})
-	}
-	public, err := ssh.ParsePublicKey(wire)
-	require.NoError(t, err)
-	return fido{public, raw, flags}
-}
-
 // sha1Signer signs as old clients do.
 type sha1Signer struct{ ssh.AlgorithmSigner }
 
@@ -128,7 +71,7 @@ func curve(t *testing.T, c elliptic.Curve) ssh.Signer {
 func TestEveryKindOfKey(t *testing.T) {
 	for name, s := range map[string]ssh.Signer{
 		"ed25519": newEd25519(t), "ecdsa 256": curve(t, elliptic.P256()), "ecdsa 384": curve(t, elliptic.P384()), "ecdsa 521": curve(t, elliptic.P521()),
-		"rsa": signer(t, newRSA(t, 2048)), "sk ed25519": newFIDO(t, ssh.KeyAlgoSKED25519, 1), "sk ecdsa, verified by PIN": newFIDO(t, ssh.KeyAlgoSKECDSA256, 5),
+		"rsa": signer(t, newRSA(t, 2048)), "sk ed25519": signaturetest.NewFIDO(t, ssh.KeyAlgoSKED25519, 1), "sk ecdsa, verified by PIN": signaturetest.NewFIDO(t, ssh.KeyAlgoSKECDSA256, 5),
 	} {
 		t.Run(name, func(t *testing.T) {
 			sig, err := signature.Sign(s, signature.ApprovalNamespace, "yes\n")
@@ -178,8 +121,8 @@ func TestSignaturesThatDoNotCount(t *testing.T) {
 		{"with another key", reseal(t, sig, func(b []byte) []byte { b[40] ^= 1; return b }), "does not belong"},
 		{"endless", strings.Repeat("A", 1<<20), "too long"},
 		{"SHA-1", by(sha1Signer{old}), "only SHA-2 counts"},
-		{"untouched ed25519-sk", by(newFIDO(t, ssh.KeyAlgoSKED25519, 0)), "nobody touched"},
-		{"untouched ecdsa-sk", by(newFIDO(t, ssh.KeyAlgoSKECDSA256, 4)), "nobody touched"},
+		{"untouched ed25519-sk", by(signaturetest.NewFIDO(t, ssh.KeyAlgoSKED25519, 0)), "nobody touched"},
+		{"untouched ecdsa-sk", by(signaturetest.NewFIDO(t, ssh.KeyAlgoSKECDSA256, 4)), "nobody touched"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := signature.Verify(c.sig, signature.ApprovalNamespace, "yes\n")
@@ -192,7 +135,7 @@ func TestSignaturesThatDoNotCount(t *testing.T) {
 
 // TestAFIDOSignatureCannotBeGivenATouch: the flags are signed.
 func TestAFIDOSignatureCannotBeGivenATouch(t *testing.T) {
-	sig, err := signature.Sign(newFIDO(t, ssh.KeyAlgoSKED25519, 0), signature.ApprovalNamespace, "yes\n")
+	sig, err := signature.Sign(signaturetest.NewFIDO(t, ssh.KeyAlgoSKED25519, 0), signature.ApprovalNamespace, "yes\n")
 	require.NoError(t, err)
 	forged := reseal(t, sig, func(b []byte) []byte { b[len(b)-5] = 1; return b })
 	_, err = signature.Verify(forged, signature.ApprovalNamespace, "yes\n")

@@ -137,12 +137,12 @@ func checkFormat(keyType string, sig ssh.Signature) error {
 	switch keyType {
 	case ssh.KeyAlgoRSA:
 		if !slices.Contains([]string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}, sig.Format) {
-			return fmt.Errorf("the RSA signature is of type %s: only SHA-2 counts (rsa-sha2-512, rsa-sha2-256)", sig.Format)
+			return fmt.Errorf("the RSA signature is of type %q: only SHA-2 counts (rsa-sha2-512, rsa-sha2-256)", sig.Format)
 		}
 	case ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
 		switch {
 		case sig.Format != keyType:
-			return fmt.Errorf("the signature is of type %s, the key of type %s", sig.Format, keyType)
+			return fmt.Errorf("the signature is of type %q, the key of type %s", sig.Format, keyType)
 		case len(sig.Rest) != 5: // flags and a counter
 			return errors.New("the signature of the FIDO key cannot be read")
 		case sig.Rest[0]&userPresent == 0:
@@ -151,7 +151,7 @@ func checkFormat(keyType string, sig ssh.Signature) error {
 		return nil
 	default:
 		if sig.Format != keyType {
-			return fmt.Errorf("the signature is of type %s, the key of type %s", sig.Format, keyType)
+			return fmt.Errorf("the signature is of type %q, the key of type %s", sig.Format, keyType)
 		}
 	}
 	if len(sig.Rest) > 0 {

@@ -35,6 +35,9 @@ func (l *Lab) addSSHSecrets(files map[string]string) {
 	for _, n := range l.machines {
 		files[n.secret()] = n.password
 	}
+	for _, h := range l.storages {
+		files[h.secret()] = strings.TrimSpace(string(h.key))
+	}
 	for _, g := range l.guests {
 		if g.password != "" {
 			files[g.spec.Name+".login"] = g.password

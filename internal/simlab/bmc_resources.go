@@ -56,13 +56,28 @@ func (b *bmc) power() (power string) {
 	return power
 }
 
+// bootProgress is where the server stands: a host that does not boot never comes beyond its hardware.
+func (b *bmc) bootProgress() (state string) {
+	b.lab.read(func() {
+		switch h := b.host; {
+		case h.running:
+			state = "OSRunning"
+		case h.power == on || h.power == poweringOn:
+			state = "SystemHardwareInitializationComplete"
+		default:
+			state = "None"
+		}
+	})
+	return state
+}
+
 func (b *bmc) getSystem(w http.ResponseWriter, _ *http.Request) {
 	s := b.host.spec
 	writeJSON(w, http.StatusOK, doc{
 		"@odata.context": "/redfish/v1/$metadata#ComputerSystem.ComputerSystem", "@odata.id": systemPath, "@odata.type": "#ComputerSystem.v1_5_0.ComputerSystem",
 		"Id": "System.Embedded.1", "Name": "System", "Description": "Computer System which represents a machine (physical or virtual)",
 		"SystemType": "Physical", "Manufacturer": s.Vendor, "Model": s.Model, "SerialNumber": s.Serial, "SKU": s.Serial,
-		"UUID": b.uuid(), "BiosVersion": "2.9.0", "HostName": s.Name, "PowerState": b.power(), "AssetTag": "", "IndicatorLED": "Off",
+		"UUID": b.uuid(), "BiosVersion": "2.9.0", "HostName": s.Name, "PowerState": b.power(), "BootProgress": doc{"LastState": b.bootProgress()}, "AssetTag": "", "IndicatorLED": "Off",
 		"Status":           doc{"Health": "OK", "HealthRollup": "OK", "State": "Enabled"},
 		"MemorySummary":    doc{"TotalSystemMemoryGiB": s.MemoryGB, "Status": doc{"Health": "OK", "State": "Enabled"}},
 		"ProcessorSummary": doc{"Count": 1, "Model": "Intel(R) Xeon(R) CPU E5-2620 0 @ 2.00GHz", "Status": doc{"Health": "OK", "State": "Enabled"}},

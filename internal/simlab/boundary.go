@@ -73,7 +73,7 @@ func (l *Lab) before(r *http.Request, f Fault) {
 		if !sleep(l.ctx, f.Delay) {
 			panic(http.ErrAbortHandler)
 		}
-	case LoseAnswer, Error:
+	case LoseAnswer, Error, Break:
 	}
 }
 

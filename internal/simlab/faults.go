@@ -15,12 +15,13 @@ const (
 	LoseAnswer Kind = "loseAnswer" // it acts; the connection is closed without an answer
 	Delay      Kind = "delay"      // it arrives late
 	Hang       Kind = "hang"       // it never arrives; the connection stays open without an answer
+	Break      Kind = "break"      // its connection is closed in the midst of its stream: commands on storage hosts
 	Error      Kind = "error"      // it is refused with the fault or status given, and does not act
 )
 
 // A Fault is put between the callers and a system. Empty System, Verb or Target: any.
 type Fault struct {
-	System string // "vcenter", "esxi:HOST", "bmc:HOST" or "ssh:GUEST"
+	System string // "vcenter", "esxi:HOST", "bmc:HOST" or "ssh:NAME" of a guest, machine or storage host
 	// Verb as in a Record, or the name of a reading SOAP method; "GET" and other HTTP methods match all their paths.
 	// "Login" is a login at any.
 	Verb   string
@@ -32,11 +33,21 @@ type Fault struct {
 	// Over SSH, Status is the exit status, by default 1.
 	SOAP   string
 	Status int
+	// Bytes is how much of the stream goes through before it breaks.
+	Bytes int64
 }
 
 type faults struct {
 	mu     sync.Mutex
 	active []*Fault
+	struck int
+}
+
+// Struck is how often a fault has met a call.
+func (l *Lab) Struck() int {
+	l.faults.mu.Lock()
+	defer l.faults.mu.Unlock()
+	return l.faults.struck
 }
 
 // Inject puts a fault in place; later ones come first. The function returned takes it away again.
@@ -69,6 +80,7 @@ func (f *faults) match(system string, calls []call) (Fault, bool) {
 				if p.Times > 0 {
 					p.Times--
 				}
+				f.struck++
 				return *p, true
 			}
 		}
@@ -77,8 +89,9 @@ func (f *faults) match(system string, calls []call) (Fault, bool) {
 }
 
 // CutOff makes a system unreachable: "vcenter", "bmc:HOST" or "esxi:HOST" close every connection; "host:HOST" loses its
-// management network, so that vCenter sees it not responding, and its own API does not answer, while its guests run on. For d of wall-clock time, or with 0 until the
-// function returned is called.
+// management network, so that vCenter sees it not responding, and its own API does not answer, while its guests run on. "ssh:NAME" closes
+// the connections of a member, machine or storage host, "storage:HOST" is a storage host without current, and "replication" the way
+// between storage hosts, on which then nothing arrives. For d of wall-clock time, or with 0 until the function returned is called.
 func (l *Lab) CutOff(system string, d time.Duration) (restore func()) {
 	restore = func() { l.setCut(system, false) }
 	l.setCut(system, true)
@@ -93,6 +106,7 @@ func (l *Lab) setCut(system string, cut bool) {
 		l.cutHost(name, cut)
 		return
 	}
+	l.setStorageCut(system, cut)
 	if g := l.gateOf(system); g != nil {
 		g.setCut(cut)
 	}

@@ -1,9 +1,10 @@
 // Package simlab is a lab that refuses what a real one refuses: a vCenter (govmomi's simulator, extended where it falls
-// short), hosts with an API of their own, one BMC per server wired to its host, machines that take commands over SSH, guests
+// short), hosts with an API of their own, one BMC per server wired to its host, machines that take commands over SSH, storage hosts (package
+// storage), guests
 // that take their time or ignore a shutdown, vCLS, HA, real logins over TLS, and faults at every boundary. The demo, the
 // tests and the benchmarks run on it.
 //
-// It is seen from the outside only: it knows neither Temporal nor the product's device clients. What it receives is
+// It is seen from the outside only: it knows neither Temporal nor the product's device clients, but for the scripts that they send. What it receives is
 // recorded, so that a test can count destructive calls.
 package simlab
 
@@ -19,6 +20,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"nightshift/internal/simlab/storage"
 )
 
 // Config says how a lab runs.
@@ -63,6 +66,8 @@ type Lab struct {
 	gates    map[string]*gate // by system
 	apps     []*application
 	machines []*sshNode
+	storages []*storageHost
+	wires    *storage.Network // between them
 	rec      recorder
 	faults   faults
 
@@ -138,6 +143,9 @@ func (l *Lab) start(cfg Config) error {
 		return err
 	}
 	if err := l.startMachines(); err != nil {
+		return err
+	}
+	if err := l.startStorage(cfg.Seed); err != nil {
 		return err
 	}
 	l.goRun(l.tendVCLS)

@@ -96,13 +96,16 @@ func (l *Lab) labFile(dir string) string {
 	} else {
 		w.line("self: {outside: true}")
 	}
-	w.line("vcenters:\n  - name: vcenter\n    url: %s\n    user: %s", l.vc.url, l.spec.User)
-	w.line("    password: file:%s", filepath.Join(dir, "secrets", "vcenter.password"))
-	w.line("    tls: {fingerprint: %q}", l.VCenterFingerprint())
-	l.writeHosts(w, dir)
+	if len(l.hosts) > 0 { // of storage hosts alone there is nothing to say by a vCenter
+		w.line("vcenters:\n  - name: vcenter\n    url: %s\n    user: %s", l.vc.url, l.spec.User)
+		w.line("    password: file:%s", filepath.Join(dir, "secrets", "vcenter.password"))
+		w.line("    tls: {fingerprint: %q}", l.VCenterFingerprint())
+		l.writeHosts(w, dir)
+	}
 	l.writeGuests(w, dir)
 	l.writeApplications(w, dir)
 	l.writeMachines(w, dir)
+	l.writeStorage(w, dir)
 	l.writePolicies(w)
 	return w.String()
 }

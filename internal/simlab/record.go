@@ -9,9 +9,9 @@ import (
 // A Record is one call that changes something, as it was received: also when its answer was lost.
 type Record struct {
 	At     time.Time
-	System string // "vcenter", "esxi:HOST", "bmc:HOST", "wol:HOST" or "ssh:GUEST"
+	System string // "vcenter", "esxi:HOST", "bmc:HOST", "wol:HOST" or "ssh:NAME"
 	// Verb is the SOAP method, where it matters with what it changes ("ReconfigureComputeResource_Task:ha=false"),
-	// "Reset:ForceOff" at a BMC, the command line over SSH, or method and path of another HTTP request.
+	// "Reset:ForceOff" at a BMC, the command line over SSH ("zfs destroy:tank/mail@x" at a storage host), or method and path of another HTTP request.
 	Verb   string
 	Target string // the name of host, guest or cluster
 	// Result is "" while it is under way, "ok", the fault's type ("ToolsUnavailable"), the HTTP status, or

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/vmware/govmomi/pbm"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -64,12 +65,12 @@ func reads(method string) bool {
 
 // identifySOAP names what a request to a vCenter or ESXi asks for.
 func (v *view) identifySOAP(r *http.Request, body []byte) request {
-	if !strings.HasPrefix(r.URL.Path, "/sdk") {
+	if !strings.HasPrefix(r.URL.Path, "/sdk") && r.URL.Path != pbm.Path {
 		return identifyREST(r)
 	}
 	method, this := soapHead(body)
 	target := v.nameOf(this)
-	if method == "" || reads(method) {
+	if method == "" || reads(strings.TrimPrefix(method, "Pbm")) {
 		return request{calls: []call{{method, target}}}
 	}
 	m, err := simulator.UnmarshalBody(types.TypeFunc(), body)
@@ -99,6 +100,8 @@ func (v *view) detail(m *simulator.Method, target string) []call {
 		if on := req.Spec.ChangeTrackingEnabled; on != nil {
 			return []call{{fmt.Sprintf("%s:changeTracking=%t", m.Name, *on), target}}
 		}
+	case *types.CreateSnapshot_Task:
+		return []call{{m.Name + ":" + req.Name, target}}
 	case *types.PowerOnMultiVM_Task:
 		var out []call
 		for _, ref := range req.Vm {

@@ -25,6 +25,9 @@ type Spec struct {
 	Applications []ApplicationSpec
 	// Machines take commands over SSH.
 	Machines []MachineSpec
+	// StorageHosts have ZFS pools; Groups are what is replicated between them.
+	StorageHosts []StorageHostSpec
+	Groups       []GroupSpec
 	// Denied are SOAP methods that the vCenter refuses with NoPermission, and the privilege that it names.
 	Denied map[string]string
 	// Self is the guest that nightshift runs in; empty: outside. VCenterGuest is the one that the vCenter runs in.
@@ -83,9 +86,10 @@ type GuestSpec struct {
 	Off                bool     // at the start
 	NoTools            bool
 	IgnoresShutdown    bool
-	Question           string // a question that is pending at the start and blocks a shutdown until it is answered
-	MultiWriter        bool   // has a multi-writer disk
-	Tracked            bool   // Changed Block Tracking is on
+	Question           string   // a question that is pending at the start and blocks a shutdown until it is answered
+	MultiWriter        bool     // has a multi-writer disk
+	Disks              []string // further disks, by their datastores
+	Tracked            bool     // Changed Block Tracking is on
 	FT                 bool
 	KeyProvider        string        // encrypted by a key of this provider
 	Shutdown           time.Duration // default 30 s
@@ -155,6 +159,9 @@ func (s Spec) complete(seed int64) (Spec, error) {
 		return s, err
 	}
 	if err := s.checkMachines(); err != nil {
+		return s, err
+	}
+	if err := s.completeStorage(); err != nil {
 		return s, err
 	}
 	return s, s.checkProviders()

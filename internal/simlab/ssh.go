@@ -209,7 +209,7 @@ func (n *sshNode) pass(f Fault) bool {
 		return sleep(n.lab.ctx, f.Delay)
 	case Hang:
 		<-n.lab.ctx.Done()
-	case Drop, LoseAnswer, Error:
+	case Drop, LoseAnswer, Error, Break:
 	}
 	return false
 }

@@ -41,7 +41,7 @@ func Troubles() []Trouble {
 		{"host-hangs", OfHost, "never comes to the end of its shutdown: the step blocks, and --force cuts its power", func(l *Lab, name string) {
 			l.change(func(*touched) { l.hostNamed(name).spec.Shutdown = never })
 		}},
-		{"host-does-not-boot", OfHost, "is switched on, and ESXi never comes up: power-up blocks", func(l *Lab, name string) {
+		{"host-does-not-boot", OfHost, "is switched on, and ESXi never comes up: power-up blocks, and says what its BMC tells and where to look", func(l *Lab, name string) {
 			l.change(func(*touched) { l.hostNamed(name).spec.Boot = never })
 		}},
 		{"bmc-silent", OfHost, "has a BMC that does not answer: the run is refused, as nobody could switch the host on again", func(l *Lab, name string) {

@@ -240,6 +240,7 @@ func (b *builder) datastore(spec DatastoreSpec) error {
 		ds.Summary.Type = "VMFS"
 		shared := n > 1
 		ds.Summary.MultipleHostAccess = &shared
+		b.onLUN(ds)
 		b.vc.refs[ref] = spec.Name
 	}
 	return nil
@@ -277,7 +278,7 @@ func soapError(b soap.HasFault) error {
 }
 
 // diskSpec is the disk of a guest, and what it hangs on.
-func diskSpec(datastore, name string, multiWriter bool) ([]types.BaseVirtualDeviceConfigSpec, error) {
+func diskSpec(datastore, name string, multiWriter bool, more []string) ([]types.BaseVirtualDeviceConfigSpec, error) {
 	var devices object.VirtualDeviceList
 	scsi, err := devices.CreateSCSIController("pvscsi")
 	if err != nil {
@@ -294,5 +295,15 @@ func diskSpec(datastore, name string, multiWriter bool) ([]types.BaseVirtualDevi
 			backing.Sharing = string(types.VirtualDiskSharingSharingMultiWriter)
 		}
 	}
-	return append(devices, scsi, disk).ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+	devices = append(devices, scsi, disk)
+	for i, other := range more {
+		file := fmt.Sprintf("[%s] %s/disk%d.vmdk", other, name, i+2)
+		if other != datastore {
+			file = fmt.Sprintf("[%s] %s-disk%d.vmdk", other, name, i+2) // its directory would have to be there
+		}
+		next := devices.CreateDisk(ctrl, types.ManagedObjectReference{}, file)
+		next.CapacityInKB = 10 << 20
+		devices = append(devices, next)
+	}
+	return devices.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
 }

@@ -73,7 +73,7 @@ func (v *view) create(ctx *simulator.Context, folder types.ManagedObjectReferenc
 		config.ExtraConfig = []types.BaseOptionValue{&types.OptionValue{Key: "HDCS.agent", Value: "TRUE"}}
 	}
 	var err error
-	if config.DeviceChange, err = diskSpec(g.spec.Datastore, g.spec.Name, g.spec.MultiWriter); err != nil {
+	if config.DeviceChange, err = diskSpec(g.spec.Datastore, g.spec.Name, g.spec.MultiWriter, g.spec.Disks); err != nil {
 		return types.ManagedObjectReference{}, err
 	}
 	f, ok := v.model.Map().Get(folder).(*simulator.Folder)

@@ -24,6 +24,9 @@ const (
 	programForgotten = 5 * time.Minute
 )
 
+// unhurried is how long the Tools remember them in any case, in the time of who looks: a fast lab must not outrun it.
+const unhurried = 30 * time.Second
+
 // guestLogin is why a guest does not take an order with this login.
 func (v *view) guestLogin(g *guest, auth types.BaseGuestAuthentication) types.BaseMethodFault {
 	if f := v.needsTools(g); f != nil {
@@ -76,7 +79,7 @@ func (e *extension) StartProgramInGuest(_ *simulator.Context, req *types.StartPr
 				}
 			})
 		})
-		l.after(programForgotten, func() { l.change(func(*touched) { p.info.Pid = 0 }) })
+		l.after(max(programForgotten, time.Duration(l.speed*float64(unhurried))), func() { l.change(func(*touched) { p.info.Pid = 0 }) })
 	})
 	if fault != nil {
 		body.Fault_ = simulator.Fault("", fault)

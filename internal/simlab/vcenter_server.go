@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	pbm "github.com/vmware/govmomi/pbm/simulator"
 	vapi "github.com/vmware/govmomi/vapi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -35,6 +36,7 @@ func (l *Lab) serveVCenter(port int) error {
 		return v.checkLogin(req.UserName, req.Password)
 	}
 	svc.RegisterSDK(reg, reg.Path+"/vimService")
+	svc.RegisterSDK(pbm.New()) // storage policies
 	mux := svc.ServeMux
 	mux.HandleFunc(reg.Path+"/vimServiceVersions.xml", svc.ServiceVersions)
 	patterns, tags := vapi.New(svc.Listen, reg)

@@ -181,3 +181,20 @@ func TestShortIsOneLineOfPrintableText(t *testing.T) {
 	long := Short(strings.Repeat("x", 1000) + "end")
 	require.True(t, strings.HasPrefix(long, "…") && strings.HasSuffix(long, "end"))
 }
+
+func TestErrorsNameCommandsShortly(t *testing.T) {
+	for _, test := range []struct {
+		want string
+		argv []string
+	}{
+		{"zfs list -H tank/the mail", []string{"env", "LC_ALL=C", "PATH=/sbin:/bin", "zfs", "list", "-H", "tank/the mail"}},
+		{"env", []string{"env", "env"}},
+		{"A=1", []string{"env", "A=1"}},
+		{"sh -c … sh 1 x", []string{"sh", "-c", "one\ntwo", "sh", "1", "x"}},
+		{"echo a�[31mb", []string{"echo", "a\x1b[31mb"}},
+		{strings.Repeat("ä", maxShown) + "…", []string{strings.Repeat("ä", 1000)}},
+	} {
+		require.Equal(t, test.want, shown(test.argv))
+	}
+	require.Equal(t, "env", shown([]string{"env"}))
+}

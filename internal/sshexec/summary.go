@@ -35,3 +35,34 @@ func Short(s string) string {
 	}
 	return string(line)
 }
+
+// maxShown is how much of a command goes into an error, in characters.
+const maxShown = 160
+
+// shown is a command in one line, as errors name it, cut short. Left out are a script, which is a word of several lines, and what env
+// sets before it.
+func shown(argv []string) string {
+	if argv[0] == "env" && len(argv) > 1 {
+		argv = argv[1:]
+		for len(argv) > 1 && strings.Contains(argv[0], "=") {
+			argv = argv[1:]
+		}
+	}
+	said := make([]string, 0, len(argv))
+	for _, word := range argv {
+		if strings.Contains(word, "\n") {
+			word = "…"
+		}
+		said = append(said, word)
+	}
+	line := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '�'
+		}
+		return r
+	}, strings.Join(said, " ")))
+	if len(line) > maxShown {
+		return string(line[:maxShown]) + "…"
+	}
+	return string(line)
+}

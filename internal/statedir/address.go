@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"nightshift/internal/wholefile"
 )
 
 // Address tells other commands where the server of a state directory listens. Fields are only ever added.
@@ -21,6 +23,7 @@ type Address struct {
 	PID       int       `json:"pid"`
 	Started   time.Time `json:"started"`
 	Version   string    `json:"version,omitempty"` // of nightshift
+	Speed     float64   `json:"speed,omitempty"`   // how much faster than a real one the simulated lab is; 0: it is a real one
 }
 
 // ErrNoServer: nothing serves the state directory.
@@ -60,7 +63,7 @@ func (d *Dir) Publish(a Address) error {
 	if err != nil {
 		return fmt.Errorf("publish address: %w", err)
 	}
-	if err := writeAtomically(filepath.Join(d.path, addressFile), append(b, '\n')); err != nil {
+	if err := wholefile.Replace(filepath.Join(d.path, addressFile), append(b, '\n')); err != nil {
 		return fmt.Errorf("publish address: %w", err)
 	}
 	return nil
@@ -78,7 +81,7 @@ func ReadAddress(path string) (Address, error) {
 	switch {
 	case err != nil:
 		return Address{}, err
-	case missing && running:
+	case running && (missing || a.PID != readHolder(path).PID): // the other one's: it was killed, and is not yet swept away
 		return Address{}, &StartingError{Dir: path, PID: readHolder(path).PID}
 	case missing:
 		return Address{}, fmt.Errorf("%w for the state directory %s: start one with `nightshift serve`, or name another with --state-dir or --temporal-address", ErrNoServer, path)
@@ -99,22 +102,4 @@ func readAddressFile(dir string) (Address, error) {
 		return Address{}, fmt.Errorf("server address %s is damaged (%w): restart `nightshift serve`, which writes it anew", file, err)
 	}
 	return a, nil
-}
-
-// writeAtomically replaces file so that a reader, or a power cut, sees the old content or the new one, never a part.
-func writeAtomically(file string, content []byte) error {
-	tmp := file + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, file); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(file))
 }

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nightshift/internal/wholefile"
 )
 
 // BackupFormat is the version of the archive's layout.
@@ -66,9 +68,10 @@ func BackupFiles(dir string) ([]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name == "simulated":
+		case d.IsDir() && (name == "simulated" || name != "." && strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
-		case !d.Type().IsRegular() || name == lockFile || name == addressFile || strings.HasPrefix(name, databaseFile) || strings.HasSuffix(name, ".new"):
+		case !d.Type().IsRegular() || name == lockFile || name == addressFile || strings.HasPrefix(name, databaseFile) || strings.HasSuffix(name, ".new") ||
+			strings.HasPrefix(d.Name(), "."): // half-written, all of them
 			return nil
 		}
 		list = append(list, name)
@@ -111,7 +114,7 @@ func WriteBackup(file string, m Manifest, dir, database string, names []string) 
 	if err != nil {
 		return m, fmt.Errorf("write backup %s: %w", file, errors.Join(err, os.Remove(tmp)))
 	}
-	return m, SyncDir(filepath.Dir(file))
+	return m, wholefile.SyncDir(filepath.Dir(file))
 }
 
 func sum(name, path string) (BackupFile, error) {
@@ -213,7 +216,7 @@ func unpack(f io.Reader, size int64, dir string, accept func(Manifest) error) (M
 	if _, err := io.Copy(io.Discard, io.LimitReader(zip, 1<<20)); err != nil { // to the archive's own checksum
 		return m, errors.New("the archive is damaged or cut off")
 	}
-	return m, SyncDir(dir)
+	return m, wholefile.SyncDir(dir)
 }
 
 func readManifest(t *tar.Reader) (m Manifest, err error) {
@@ -282,6 +285,22 @@ func Empty(dir string) (bool, error) {
 	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockFile }), err
 }
 
+// Restoring is where a state directory is prepared that is to take the place of the one at dir.
+func Restoring(dir string) string { return dir + ".restoring" }
+
+// Whole refuses a directory without a database for which a restore was begun and did not come to its end: what is owed and
+// remembered would be gone with a new one.
+func Whole(dir string) error {
+	if _, err := os.Lstat(Database(dir)); err == nil {
+		return nil
+	}
+	if _, err := os.Lstat(Restoring(dir)); err != nil {
+		return nil //nolint:nilerr // none was begun
+	}
+	return fmt.Errorf("a restore into %s was broken off, and nothing is there: run `nightshift restore` again (what was there before, if anything, is in %s.before-restore-…), or remove %s to begin anew",
+		dir, dir, Restoring(dir))
+}
+
 // Install gives a directory that was prepared beside it the name of the real one. A real one that is not empty is set
 // aside first; its new name is answered. Nobody may have a lock on either.
 func Install(prepared, dir string, now time.Time) (aside string, err error) {
@@ -301,7 +320,7 @@ func Install(prepared, dir string, now time.Time) (aside string, err error) {
 	if err != nil {
 		return aside, fmt.Errorf("put the restored state directory in its place: %w", err)
 	}
-	return aside, SyncDir(filepath.Dir(dir))
+	return aside, wholefile.SyncDir(filepath.Dir(dir))
 }
 
 // Restored is what a directory that came out of a backup says about that, for whoever serves it.
@@ -326,7 +345,7 @@ func WriteRestored(dir string, r Restored) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomically(RestoredFile(dir), append(b, '\n'))
+	return wholefile.Replace(RestoredFile(dir), append(b, '\n'))
 }
 
 // ReadRestored reads the note; false: there is none.

@@ -23,7 +23,7 @@ func backedUp(t *testing.T) (dir, file string, m Manifest) {
 	t.Helper()
 	dir, out := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{"temporal.db": "not copied", "temporal.db-wal": "log", "temporal.db.before-v0.11-x": "old", "nightshift.lock": "{}",
-		"address.json": "{}", "manual.md": "# by hand", "pages/home.md": "more", "x.new": "half", "simulated/temporal.db": "toy"} {
+		"address.json": "{}", "manual.md": "# by hand", "pages/home.md": "more", "x.new": "half", "pages/.home.md-123": "half", ".nightshift-backup-1/copy.db": "this copy", "simulated/temporal.db": "toy"} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -202,6 +202,19 @@ func TestInstallLosesNothing(t *testing.T) {
 	require.Equal(t, at("state")+".before-restore-20261120T220000Z", aside)
 	require.FileExists(t, filepath.Join(aside, "temporal.db"))
 	require.FileExists(t, filepath.Join(at("state"), "other.db"))
+}
+
+// A power cut may come between the two renames of a restore: what would be served then is a state without runs and debts.
+func TestARestoreThatWasBrokenOff(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, Whole(dir), "nothing was ever served")
+	prepared := Restoring(dir)
+	require.NoError(t, os.MkdirAll(prepared, 0o700))
+	require.ErrorContains(t, Whole(dir), "was broken off, and nothing is there: run `nightshift restore` again")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	require.Error(t, Whole(dir))
+	require.NoError(t, os.WriteFile(Database(dir), nil, 0o600))
+	require.NoError(t, Whole(dir), "one into another state, which stands")
 }
 
 func TestTheNoteAboutARestore(t *testing.T) {

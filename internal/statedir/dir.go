@@ -17,6 +17,9 @@ import (
 // Env is the environment variable that moves the state directory.
 const Env = "NIGHTSHIFT_STATE_DIR"
 
+// Service is the state directory of the service that packages install (deploy/systemd). It belongs to that service's user.
+const Service = "/var/lib/nightshift"
+
 // Names of the files in a state directory.
 const (
 	databaseFile = "temporal.db"
@@ -24,12 +27,17 @@ const (
 	addressFile  = "address.json"
 )
 
-// Path says which directory is meant, as an absolute path: the flag's value, else $NIGHTSHIFT_STATE_DIR, else nightshift
-// under the XDG state home. It neither creates nor looks at it.
-func Path(flag string) (string, error) {
+// Path says which directory is meant, as an absolute path: the flag's value, else $NIGHTSHIFT_STATE_DIR, else Service for
+// the user that it belongs to, else nightshift under the XDG state home. It creates nothing.
+func Path(flag string) (string, error) { return path(flag, Service) }
+
+func path(flag, service string) (string, error) {
 	dir := flag
 	if dir == "" {
 		dir = os.Getenv(Env)
+	}
+	if info, err := os.Stat(service); dir == "" && err == nil && modesCount && ownedByUs(info) {
+		dir = service
 	}
 	if dir == "" {
 		home, err := stateHome()

@@ -61,12 +61,12 @@ func (d *Dir) Lock(ctx context.Context) error {
 		return d.lockedBy()
 	}
 	d.lock = lock
+	if err := writeHolder(file); err != nil {
+		return errors.Join(err, d.Close())
+	}
 	// What a killed server left behind would otherwise look like ours until we publish.
 	if err := os.Remove(filepath.Join(d.path, addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(fmt.Errorf("remove the address of an earlier server: %w", err), d.Close())
-	}
-	if err := writeHolder(file); err != nil {
-		return errors.Join(err, d.Close())
 	}
 	return nil
 }

@@ -92,6 +92,27 @@ func TestPathTakesFlagThenEnvironmentThenXDG(t *testing.T) {
 	require.ErrorContains(t, err, "--state-dir")
 }
 
+// People ask the service of a package as its user: sudo -u nightshift nightshift status.
+func TestPathOfTheServiceIsForItsUser(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", "/xdg")
+	t.Setenv(Env, "")
+	service := t.TempDir()
+	of := func(flag string) string {
+		p, err := path(flag, service)
+		require.NoError(t, err)
+		return p
+	}
+	require.Equal(t, service, of(""))
+	require.Equal(t, "/flag", of("/flag"))
+	t.Setenv(Env, "/env")
+	require.Equal(t, "/env", of(""))
+	t.Setenv(Env, "")
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(service, 1, 1))
+		require.Equal(t, "/xdg/nightshift", of(""), "that of another user")
+	}
+}
+
 func TestOpenCreatesItForTheOwnerOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d, err := Open(path)
@@ -219,6 +240,20 @@ func TestReadAddressOfAKilledServer(t *testing.T) {
 	locked(t, path)
 	_, err = ReadAddress(path)
 	require.ErrorAs(t, err, new(*StartingError), "the killed server's address is not taken for the new one's")
+}
+
+func TestReadAddressWhileTheNextServerSweepsUp(t *testing.T) {
+	path := t.TempDir()
+	_, kill := startHolder(t, path)
+	left, err := os.ReadFile(filepath.Join(path, addressFile))
+	require.NoError(t, err)
+	kill()
+	locked(t, path)
+	require.NoError(t, os.WriteFile(filepath.Join(path, addressFile), left, 0o600))
+	var starting *StartingError
+	_, err = ReadAddress(path)
+	require.ErrorAs(t, err, &starting)
+	require.Equal(t, os.Getpid(), starting.PID)
 }
 
 func TestReadAddressThatIsDamaged(t *testing.T) {

@@ -13,7 +13,4 @@ const modesCount = false
 // FreeBytes is not known on this system: never short.
 func FreeBytes(string) (uint64, error) { return math.MaxUint64, nil }
 
-// SyncDir does nothing on this system, which has no call for it.
-func SyncDir(string) error { return nil }
-
 func ownedByUs(fs.FileInfo) bool { return true }

@@ -3,7 +3,6 @@
 package statedir
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -21,15 +20,6 @@ func FreeBytes(path string) (uint64, error) {
 		return 0, err
 	}
 	return uint64(max(st.Bavail, 0)) * uint64(st.Bsize), nil //nolint:unconvert // not on Linux, but where it is signed
-}
-
-// SyncDir makes a rename in dir survive a power cut.
-func SyncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 func ownedByUs(info fs.FileInfo) bool {

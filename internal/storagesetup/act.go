@@ -116,7 +116,7 @@ func (m *Machine) undoing(e entry) []string {
 	case didDataset:
 		return []string{"zfs", "destroy", e.Dataset} // neither -r nor -f: only what is empty
 	case didAllow:
-		return allowCommand("unallow", e.Local, e.Account, e.Allowed, e.Dataset)
+		return allowCommand("unallow", e.Account, e.Allowed, e.Dataset)
 	case didEnable:
 		return []string{"systemctl", "disable", "--quiet", e.Unit}
 	}

@@ -23,6 +23,8 @@ type facts struct {
 	exists  map[string]bool     // of datasets
 	allowed map[string][]string // what the account may do, by dataset
 	record  record
+	// recorded is the record as it was read or written: its text without the last line feeds.
+	recorded string
 	// unitEnabled says that the unit for the boot is.
 	unitEnabled bool
 }
@@ -102,7 +104,9 @@ func (m *Machine) readFiles(ctx context.Context, w Want) error {
 	if m.files, err = m.readAll(ctx, "", files...); err != nil {
 		return err
 	}
+	m.record, m.recorded = record{}, ""
 	if text, found := m.files[m.root+recordPath]; found {
+		m.recorded = strings.TrimRight(text, "\n") // as $(…) does
 		if err := json.Unmarshal([]byte(text), &m.record); err != nil || m.record.Version != recordVersion {
 			return fault.As(fault.Unsupported, fmt.Errorf("%s is not readable as what this nightshift writes there", recordPath))
 		}

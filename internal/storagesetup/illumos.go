@@ -36,10 +36,10 @@ func manual(w Want, system string) []Thing {
 		list = append(list, t("knows "+p.Name, fmt.Sprintf("~%s/%s: %s", w.Account, knownHostsFile, p.line())))
 	}
 	for _, d := range w.Sources {
-		list = append(list, t(fmt.Sprintf("what %s may do with %s", w.Account, d), typed(allowCommand("allow", false, w.Account, sourcePermissions, d))))
+		list = append(list, t(fmt.Sprintf("what %s may do with %s", w.Account, d), typed(allowCommand("allow", w.Account, sourcePermissions, d))))
 	}
 	for _, d := range w.Targets {
-		list = append(list, t(fmt.Sprintf("what %s may do with %s", w.Account, d), typed(allowCommand("allow", false, w.Account, targetPermissions, d))))
+		list = append(list, t(fmt.Sprintf("what %s may do with %s", w.Account, d), typed(allowCommand("allow", w.Account, targetPermissions, d))))
 	}
 	return list
 }

@@ -41,13 +41,18 @@ func TestOtherHostsMayReceiveAndNothingElse(t *testing.T) {
 	out, status = receive(t, "zfs receive -s -u tank/mail")
 	require.Zero(t, status)
 	require.Equal(t, "zfs <receive> <-s> <-u> <tank/mail>", out)
+	for _, dataset := range []string{"offsite/mail", "xen/mail", "o", "x"} {
+		out, status = receive(t, "zfs receive -s -u -o readonly=on "+dataset)
+		require.Zero(t, status, dataset)
+		require.Equal(t, "zfs <receive> <-s> <-u> <-o> <readonly=on> <"+dataset+">", out)
+	}
 	out, status = receive(t, "nightshift-hello")
 	require.Zero(t, status)
 	require.Equal(t, hello+"\n", out)
 
 	for _, command := range []string{"", "sh", "zfs", "zfs destroy -r tank", "zfs receive -F tank/mail", "zfs receive -s -u -F tank/mail", "zfs receive -s -u '-F' tank/mail", "zfs receive -A tank/mail",
 		"zfs receive -s -u tank/mail; touch x", "zfs receive -s -u tank/mail && touch x", "zfs receive -s -u tank/mail | touch x", "zfs receive -s -u `touch x`", "zfs receive -s -u $(touch x)",
-		"zfs receive -s -u tank/mail\ntouch x", "zfs receive -s -u tank/mail > x", "zfs receive -s -u a b", "zfs receive -s -u", "zfs receive -s -u -o", "zfs receive -s -u -o readonly a", "zfs receive -s -u 'a",
+		"zfs receive -s -u tank/mail\ntouch x", "zfs receive -s -u tank/mail > x", "zfs receive -s -u a b", "zfs receive -s -u", "zfs receive -s -u -o", "zfs receive -s -u -o readonly a", "zfs receive -s -u -o =on a", "zfs receive -s -u -x '' a", "zfs receive -s -u o=a b", "zfs receive -s -u 'a",
 		"env LD_PRELOAD=x zfs receive -s -u a", "env PATH=. sh", "nightshift-hello x", "zfs receive -s -u -e tank", "zfs receive -s -u tank/*", `zfs receive -s -u "a b"`, "zfs receive -s -u ~root",
 		"zfs receive -s -u tank\\\nx", "'zfs' 'destroy' tank"} {
 		out, status := receive(t, command)
@@ -67,7 +72,7 @@ func FuzzReceive(f *testing.F) {
 		}
 		out, status := receive(t, command)
 		if status == 0 && out != hello+"\n" {
-			require.Regexp(t, `^zfs <receive> <-s> <-u>( <-o> <[^<>]+=[^<>]*>| <-x> <[^<>]*>)*( <[^<>-][^<>]*>)( <-o> <[^<>]+=[^<>]*>| <-x> <[^<>]*>)*$`, out)
+			require.Regexp(t, `^zfs <receive> <-s> <-u>( <-o> <[^<>]+=[^<>]*>| <-x> <[^<>]+>)*( <[^<>-][^<>]*>)( <-o> <[^<>]+=[^<>]*>| <-x> <[^<>]+>)*$`, out)
 		}
 	})
 }

@@ -56,12 +56,12 @@ shift 4
 expect=
 dataset=
 for word; do
-	case $expect$word in
-	o*=* | x*) expect= ;;
-	-o) expect=o ;;
-	-x) expect=x ;;
-	-*) refuse "the option $word is not allowed" ;;
-	o*) refuse "$word is no property with a value" ;;
+	case $expect:$word in
+	o:?*=* | x:?*) expect= ;;
+	:-o) expect=o ;;
+	:-x) expect=x ;;
+	:-*) refuse "the option $word is not allowed" ;;
+	o:* | x:*) refuse "'$word' is no property, or has no value" ;;
 	*)
 		[ -z "$dataset" ] || refuse 'more than one dataset'
 		dataset=$word

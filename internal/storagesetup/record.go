@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	recordPath    = "/var/lib/nightshift/prepared.json"
+	recordPath    = "/var/lib/nightshift-storage/prepared.json" // not in statedir.Service: that belongs to another user
 	recordVersion = 1
 )
 
@@ -27,7 +27,6 @@ type entry struct {
 	Made    bool     `json:"made,omitempty"` // the file was not there before
 	Sum     string   `json:"sum,omitempty"`  // SHA-256 of the file that was written
 	Dataset string   `json:"dataset,omitempty"`
-	Local   bool     `json:"local,omitempty"` // the permissions are not for what lies in the dataset
 	Allowed []string `json:"allowed,omitempty"`
 	Unit    string   `json:"unit,omitempty"` // of systemd, that was enabled
 }
@@ -49,8 +48,13 @@ func (e entry) equal(other entry) bool {
 	return errA == nil && errB == nil && string(a) == string(b)
 }
 
-const writeRecordScript = `umask 077
-mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv -f "$1.new" "$1"`
+// The record $1 is changed only while it is what was read, $2: somebody else may prepare the host as well.
+const (
+	unchanged         = `[ "$(cat "$1" 2>/dev/null)" = "$2" ] || { echo "somebody else prepares this host, too, and has written that down since it was read: do this again" >&2; exit 1; }`
+	writeRecordScript = "umask 077\n" + `mkdir -p "$(dirname "$1")" || exit` + "\n" + unchanged + "\n" +
+		`cat >"$1.new.$$" && mv -f "$1.new.$$" "$1"`
+	removeRecordScript = unchanged + "\n" + `rm -f "$1" && { rmdir "$(dirname "$1")" 2>/dev/null || :; }`
+)
 
 // intend writes things down before they are done. Of a file that is written anew, only its last content counts.
 func (m *Machine) intend(ctx context.Context, things []Thing) error {
@@ -74,19 +78,20 @@ func (m *Machine) forget(ctx context.Context, things []Thing) error {
 }
 
 func (m *Machine) writeRecord(ctx context.Context, done []entry) error {
+	var text []byte
 	var err error
 	if len(done) == 0 {
-		err = m.act(ctx, "", "", script(`rm -f "$1" && { rmdir "$(dirname "$1")" 2>/dev/null || :; }`, m.root+recordPath)...)
+		err = m.act(ctx, "", "", script(removeRecordScript, m.root+recordPath, m.recorded)...)
 	} else {
-		text, marshalErr := json.MarshalIndent(record{recordVersion, done}, "", "  ")
-		if marshalErr != nil {
-			return marshalErr
+		text, err = json.MarshalIndent(record{recordVersion, done}, "", "  ")
+		if err != nil {
+			return err
 		}
-		err = m.act(ctx, "", string(text)+"\n", script(writeRecordScript, m.root+recordPath)...)
+		err = m.act(ctx, "", string(text)+"\n", script(writeRecordScript, m.root+recordPath, m.recorded)...)
 	}
 	if err != nil {
 		return fmt.Errorf("write down what is done there: %w", err)
 	}
-	m.record = record{recordVersion, done}
+	m.record, m.recorded = record{recordVersion, done}, string(text)
 	return nil
 }

@@ -179,6 +179,31 @@ func TestALostAnswerAtEveryAct(t *testing.T) {
 	}
 }
 
+func TestWhatOthersWroteDownIsNotLost(t *testing.T) {
+	f, m := newFake(t, "tank", "tank/mail", "tank/log")
+	before := f.tree()
+	other := New(f, false)
+	other.root, other.path = m.root, m.path
+	w := source()
+	require.NoError(t, m.Read(t.Context(), w))
+	require.NoError(t, other.Read(t.Context(), w))
+	n, err := m.Do(t.Context(), m.Things(w, nil), func(Thing) {})
+	require.NoError(t, err)
+	require.NotZero(t, n)
+	_, err = other.Do(t.Context(), other.Things(w, nil), func(Thing) { t.Fatal("it is written down first") })
+	require.ErrorContains(t, err, "somebody else prepares this host, too")
+
+	require.NoError(t, other.Read(t.Context(), w))
+	for _, thing := range m.Record("ss1") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree())
+	for _, thing := range other.Record("ss1") {
+		require.ErrorContains(t, other.Undo(t.Context(), thing), "somebody else prepares this host, too")
+		break
+	}
+}
+
 func TestARefusalIsNotOnTheRecord(t *testing.T) {
 	f, m := newFake(t, "tank", "tank/mail", "tank/log")
 	w := source()

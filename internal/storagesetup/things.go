@@ -59,6 +59,9 @@ func (m *Machine) programs(w Want) []file {
 	if slices.Contains(w.may(), ReadPath) {
 		list = append(list, file{"the program that reads zvols", ReadPath, "755", readProgram})
 	}
+	if w.Tables {
+		list = append(list, file{"the program that puts partition tables back", WriteTablePath, "755", writeTableProgram})
+	}
 	if w.LIO {
 		list = append(list, file{"the program that publishes LUNs", lioPath, "755", iscsi.LIOProgram()},
 			file{"the unit that publishes them when the host boots", iscsi.LIOUnitPath, "644", iscsi.LIOUnit()})
@@ -262,7 +265,7 @@ func (m *Machine) permissions(w Want, dataset string, want []string, local bool)
 	case local && !m.exists[dataset]:
 		t.State, t.How = Manual, "there is no such dataset: correct the lab file, or make it"
 	case len(lack) > 0:
-		argv := allowCommand("allow", false, w.Account, lack, dataset)
+		argv := allowCommand("allow", w.Account, lack, dataset)
 		t.State, t.How, t.entry = Missing, typed(argv), entry{Kind: didAllow, Account: w.Account, Dataset: dataset, Allowed: lack}
 		t.do = func(ctx context.Context) error { return m.act(ctx, "", "", argv...) }
 		if !m.exists[dataset] {
@@ -272,10 +275,6 @@ func (m *Machine) permissions(w Want, dataset string, want []string, local bool)
 	return t
 }
 
-func allowCommand(verb string, local bool, account string, permissions []string, dataset string) []string {
-	argv := []string{"zfs", verb}
-	if local {
-		argv = append(argv, "-l")
-	}
-	return append(argv, "-u", account, strings.Join(permissions, ","), dataset)
+func allowCommand(verb, account string, permissions []string, dataset string) []string {
+	return []string{"zfs", verb, "-u", account, strings.Join(permissions, ","), dataset}
 }

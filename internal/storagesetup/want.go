@@ -16,7 +16,15 @@ var (
 	receiveProgram string
 	//go:embed read.sh
 	readProgram string
+	//go:embed write-table.sh
+	writeTableProgram string
 )
+
+// ReadProgram is the program for ReadPath, a script for sh.
+func ReadProgram() string { return readProgram }
+
+// WriteTableProgram is the program for WriteTablePath, a script for sh.
+func WriteTableProgram() string { return writeTableProgram }
 
 // What is installed on a storage host, beside iscsi.LIOProgramPath.
 const (
@@ -24,6 +32,9 @@ const (
 	ReceivePath = "/usr/local/sbin/nightshift-receive"
 	// ReadPath reads zvols. The service account may run it as root: nightshift-read DATASET SKIP COUNT, in sectors of 512 bytes.
 	ReadPath = "/usr/local/sbin/nightshift-read"
+	// WriteTablePath puts partition tables of zvols back. The service account may run it as root where the lab file says so:
+	// nightshift-write-table DATASET WAS IS SKIP:COUNT..., as its source says.
+	WriteTablePath = "/usr/local/sbin/nightshift-write-table"
 	// KeyFile is the key of a source for its targets, in the home directory of the service account.
 	KeyFile = ".ssh/nightshift"
 )
@@ -47,6 +58,7 @@ type Want struct {
 	From           []string // names of hosts that send to it by themselves
 	Known          []Peer   // hosts of the same groups
 	LIO            bool     // its target is changed by nightshift
+	Tables         bool     // partition tables are put back there
 	Elevate        string
 }
 
@@ -67,6 +79,7 @@ func (p Peer) line() string {
 func Wants(lab *inventory.Lab, h *inventory.StorageHost, hostKeys map[string]string, login, noLogin string) Want {
 	w := Want{Name: h.Name, Account: h.SSH.User, Login: login, NoLogin: noLogin, Elevate: h.Elevate}
 	w.LIO = h.Target != nil && h.Target.Kind == inventory.TargetLIO
+	w.Tables = w.LIO && h.RestorePartitions
 	add := func(list *[]string, s string) {
 		if !slices.Contains(*list, s) {
 			*list = append(*list, s)
@@ -123,8 +136,11 @@ func (w Want) may() []string {
 	if w.LIO {
 		list = append(list, lioPath)
 	}
-	if len(w.Sources)+len(w.Targets) > 0 {
+	if w.LIO || len(w.Sources)+len(w.Targets) > 0 {
 		list = append(list, ReadPath)
+	}
+	if w.Tables {
+		list = append(list, WriteTablePath)
 	}
 	return list
 }

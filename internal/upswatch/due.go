@@ -88,6 +88,11 @@ func (d Due) ID(lab, runbook string, n int) string {
 
 const moment = "20060102-1504"
 
+var again = regexp.MustCompile(`-ups-.+-\d{8}-\d{4}\.\d+$`)
+
+// TriedAgain tells of a run's id whether UPSes have begun it after another try had ended: the watch has told people that it does so.
+func TriedAgain(id string) bool { return again.MatchString(id) }
+
 var idEnd = regexp.MustCompile(`^(.+)-(\d{8}-\d{4})(?:\.\d+)?$`)
 
 // dueOf is what a power-down with the id was begun for; false: no UPS has begun it.

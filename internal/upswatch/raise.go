@@ -133,7 +133,10 @@ func (w *Watch) beginUp(ctx context.Context, d Due) error {
 			}
 			return nil
 		}
-		w.say(d.UPS, "power-up", true, fmt.Sprintf("run %s was %s (%s); the power-up is tried again", id, r.Outcome, r.Why))
+		if key := d.ID(w.Lab.Lab, powerUp, 1) + "/" + r.Outcome + " " + r.Why; w.told[key] == "" { // once for each reason
+			w.told[key] = id
+			w.say(d.UPS, "power-up", true, fmt.Sprintf("run %s was %s (%s); the power-up is tried again", id, r.Outcome, r.Why))
+		}
 		if w.now().Sub(r.Ended) < min(time.Duration(n)*tryAgain, time.Hour) {
 			return nil
 		}

@@ -141,11 +141,15 @@ func (t Track) Critical(u *inventory.UPS) string {
 // Ready tells whether what went down because of the UPS may come up again; if not, why not.
 func (t Track) Ready(u *inventory.UPS) (bool, string) {
 	up, charge := u.PowerUp, t.Last.Status.Charge
+	settle := max(up.Settle, u.OnBattery.Steady) // before that the power cut is not over: nothing would go down for it again
+	if o := u.LoadOff; o != nil {
+		settle = max(settle, o.Delay+o.RestartDelay) // once ordered it is carried out, mains or not, and takes down what has come up
+	}
 	switch {
 	case t.State != Online:
 		return false, string(t.State)
-	case t.Last.At.Sub(t.Mains) < time.Duration(up.Settle):
-		return false, fmt.Sprintf("the mains are back for %s, it waits for %s", t.Last.At.Sub(t.Mains).Round(time.Second), up.Settle)
+	case t.Last.At.Sub(t.Mains) < time.Duration(settle):
+		return false, fmt.Sprintf("the mains are back for %s, it waits for %s", t.Last.At.Sub(t.Mains).Round(time.Second), settle)
 	case charge == nil:
 		return false, "it does not tell its charge: start power-up yourself"
 	case *charge < float64(up.Charge):

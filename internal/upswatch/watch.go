@@ -124,7 +124,7 @@ func (w *Watch) Step(ctx context.Context) {
 	if due, ok := FindDue(w.Lab, w.tracks); ok {
 		w.toRaise = true
 		if err := w.lower(ctx, due); err != nil {
-			w.say(due.UPS, "run", true, "the power-down could not be started or seen to, and is tried again: "+err.Error())
+			w.sayError(due.UPS, "run", "the power-down could not be started or seen to, and is tried again", err)
 		}
 		return
 	} else if len(due.UPS) > 0 {
@@ -132,7 +132,7 @@ func (w *Watch) Step(ctx context.Context) {
 	}
 	if w.toRaise {
 		if err := w.raise(ctx); err != nil {
-			w.say(w.names(), "power-up", true, "whether to power up again could not be found out, and is tried again: "+err.Error())
+			w.sayError(w.names(), "power-up", "whether to power up again could not be found out, and is tried again", err)
 		}
 	}
 }
@@ -217,6 +217,15 @@ func (w *Watch) say(upses []string, subject string, alarm bool, text string) {
 	if key := name + "/" + subject; w.told[key] != text {
 		w.told[key] = text
 		w.tell(Event{At: w.now(), UPS: name, Text: text, Alarm: alarm})
+	}
+}
+
+// sayError is say for what failed. Only the first error is told: each may name another port, or another time.
+func (w *Watch) sayError(upses []string, subject, text string, err error) {
+	name := strings.Join(upses, ", ")
+	if key := name + "/" + subject; w.told[key] != text {
+		w.told[key] = text
+		w.tell(Event{At: w.now(), UPS: name, Text: text + ": " + err.Error(), Alarm: true})
 	}
 }
 

@@ -11,12 +11,12 @@ import (
 // A DiskID is how ESXi knows a LUN again. The one in the LVM header is that of the LUN on which the volume was made, or last
 // resignatured: where a LUN shows another, ESXi takes the volume for a snapshot and does not mount it.
 type DiskID struct {
-	Type       byte   `json:"type"`       // of the identity: 2 = from INQUIRY page 0x83
+	Type       byte   `json:"type"`       // of the identity: 2 = from INQUIRY page 0x83, 0 = the path of a local disk
 	Length     byte   `json:"length"`     // of the identity that counts, in bytes
 	LUN        uint16 `json:"lun"`        // number of the LUN
 	DeviceType byte   `json:"deviceType"` // SCSI peripheral device type: 0 = disk
 	SCSILevel  byte   `json:"scsiLevel"`
-	Vendor     string `json:"vendor"` // INQUIRY, 8 characters
+	Vendor     string `json:"vendor"` // INQUIRY, 8 characters; empty in later volumes, as are product and SCSI level
 	Model      string `json:"model"`  // INQUIRY product, 16 characters
 	Revision   string `json:"revision"`
 	// Identity is the whole of it: the NAA (or EUI) designator and the first characters of the product.
@@ -52,6 +52,20 @@ func (d DiskID) NAA() string {
 		return "naa." + hex.EncodeToString(b)
 	}
 	return ""
+}
+
+// Name is the NAA, or where there is none what the identity has as text or as digits: a local disk without page 0x83 has the path
+// on which its host found it, "vmhba0:4:0".
+func (d DiskID) Name() string {
+	if naa := d.NAA(); naa != "" {
+		return naa
+	}
+	for _, c := range d.Identity {
+		if c < 0x20 || c > 0x7e {
+			return "no NAA, " + hex.EncodeToString(d.Identity)
+		}
+	}
+	return fmt.Sprintf("no NAA, %q", d.Identity)
 }
 
 // VML is the name under /vmfs/devices/disks that ESXi makes of it: type, a zero, LUN number (low byte first), device type,

@@ -55,7 +55,7 @@ func ParseFileSystem(b []byte) (FileSystem, error) {
 	return f, nil
 }
 
-// volumeOf reads the volume's id: its UUID in VMFS3, or its text in later ones.
+// volumeOf reads the volume's id: its UUID in every volume seen, of VMFS3, 5 and 6; or a UUID as text, as the field has room for it.
 func volumeOf(b []byte) UUID {
 	if u, err := ParseUUID(text(b)); err == nil {
 		return u

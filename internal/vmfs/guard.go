@@ -37,6 +37,9 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: the volume expects %s, the LUN would be %s", d.Field, d.Header, d.LU)
 }
 
+// FieldLUN is the Field of a difference in the LUN number: of a LUN that nobody is shown yet, it says nothing.
+const FieldLUN = "LUN number"
+
 // Guard compares all that ESXi compares before it mounts a volume: type, length, LUN number, device type and every byte of the
 // identity. No difference: the volume is mounted where it is shown as this. Otherwise ESXi takes it for a snapshot, and a
 // resignature, which cannot be undone, is the only other way.
@@ -50,7 +53,7 @@ func Guard(header DiskID, lu LU) []Difference {
 	got := lu.DiskID()
 	differ("type of the identity", fmt.Sprint(header.Type), fmt.Sprint(got.Type))
 	differ("device type", fmt.Sprint(header.DeviceType), fmt.Sprint(got.DeviceType))
-	differ("LUN number", fmt.Sprint(header.LUN), fmt.Sprint(got.LUN))
+	differ(FieldLUN, fmt.Sprint(header.LUN), fmt.Sprint(got.LUN))
 	differ("length of the identity", fmt.Sprint(len(header.Identity)), fmt.Sprint(len(got.Identity)))
 	if len(header.Identity) == len(got.Identity) {
 		differ("NAA", hex.EncodeToString(header.Designator()), hex.EncodeToString(got.Designator()))

@@ -31,7 +31,7 @@ type Header struct {
 
 	VolumeSize  uint64 // in bytes, over all extents
 	Volume      UUID   // of the logical volume; not that of the file system
-	Snapshot    uint32 // counts resignatures
+	Snapshot    uint32 // number of the snapshot: 1 in every volume seen, none of which was resignatured
 	Devices     uint32 // extents of the volume
 	FirstExtent uint64 // number of the first physical extent here: 0 on the first device
 

@@ -2,12 +2,14 @@ package vmfs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -27,10 +29,13 @@ const (
 	mbrEntries    = 446
 	gptLength     = 92 // of a GPT header that is known (UEFI 2.10, §5.3.2)
 	gptEntryLeast = 128
-	gptMaxEntries = 1024
+	gptMaxLength  = 1024 * gptEntryLeast // of all entries; 128 of them are usual
+	gptMagic      = "EFI PART"
 )
 
-// vmfsGUID is the partition type of VMFS, AA31E02A-400F-11DB-9590-000C2911D1B8, as it lies on disk.
+// vmfsGUIDText is the partition type of VMFS, and vmfsGUID the same as it lies on disk.
+const vmfsGUIDText = "AA31E02A-400F-11DB-9590-000C2911D1B8"
+
 var vmfsGUID = []byte{0x2a, 0xe0, 0x31, 0xaa, 0x0f, 0x40, 0xdb, 0x11, 0x95, 0x90, 0x00, 0x0c, 0x29, 0x11, 0xd1, 0xb8}
 
 // A Table is the partition table of a device.
@@ -42,6 +47,14 @@ type Table struct {
 	Problems []string
 	// Sectors are the raw sectors that it was read from, for a backup of them.
 	Sectors []Extent
+	// Entries are where the entries of a GPT are that are used, in the copy that was read.
+	Entries []Entry
+}
+
+// An Entry of a GPT: the number of its partition, and where it is, in bytes.
+type Entry struct {
+	Number int
+	Offset int64
 }
 
 // An Extent is some bytes of a device.
@@ -99,7 +112,7 @@ func readGPT(r io.ReaderAt, size int64, t Table) (Table, error) {
 	if err != nil {
 		t.Problems = append(t.Problems, "primary: "+err.Error())
 	} else {
-		t.Partitions, t.Sectors = primary.partitions, append(t.Sectors, primary.sectors...)
+		t.Partitions, t.Entries, t.Sectors = primary.partitions, primary.used, append(t.Sectors, primary.sectors...)
 	}
 	at := int64(primary.other) * Sector
 	last := size/Sector*Sector - Sector
@@ -116,6 +129,9 @@ func readGPT(r io.ReaderAt, size int64, t Table) (Table, error) {
 		t.Problems = append(t.Problems, fmt.Sprintf("backup: it is at byte %d, and the device ends %d bytes behind it: it was grown, or is not whole", at, last-at))
 	}
 	backup, backupErr := readHalf(r, at)
+	if backupErr == nil && overlap(append(slices.Clone(t.Sectors), backup.sectors...)) {
+		backupErr = damaged("GPT", "the copy at byte %d lies on the other one", at)
+	}
 	switch {
 	case backupErr != nil && err != nil:
 		return t, errors.Join(err, backupErr)
@@ -126,7 +142,7 @@ func readGPT(r io.ReaderAt, size int64, t Table) (Table, error) {
 	t.Sectors = append(t.Sectors, backup.sectors...)
 	switch {
 	case err != nil:
-		t.Partitions = backup.partitions
+		t.Partitions, t.Entries = backup.partitions, backup.used
 	case !bytes.Equal(primary.entries, backup.entries):
 		t.Problems = append(t.Problems, "the primary and the backup name other partitions")
 	}
@@ -138,7 +154,19 @@ type half struct {
 	other      uint64 // sector of the other copy's header
 	entries    []byte
 	partitions []Partition
+	used       []Entry
 	sectors    []Extent
+}
+
+// overlap tells whether any two of them have bytes in common.
+func overlap(list []Extent) bool {
+	slices.SortFunc(list, func(a, b Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	for i := range list[1:] {
+		if list[i].Offset+int64(len(list[i].Bytes)) > list[i+1].Offset {
+			return true
+		}
+	}
+	return false
 }
 
 // readHalf reads the copy whose header is at the byte, and checks both of its CRCs (UEFI 2.10, §5.3.2).
@@ -148,7 +176,7 @@ func readHalf(r io.ReaderAt, at int64) (half, error) {
 		return half{}, fmt.Errorf("read the GPT: %w", err)
 	}
 	le := binary.LittleEndian
-	if string(b[:8]) != "EFI PART" {
+	if string(b[:8]) != gptMagic {
 		return half{}, damaged("GPT", "no header at byte %d", at)
 	}
 	length := le.Uint32(b[12:])
@@ -161,17 +189,26 @@ func readHalf(r io.ReaderAt, at int64) (half, error) {
 		return half{}, damaged("GPT", "the header at byte %d has the CRC %08x, and says %08x", at, sum, le.Uint32(b[16:]))
 	}
 	h := half{other: le.Uint64(b[32:])}
-	table, count, size := le.Uint64(b[72:]), le.Uint32(b[80:]), le.Uint32(b[84:])
-	if h.other > maxSector || table > maxSector || count > gptMaxEntries || size < gptEntryLeast || size > Sector*8 {
+	mine, table, count, size := le.Uint64(b[24:]), le.Uint64(b[72:]), le.Uint32(b[80:]), le.Uint32(b[84:])
+	whole := (uint64(count)*uint64(size) + Sector - 1) / Sector * Sector
+	switch {
+	case mine != uint64(at/Sector):
+		return half{}, damaged("GPT", "the header in sector %d says that it is in sector %d", at/Sector, mine)
+	case h.other > maxSector || table > maxSector || count == 0 || size < gptEntryLeast || whole > gptMaxLength || table < 2 || table <= mine && mine < table+whole/Sector:
 		return half{}, damaged("GPT", "%d entries of %d bytes at sector %d", count, size, table)
 	}
-	if h.entries, err = read(r, int64(table)*Sector, int(count*size)); err != nil {
+	sectors, err := read(r, int64(table)*Sector, int(whole))
+	switch {
+	case errors.Is(err, ErrEnd):
+		return half{}, damaged("GPT", "%d entries of %d bytes at sector %d: %v", count, size, table, err)
+	case err != nil:
 		return half{}, fmt.Errorf("read the GPT's entries: %w", err)
 	}
+	h.entries = sectors[:count*size]
 	if sum := crc32.ChecksumIEEE(h.entries); sum != le.Uint32(b[88:]) {
 		return half{}, damaged("GPT", "the entries have the CRC %08x, the header says %08x", sum, le.Uint32(b[88:]))
 	}
-	h.sectors = []Extent{{at, b}, {int64(table) * Sector, h.entries}}
+	h.sectors = []Extent{{at, b}, {int64(table) * Sector, sectors}}
 	for i := range int(count) {
 		e := h.entries[i*int(size):][:gptEntryLeast]
 		if bytes.Equal(e[:16], make([]byte, 16)) {
@@ -182,6 +219,7 @@ func readHalf(r io.ReaderAt, at int64) (half, error) {
 			return half{}, damaged("GPT", "partition %d would be from sector %d to %d", p.Number, p.First, p.Last)
 		}
 		h.partitions = append(h.partitions, p)
+		h.used = append(h.used, Entry{p.Number, int64(table)*Sector + int64(i)*int64(size)})
 	}
 	return h, nil
 }

@@ -33,6 +33,17 @@ func TestGPT(t *testing.T) {
 	require.Len(t, table.Sectors, 5, "the first sector, and two headers with their entries")
 }
 
+// The table that ESXi 5 wrote on a LUN of 10 GiB, as the dump in "Recreating VMFS Partitions using Hexdump" (Jarret Lavallee, 2012)
+// has it: both of its CRCs are right, and partedUtil said "1 2048 20964824 AA31E02A400F11DB9590000C2911D1B8 vmfs".
+func TestTheGPTOfAnESXi5(t *testing.T) {
+	m := image{size: 20971520 * Sector, pieces: map[int64][]byte{0x1b0: dump(t, "gpt-esxi5.hex")}}
+	table, err := ReadTable(m, 0)
+	require.NoError(t, err)
+	require.Equal(t, SchemeGPT, table.Scheme)
+	require.Equal(t, []Partition{{Number: 1, Type: "AA31E02A-400F-11DB-9590-000C2911D1B8", VMFS: true, First: 2048, Last: 20964824}}, table.Partitions)
+	require.Empty(t, table.Problems)
+}
+
 func (m image) without(at int64) image {
 	c := image{size: m.size, pieces: map[int64][]byte{}}
 	for from, piece := range m.pieces {
@@ -93,12 +104,16 @@ func FuzzReadTable(f *testing.F) {
 
 func FuzzInspect(f *testing.F) {
 	m := document(f)
-	f.Add(m.pieces[128*Sector+LVMOffset], m.pieces[128*Sector+0x1100000+fsOffset])
+	lvm, fs := m.pieces[128*Sector+LVMOffset], m.pieces[128*Sector+0x1100000+fsOffset]
+	f.Add(lvm, fs)
+	lvm6 := append(bytes.Clone(lvm[:deviceLength]), make([]byte, 0x1000-deviceLength)...)
+	lvm6[0x04], lvm6[0xcb] = 6, 0x10
+	f.Add(append(lvm6, lvm[deviceLength:]...), fs)
 	f.Fuzz(func(_ *testing.T, lvm, fs []byte) {
 		m := image{size: 1 << 40, pieces: map[int64][]byte{LVMOffset: lvm, 0x1100000 + fsOffset: fs}}
 		v, err := Inspect(m, m.size)
 		if err == nil {
-			_ = v.LVM.Disk.VML() + v.LVM.Disk.NAA() + v.LVM.Volume.Host()
+			_ = v.LVM.Disk.VML() + v.LVM.Disk.Name() + v.LVM.Volume.Host()
 			Guard(v.LVM.Disk, LU{})
 		}
 	})

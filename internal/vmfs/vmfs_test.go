@@ -48,6 +48,9 @@ func dump(t testing.TB, name string) []byte {
 	var out []byte
 	start, repeat := int64(-1), false
 	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		if strings.HasPrefix(line, "#") { // where it comes from
+			continue
+		}
 		if line == "*" {
 			repeat = true
 			continue
@@ -102,6 +105,7 @@ func TestTheVolumeOfTheDocument(t *testing.T) {
 	require.Equal(t, uint64(0x18ffe9fc00), h.DeviceSize)
 	require.Equal(t, int64(0x1100000), h.DataOffset)
 	require.Equal(t, "49716cd8-6075899a-ad1c-000d60d46e2e", h.Volume.String(), "the segments' UUID, which the header also has as text")
+	require.Equal(t, uint64(0x18f0000000), h.VolumeSize, "399 physical extents of 256 MiB")
 	require.Equal(t, uint32(1), h.Devices)
 	require.Equal(t, 2009, h.Made.Year())
 
@@ -169,7 +173,7 @@ func TestWhatIsNoVMFSOrDamaged(t *testing.T) {
 	_, err := Inspect(image{size: 1 << 30}, 1<<30)
 	require.ErrorIs(t, err, ErrNoVMFS)
 	_, err = Inspect(image{size: 300}, 300)
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorIs(t, err, ErrEnd)
 
 	patch := func(at int64, b ...byte) image {
 		m := document(t)

@@ -138,6 +138,10 @@ func newClusterSetup(c *mo.ClusterComputeResource) live.ClusterSetup {
 	if !ok || set == nil {
 		return out
 	}
+	out.DefaultPriority = "medium" // where nobody says otherwise, as the API reference of ClusterDasVmSettings has it
+	if s := set.DasConfig.DefaultVmSettings; s != nil && s.RestartPriority != "" {
+		out.DefaultPriority = s.RestartPriority
+	}
 	for _, v := range set.DasVmConfig {
 		p := string(v.RestartPriority)
 		if v.DasSettings != nil && v.DasSettings.RestartPriority != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/live"
 )
 
@@ -56,6 +57,7 @@ func TestSetupReadsWhatAFileIsGuessedFrom(t *testing.T) {
 		"summary.config.product", &types.VAppProductInfo{Name: "VMware vCenter Server Appliance"})
 	config := s.model.Map().Get(cluster).(*simulator.ClusterComputeResource).ConfigurationEx.(*types.ClusterConfigInfoEx)
 	set := *config
+	set.DasConfig.DefaultVmSettings = &types.ClusterDasVmSettings{RestartPriority: "low"}
 	set.DasVmConfig = []types.ClusterDasVmConfigInfo{
 		{Key: vm, RestartPriority: "medium", DasSettings: &types.ClusterDasVmSettings{RestartPriority: "highest"}},
 		{Key: vmRef("vm-9"), RestartPriority: "clusterRestartPriority"}}
@@ -88,6 +90,7 @@ func TestSetupReadsWhatAFileIsGuessedFrom(t *testing.T) {
 
 	cl := got.Clusters[0]
 	require.Equal(t, map[string]string{vm.Value: "highest"}, cl.RestartPriority)
+	require.Equal(t, "low", cl.DefaultPriority)
 	require.Equal(t, []live.Rule{{Name: "r", Kind: live.RuleAfter, Guests: []string{vm.Value}, Before: []string{"vm-9"}, Group: "web", BeforeGroup: "db"},
 		{Name: "r", Kind: live.RuleApart, Guests: []string{vm.Value}}}, cl.Rules)
 	require.Equal(t, live.DatastoreSetup{Ref: store.Value, Via: "NFS", From: []string{"192.0.2.5", "192.0.2.6"}, Sure: true}, got.Datastores[0])
@@ -161,3 +164,20 @@ func TestVAppsInsideVApps(t *testing.T) {
 }
 
 func text(v any) string { return fmt.Sprintf("%+v", v) }
+
+// An import reads twice: the session may end in between, and what the account may not see ends it with the privilege that is missing.
+func TestSetupWithoutASessionAndWithoutRights(t *testing.T) {
+	s := startSim(t, oneVM())
+	c := s.connect(t)
+	_, err := c.Inspect(t.Context())
+	require.NoError(t, err)
+	s.endSession(t, c)
+	got, err := c.Setup(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got.Guests, 1)
+	require.Equal(t, 2, s.count("Login"))
+	s.refuse("CreateContainerView", &types.NoPermission{PrivilegeId: "System.View"})
+	_, err = c.Setup(t.Context())
+	require.ErrorIs(t, err, fault.Permission)
+	require.ErrorContains(t, err, "System.View")
+}

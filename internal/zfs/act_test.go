@@ -22,16 +22,18 @@ func TestCommandsAreListsOfArguments(t *testing.T) {
 	var ran []string
 	c := quiet(&ran)
 	require.NoError(t, c.Snapshot(ctx, "tank/mail@x", "tank/mail-log@x"))
+	require.NoError(t, c.SnapshotAs(ctx, map[string]string{"nightshift:run": "r 1", "nightshift:a": "b"}, "tank/mail@y", "tank/mail-log@y"))
 	require.NoError(t, c.Hold(ctx, "nightshift:mail", "tank/mail@x", "tank/mail-log@x"))
 	require.NoError(t, c.Release(ctx, "nightshift:mail", "tank/mail@w"))
 	require.NoError(t, c.Bookmark(ctx, "tank/mail@x", "tank/mail#x"))
 	require.NoError(t, c.DestroyBookmark(ctx, "tank/mail#w"))
-	require.NoError(t, c.SetUser(ctx, "tank/mail", map[string]string{"nightshift:group": "mail", "nightshift:b": "1 = 2"}))
+	require.NoError(t, c.SetUser(ctx, map[string]string{"nightshift:group": "mail", "nightshift:b": "1 = 2"}, "tank/mail"))
 	require.NoError(t, c.ClearUser(ctx, "tank/mail", "nightshift:group"))
 	require.NoError(t, c.Abort(ctx, "backup/mail"))
 	require.NoError(t, c.Rollback(ctx, "backup/mail@x", Decision{By: "ann", Reason: "somebody mounted it"}))
 	require.Equal(t, []string{
 		"zfs|snapshot|tank/mail@x|tank/mail-log@x",
+		"zfs|snapshot|-o|nightshift:a=b|-o|nightshift:run=r 1|tank/mail@y|tank/mail-log@y",
 		"zfs|hold|nightshift:mail|tank/mail@x|tank/mail-log@x",
 		"zfs|release|nightshift:mail|tank/mail@w",
 		"zfs|bookmark|tank/mail@x|tank/mail#x",
@@ -54,12 +56,13 @@ func TestWhatIsNotToBeDoneIsNotSent(t *testing.T) {
 		c.Snapshot(ctx),
 		c.Snapshot(ctx, "tank/a@x", "other/b@x"),
 		c.Snapshot(ctx, "tank/a"),
+		c.SnapshotAs(ctx, map[string]string{"org:run": "x"}, "tank/a@x"),
 		c.Hold(ctx, "-r", "tank/a@x"),
-		c.SetUser(ctx, "tank/a", map[string]string{"readonly": "off"}),
-		c.SetUser(ctx, "tank/a", map[string]string{"org:x": "1"}),
-		c.SetUser(ctx, "tank/a", map[string]string{"nightshift:x": "two\nlines"}),
-		c.SetUser(ctx, "tank/a", map[string]string{"nightshift:x": strings.Repeat("x", MaxValue+1)}),
-		c.SetUser(ctx, "tank/a", nil),
+		c.SetUser(ctx, map[string]string{"readonly": "off"}, "tank/a"),
+		c.SetUser(ctx, map[string]string{"org:x": "1"}, "tank/a"),
+		c.SetUser(ctx, map[string]string{"nightshift:x": "two\nlines"}, "tank/a"),
+		c.SetUser(ctx, map[string]string{"nightshift:x": strings.Repeat("x", MaxValue+1)}, "tank/a"),
+		c.SetUser(ctx, nil, "tank/a"),
 		c.ClearUser(ctx, "tank/a", "mountpoint"),
 		c.DestroyBookmark(ctx, "tank/a"),
 		c.Abort(ctx, "tank/a@x"),

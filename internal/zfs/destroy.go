@@ -62,6 +62,12 @@ func (c *Client) destroyBatch(ctx context.Context, name string, snapshots []stri
 			return err
 		}
 		accused := accusedOf(said, snapshots)
+		if len(accused) == 0 && (errors.Is(err, fault.Permission) || errors.Is(err, ErrSuspended)) { // so it is with each of them
+			for _, s := range snapshots {
+				d.Failed[s] = err
+			}
+			return nil
+		}
 		if len(accused) == 0 {
 			break
 		}

@@ -56,7 +56,7 @@ func TestOneThatCannotBeDestroyedDoesNotStopTheOthers(t *testing.T) {
 		r := &refusing{nameless: nameless, why: map[string]string{
 			"tank/a@3": "it's being held. Run 'zfs holds -r tank/a@3' to see holders.",
 			"tank/a@7": "snapshot is cloned",
-			"tank/b@1": "permission denied",
+			"tank/b@1": "dataset is busy",
 		}}
 		var names []string
 		for i := range 250 {
@@ -70,12 +70,22 @@ func TestOneThatCannotBeDestroyedDoesNotStopTheOthers(t *testing.T) {
 		require.Len(t, d.Failed, 3)
 		require.ErrorIs(t, d.Failed["tank/a@3"], ErrHeld)
 		require.ErrorIs(t, d.Failed["tank/a@7"], ErrCloned)
-		require.ErrorIs(t, d.Failed["tank/b@1"], fault.Permission)
+		require.ErrorIs(t, d.Failed["tank/b@1"], ErrBusy)
 		require.ElementsMatch(t, []string{"tank/a@foreign", "tank/a@3", "tank/a@7", "tank/b@1"}, r.has)
 		if !nameless {
 			require.Equal(t, 6, r.commands, "three batches and one again, one of b, and b@2 and b@gone again")
 		}
 	}
+}
+
+func TestWithoutTheRightOneCommandIsEnough(t *testing.T) {
+	why := "permission denied"
+	r := &refusing{nameless: true, has: []string{"tank/a@1", "tank/a@2"}, why: map[string]string{"tank/a@1": why, "tank/a@2": why}}
+	d, err := New("ss1", r).Destroy(t.Context(), "tank/a@1", "tank/a@2")
+	require.NoError(t, err)
+	require.ErrorIs(t, d.Failed["tank/a@1"], fault.Permission)
+	require.ErrorIs(t, d.Failed["tank/a@2"], fault.Permission)
+	require.Equal(t, 1, r.commands)
 }
 
 func TestOldAndNewWordsForDependentClones(t *testing.T) {

@@ -40,6 +40,12 @@ var (
 	ErrSuspended = errors.New("pool suspended")
 	// ErrKey: an encryption key is not loaded, or does not fit.
 	ErrKey = errors.New("encryption key")
+	// ErrRights: somebody has to delegate it (zfs allow).
+	ErrRights = errors.New("not delegated")
+	// ErrPeerKey: the target shows the source another host key than it knows, or one that it does not know. Direct only, as
+	// ErrPeerLogin: the target does not take the source's key.
+	ErrPeerKey   = errors.New("host key of the target, from the source")
+	ErrPeerLogin = errors.New("login on the target, from the source")
 )
 
 // A ToolError is a zfs or zpool that ended with a status other than 0. Its kind (package fault) and one of the errors above
@@ -48,14 +54,17 @@ type ToolError struct {
 	Host    string
 	Command string // as a person would type it, shortened
 	Exit    Exit
-	Words   string // what it said on standard error
+	Words   string // what it said on standard error, its lines with " / " between them; an error text has the first of it
 	kinds   []error
 }
 
 func (e *ToolError) Error() string {
 	words := e.Words
-	if words == "" {
+	switch {
+	case words == "":
 		words = "it does not say why"
+	case len(words) > 1000:
+		words = strings.ToValidUTF8(words[:1000], "") + "…"
 	}
 	return fmt.Sprintf("%s: `%s` %s: %s", e.Host, e.Command, e.Exit, words)
 }
@@ -67,6 +76,9 @@ func (e *ToolError) Unwrap() []error { return e.kinds }
 func (c *Client) refused(argv []string, exit Exit, stderr string) error {
 	if words, _, is := strings.Cut("\n"+stderr, "\nusage:"); is {
 		stderr = words // the list of all options and properties says nothing of the error
+	}
+	if words, _, is := strings.Cut(stderr, "A resuming stream can be generated"); is {
+		stderr = words // by a token of hundreds of characters: nightshift does it
 	}
 	return &ToolError{Host: c.name, Command: short(argv), Exit: exit, Words: clean(stderr), kinds: classify(exit, stderr)}
 }
@@ -106,6 +118,7 @@ var sayings = []saying{
 	{"used in the initial send no longer exists", []error{fault.NotFound, ErrToken, ErrNoSource}, false},
 	{"incremental source could not be found", []error{fault.NotFound, ErrNoSource}, false},
 	{"incremental source", []error{fault.NotFound, ErrNoSource}, false}, // "(@x) does not exist", "0x… no longer exists"
+	{"no such process", []error{fault.NotFound, ErrNoSource}, false},    // of a bookmark: 2.3
 	{"not an earlier snapshot from the same fs", []error{fault.Invalid, ErrNoSource}, false},
 	{"does not have any resumable receive state", []error{fault.NotFound}, false},
 	// snapshots, holds, bookmarks
@@ -116,8 +129,8 @@ var sayings = []saying{
 	{"no such tag on this dataset", []error{fault.NotFound, ErrNoHold}, false},
 	{"could not find any snapshots to destroy", []error{fault.NotFound}, false},
 	// anything
-	{"permission denied", []error{fault.Permission}, false},
-	{"delegated administration is disabled", []error{fault.Permission}, false},
+	{"permission denied", []error{fault.Permission, ErrRights}, false},
+	{"delegated administration is disabled", []error{fault.Permission, ErrRights}, false},
 	{"i/o is currently suspended", []error{fault.State, ErrSuspended}, false},
 	{"out of space", []error{fault.State, ErrNoSpace}, true},
 	{"no space left", []error{fault.State, ErrNoSpace}, true},
@@ -176,9 +189,5 @@ func clean(words string) string {
 			lines = append(lines, line)
 		}
 	}
-	text := strings.Join(lines, " / ")
-	if len(text) > 1000 {
-		text = strings.ToValidUTF8(text[:1000], "") + "…"
-	}
-	return text
+	return strings.Join(lines, " / ")
 }

@@ -56,6 +56,7 @@ func TestWhatTheToolsSay(t *testing.T) {
 		{says: "cannot resume send: 'tank/mail@x' is no longer the same snapshot used in the initial send", kind: fault.NotFound, is: ErrNoSource},
 		{says: "cannot resume send: incremental source 0x7c8a13b1 no longer exists", kind: fault.NotFound, is: ErrNoSource},
 		{says: "warning: cannot send 'tank/mail@x': incremental source (@y) does not exist", kind: fault.NotFound, is: ErrNoSource},
+		{says: "warning: cannot send 'tank/mail@x': No such process", kind: fault.NotFound, is: ErrNoSource},
 		{says: "cannot rollback to 'tank/mail@x': more recent snapshots or bookmarks exist\nuse '-r' to force deletion of the following\nsnapshots and bookmarks:\ntank/mail@y",
 			kind: fault.State, is: ErrDiverged},
 		{says: "'backup/mail' does not have any resumable receive state to abort", kind: fault.NotFound},
@@ -69,6 +70,7 @@ func TestWhatTheToolsSay(t *testing.T) {
 			if test.is != nil {
 				require.ErrorIs(t, err, test.is)
 			}
+			require.NotContains(t, err.Error(), "zfs send -t", "a token is for nightshift")
 			if test.says[:10] != "Connection" {
 				require.Equal(t, !test.may, errors.Is(err, fault.NotDone))
 			}

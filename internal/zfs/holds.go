@@ -15,7 +15,7 @@ func (c *Client) Holds(ctx context.Context, snapshots ...string) ([]live.ZHold, 
 		return nil, err
 	}
 	var found []live.ZHold
-	for names := range slices.Chunk(snapshots, perCommand) {
+	for names := range slices.Chunk(snapshots, PerCommand) {
 		out, err := c.output(ctx, maxListing, slices.Concat([]string{"zfs", "holds", "-H"}, names)...)
 		if err != nil && !onlyMissing(err) {
 			return nil, err
@@ -48,7 +48,7 @@ func (c *Client) tagged(ctx context.Context, verb, tag string, snapshots []strin
 	if err := all(snapshots, checkSnapshot); err != nil {
 		return err
 	}
-	if len(snapshots) > perCommand {
+	if len(snapshots) > PerCommand {
 		return fault.As(fault.NotDone, fault.As(fault.Invalid, fmt.Errorf("%d snapshots are too many for one command", len(snapshots))))
 	}
 	return c.act(ctx, slices.Concat([]string{"zfs", verb, tag}, snapshots)...)

@@ -84,7 +84,7 @@ func (c *Client) GUIDs(ctx context.Context, snapshots ...string) (map[string]uin
 		return nil, err
 	}
 	found := make(map[string]uint64)
-	for names := range slices.Chunk(snapshots, perCommand) {
+	for names := range slices.Chunk(snapshots, PerCommand) {
 		argv := slices.Concat([]string{"zfs", "list", "-Hp", "-t", "snapshot", "-o", "name,guid"}, names)
 		out, err := c.output(ctx, maxListing, argv...)
 		if err != nil && !onlyMissing(err) {
@@ -102,8 +102,8 @@ func (c *Client) GUIDs(ctx context.Context, snapshots ...string) (map[string]uin
 	return found, nil
 }
 
-// perCommand is how many names one command is given at most: a name has at most 255 bytes, a command line 100,000.
-const perCommand = 300
+// PerCommand is how many names one command is given at most: a name has at most 255 bytes, a command line 100,000.
+const PerCommand = 300
 
 // onlyMissing says that a tool complained of nothing but things that are not there: it has told of the others.
 func onlyMissing(err error) bool {

@@ -184,6 +184,24 @@ func TestGUIDsAndHoldsOfWhatIsThere(t *testing.T) {
 	require.ErrorIs(t, err, fault.Permission)
 }
 
+// As many as one command takes, with names as long as they may be: the tool says of each that it is not there.
+func TestGUIDsOfManyThatAreGone(t *testing.T) {
+	c := New("ss1", scripted(func(argv []string) (string, string, Exit) {
+		var gone strings.Builder
+		for _, name := range argv[len(argv)-PerCommand:] {
+			fmt.Fprintf(&gone, "cannot open '%s': dataset does not exist\n", name)
+		}
+		return "", gone.String(), Exit{Status: 1}
+	}))
+	var names []string
+	for i := range PerCommand {
+		names = append(names, "tank/"+strings.Repeat("a", 240)+fmt.Sprintf("@x%03d", i))
+	}
+	guids, err := c.GUIDs(t.Context(), names...)
+	require.NoError(t, err)
+	require.Empty(t, guids)
+}
+
 func TestPoolsFeaturesAndVersions(t *testing.T) {
 	c := New("ss1", scripted(func(argv []string) (string, string, Exit) {
 		switch argv[1] {

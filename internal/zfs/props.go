@@ -43,10 +43,45 @@ func (c *Client) Get(ctx context.Context, name string, properties ...string) (ma
 	return found, nil
 }
 
-// SetUser sets user properties of nightshift on a dataset, all in one command. Values have at most MaxValue bytes and no
+// GetEach reads properties of file systems and volumes: of those named, or of all that there are. User properties that one does
+// not have are missing from its answer.
+func (c *Client) GetEach(ctx context.Context, properties []string, datasets ...string) (map[string]map[string]Property, error) {
+	if len(datasets) > 0 {
+		if err := all(datasets, checkDataset); err != nil {
+			return nil, err
+		}
+	}
+	if err := all(properties, checkProperty); err != nil {
+		return nil, err
+	}
+	argv := append([]string{"zfs", "get", "-Hp", "-t", "filesystem,volume", "-o", "name,property,value,source", strings.Join(properties, ",")}, datasets...)
+	out, err := c.output(ctx, maxListing, argv...)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]map[string]Property{}
+	err = eachLine("zfs get", out, 4, func(f []string) bool {
+		if f[2] != "-" || f[3] != "-" {
+			if found[f[0]] == nil {
+				found[f[0]] = map[string]Property{}
+			}
+			found[f[0]][f[1]] = Property{f[2], f[3]}
+		}
+		return f[0] != "" && slices.Contains(properties, f[1])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	return found, nil
+}
+
+// Own tells whether the value was set on the dataset itself, or came with it: what it inherits says nothing about it.
+func (p Property) Own() bool { return p.Source == "local" || p.Source == "received" }
+
+// SetUser sets user properties of nightshift on datasets, on each all in one go. Values have at most MaxValue bytes and no
 // control characters: what has them is encoded by who wants to keep it.
-func (c *Client) SetUser(ctx context.Context, dataset string, values map[string]string) error {
-	if err := checkDataset(dataset); err != nil {
+func (c *Client) SetUser(ctx context.Context, values map[string]string, datasets ...string) error {
+	if err := all(datasets, checkDataset); err != nil {
 		return err
 	}
 	if len(values) == 0 {
@@ -60,7 +95,7 @@ func (c *Client) SetUser(ctx context.Context, dataset string, values map[string]
 		argv = append(argv, property+"="+value)
 	}
 	slices.Sort(argv[2:])
-	return c.act(ctx, append(argv, dataset)...)
+	return c.act(ctx, append(argv, datasets...)...)
 }
 
 // ClearUser takes user properties of nightshift away from a dataset, one after the other: it then has what it inherits.

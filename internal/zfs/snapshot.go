@@ -3,6 +3,7 @@ package zfs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,6 +12,18 @@ import (
 
 // Snapshot takes snapshots of datasets of one pool in one command: all at the same moment, all or none.
 func (c *Client) Snapshot(ctx context.Context, snapshots ...string) error {
+	return c.SnapshotAs(ctx, nil, snapshots...)
+}
+
+// SnapshotAs is Snapshot, with user properties of nightshift on all of them.
+func (c *Client) SnapshotAs(ctx context.Context, values map[string]string, snapshots ...string) error {
+	var options []string
+	for _, property := range slices.Sorted(maps.Keys(values)) {
+		if err := checkUser(property, values[property]); err != nil {
+			return err
+		}
+		options = append(options, "-o", property+"="+values[property])
+	}
 	if err := all(snapshots, checkSnapshot); err != nil {
 		return err
 	}
@@ -21,10 +34,10 @@ func (c *Client) Snapshot(ctx context.Context, snapshots ...string) error {
 				fmt.Errorf("%s and %s are in two pools: snapshots are of one moment only within one", snapshots[0], s)))
 		}
 	}
-	if len(snapshots) > perCommand {
+	if len(snapshots) > PerCommand {
 		return fault.As(fault.NotDone, fault.As(fault.Invalid, fmt.Errorf("%d snapshots are too many for one command", len(snapshots))))
 	}
-	return c.act(ctx, slices.Concat([]string{"zfs", "snapshot"}, snapshots)...)
+	return c.act(ctx, slices.Concat([]string{"zfs", "snapshot"}, options, snapshots)...)
 }
 
 // Bookmark makes bookmark "dataset#name" of snapshot "dataset@name".

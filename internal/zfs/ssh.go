@@ -22,7 +22,15 @@ func (o overSSH) Run(ctx context.Context, argv []string, s Streams) (Exit, error
 		cmd.Abandon() // it reads its end, and what it writes arrives nowhere
 		return Exit{}, err
 	}
-	return Exit{Status: result.Status, Signal: result.Signal}, nil
+	return exited(result), nil
+}
+
+// exited is how a command ended. Where the account's login shell waits for it, as dash does, the shell tells of a signal, by its own status.
+func exited(r sshexec.Result) Exit {
+	if r.Signal != "" {
+		return Exit{Status: r.Status, Signal: r.Signal}
+	}
+	return shellStatus(r.Status)
 }
 
 func orDiscard(w io.Writer) io.Writer {

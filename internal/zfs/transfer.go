@@ -142,14 +142,31 @@ func (c *Client) received(argv []string, exit Exit, words string, route Route) e
 	if exit.Status != 255 {
 		return c.part(argv, exit, words)
 	}
-	kind := fault.Unreachable
+	err := fmt.Errorf("%s: ssh %s@%s, from the source: %s", c.name, route.User, route.Address, clean(aboutKey(words)))
 	switch {
 	case strings.Contains(words, "Host key verification failed"):
-		kind = fault.Identity
+		return fault.As(ErrPeerKey, fault.As(fault.Identity, err))
 	case strings.Contains(words, "Permission denied"), strings.Contains(words, "Too many authentication failures"):
-		kind = fault.Auth
+		return fault.As(ErrPeerLogin, fault.As(fault.Auth, err))
 	}
-	return fault.As(kind, fmt.Errorf("%s: ssh %s@%s, from the source: %s", c.name, route.User, route.Address, clean(words)))
+	return fault.As(fault.Unreachable, err)
+}
+
+// aboutKey leaves of what ssh says of a host key that has changed what is about this one: its warning fills a screen.
+func aboutKey(words string) string {
+	if !strings.Contains(words, "REMOTE HOST IDENTIFICATION HAS CHANGED") {
+		return words
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(words) {
+		switch {
+		case strings.HasPrefix(line, "SHA256:"):
+			kept.WriteString("it shows " + line)
+		case strings.HasPrefix(line, "Host key "):
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // judge makes one error of both ends. A sender often says 0 where the receiver failed, and a receiver that its stream
@@ -161,11 +178,25 @@ func judge(sender, receiver error) error {
 	case receiver == nil:
 		return sender
 	}
-	byItself := !errors.Is(receiver, ErrIncomplete) && !errors.Is(receiver, ErrDamaged)
-	if broken := new(ToolError); byItself || errors.As(sender, &broken) && (broken.Exit.Signal != "" || strings.Contains(broken.Words, "roken pipe")) {
+	tool := new(ToolError)
+	told := errors.As(sender, &tool)
+	switch {
+	case told && tool.unread():
+		return receiver // nobody read any more: why, the sender does not know
+	case !errors.Is(receiver, ErrIncomplete) && !errors.Is(receiver, ErrDamaged), told && tool.Exit.Signal != "":
 		return fmt.Errorf("%w; the sender: %s", receiver, sender.Error())
 	}
 	return fmt.Errorf("%w; the receiver: %s", sender, receiver.Error())
+}
+
+// unread tells of a sender, or of what paced it, that says no more than that nobody read any more. The pipes of ksh93 are sockets.
+func (e *ToolError) unread() bool {
+	for line := range strings.SplitSeq(e.Words, " / ") {
+		if line != "" && !strings.Contains(line, "roken pipe") && !strings.Contains(line, "onnection reset by peer") {
+			return false
+		}
+	}
+	return e.Words != "" || e.Exit.Signal == "PIPE" || e.Exit.Signal == "signal 13"
 }
 
 // tail keeps the end of what a script prints: its last line are the statuses.

@@ -129,6 +129,7 @@ func TestBothEndsAreJudged(t *testing.T) {
 		senderStatus, receiverStatus, sshWords string
 		is                                     []error
 		says                                   []string
+		never                                  string
 	}{
 		{name: "the receiver refuses, and the sender says that all is well", receiverStatus: "1",
 			receiverSays: "cannot receive incremental stream: destination backup/ss1/mail has been modified\nsince most recent snapshot\n",
@@ -142,7 +143,11 @@ func TestBothEndsAreJudged(t *testing.T) {
 		{name: "the sender fails, and the receiver does not mind", senderStatus: "1", senderSays: "cannot open 'tank/mail@x': dataset does not exist\n",
 			is: []error{fault.NotFound}, says: []string{"ss1:"}},
 		{name: "the sender dies of the receiver", senderStatus: "1", senderSays: "warning: cannot send 'tank/mail@x': Broken pipe\n", receiverStatus: "1",
-			receiverSays: "cannot receive: checksum mismatch.\n", is: []error{fault.Unreachable, ErrDamaged}, says: []string{"ss2: `zfs receive", "the sender: ss1"}},
+			receiverSays: "cannot receive: checksum mismatch.\n", is: []error{fault.Unreachable, ErrDamaged}, says: []string{"ss2: `zfs receive"}, never: "the sender"},
+		{name: "the sender dies of the receiver, whose pipe is a socket", senderStatus: "1", senderSays: "yes: standard output: Connection reset by peer\n",
+			receiverStatus: "1", receiverSays: "cannot receive: out of space\n", is: []error{fault.State, ErrNoSpace}, never: "the sender"},
+		{name: "the sender fails beside it", senderStatus: "1", senderSays: "cannot send: Broken pipe\ncannot send: Input/output error\n", receiverStatus: "1",
+			receiverSays: "cannot receive: out of space\n", is: []error{fault.State, ErrNoSpace}, says: []string{"ss2: `zfs receive", "the sender: ss1"}},
 		{name: "nobody says why", receiverStatus: "3", is: []error{fault.State}, says: []string{"ended with status 3", "it does not say why"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -161,6 +166,9 @@ func TestBothEndsAreJudged(t *testing.T) {
 				for _, says := range test.says {
 					require.ErrorContains(t, err, says)
 				}
+				if test.never != "" {
+					require.NotContains(t, err.Error(), test.never)
+				}
 			})
 		})
 	}
@@ -173,6 +181,7 @@ func TestAReceiverThatRefusesInMidStreamEndsTheSender(t *testing.T) {
 		_, err := start(b, goodTransfer())
 		require.ErrorIs(t, err, ErrNoSpace)
 		require.ErrorContains(t, err, "ss2")
+		require.NotContains(t, err.Error(), "the sender", "it died of the receiver")
 	})
 }
 
@@ -200,6 +209,18 @@ func TestSSHBetweenTheHosts(t *testing.T) {
 		require.ErrorIs(t, err, test.kind)
 		require.ErrorContains(t, err, "ss2: ssh zfsadm@10.99.0.2, from the source: "+strings.TrimSpace(test.says))
 	}
+}
+
+func TestTheBannerOfAChangedHostKeyIsLeftOut(t *testing.T) {
+	b := transferBench(t, "x")
+	b.put("ssh-says", "@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@\r\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\n"+
+		"The fingerprint for the ED25519 key sent by the remote host is\r\nSHA256:abc.\r\nOffending ED25519 key in /home/zfsadm/.ssh/known_hosts:1\r\n"+
+		"Host key for 10.99.0.2 has changed and you have requested strict checking.\r\nHost key verification failed.\r\n")
+	_, err := b.client("ss1").Direct(t.Context(), b.client("ss2"), route, goodTransfer())
+	require.ErrorIs(t, err, fault.Identity)
+	require.ErrorIs(t, err, ErrPeerKey)
+	require.EqualError(t, err, "ss2: ssh zfsadm@10.99.0.2, from the source: it shows SHA256:abc. / "+
+		"Host key for 10.99.0.2 has changed and you have requested strict checking. / Host key verification failed.")
 }
 
 func TestATransferThatDoesNotTellItsEnd(t *testing.T) {

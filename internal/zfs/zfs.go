@@ -73,8 +73,8 @@ func (c *Client) script(text string, args ...string) []string {
 	return c.command(append([]string{"sh", "-c", text, "sh"}, args...)...)
 }
 
-// maxWords is how much is kept of what a tool says on standard error, in bytes.
-const maxWords = 16 << 10
+// maxWords is how much is kept of what a tool says on standard error, in bytes: a line about each of PerCommand names.
+const maxWords = PerCommand * (255 + 100)
 
 // output runs a command and answers what it printed, at most limit bytes. A status other than 0 is an error: *ToolError.
 func (c *Client) output(ctx context.Context, limit int, argv ...string) ([]byte, error) {

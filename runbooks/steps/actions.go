@@ -164,6 +164,7 @@ const (
 	runbookPrefix    = "runbook/"
 	joinAction       = "join" // of this package: many edges meet in it
 	maxSteps         = 5000   // of a runbook when it is unfolded
+	maxLooked        = 50_000 // the same, with those that conditions leave out: a foreach in a foreach has no end
 	maxDepth         = 8      // of runbooks in runbooks, and blocks in blocks
 	joinFrom         = 8      // steps before, and items after, from which on their edges are joined
 )

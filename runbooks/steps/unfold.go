@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/expr-lang/expr/vm"
+
 	"nightshift/internal/plan"
 	"nightshift/internal/yamlfile"
 )
@@ -36,7 +38,8 @@ type Left struct{ Step, Why string }
 // Unfold makes the flat list of a run with these parameters, which were checked, in the lab as it is. An error is a
 // *yamlfile.Error: what was written makes no sense with them.
 func (l *Library) Unfold(d *Definition, given map[string]string, live Live) ([]Concrete, []Left, error) {
-	u := &unfolder{library: l, lab: labFacts{Guests: map[string]Fact{}, Hosts: map[string]Fact{}}, guests: live.Guests(), hosts: live.Hosts()}
+	u := &unfolder{library: l, lab: labFacts{Guests: map[string]Fact{}, Hosts: map[string]Fact{}}, guests: live.Guests(), hosts: live.Hosts(),
+		conditions: map[conditionOf]*vm.Program{}}
 	for _, f := range u.guests {
 		u.lab.Guests[f.Name] = f
 	}
@@ -56,6 +59,14 @@ type unfolder struct {
 	guests, hosts []Fact
 	out           []Concrete
 	left          []Left
+	looked        int // how many steps were looked at, also those that are left out
+	conditions    map[conditionOf]*vm.Program
+}
+
+// A conditionOf is one of a step, where it may name an item or not.
+type conditionOf struct {
+	step *Step
+	item bool
 }
 
 // A level is where a list of steps stands.
@@ -64,6 +75,7 @@ type level struct {
 	prefix string // of ids
 	field  string // of the list, for errors
 	group  string
+	within int // how many runbooks, one in the other
 }
 
 func (lv level) fail(field, text, remedy string) error {
@@ -152,13 +164,23 @@ func (u *unfolder) decided(s *Step, lv level) (yes, known bool) {
 	if s.When == "" {
 		return true, true
 	}
-	env := lv.scope.env(u.lab)
-	program, err := condition(s.When, env)
-	if err != nil {
-		return false, false // it names the item, or is told as an error for each
+	around := lv.scope
+	around.item = false // here it is an item of this step's foreach, none of one around it
+	yes, err := u.holds(s, around)
+	return yes, err == nil // an error: it names the item, or is told for each
+}
+
+// holds evaluates the condition of a step. It is compiled once: what it may name has the same types each time.
+func (u *unfolder) holds(s *Step, sc scope) (bool, error) {
+	env, key := sc.env(u.lab), conditionOf{s, sc.item}
+	if u.conditions[key] == nil {
+		program, err := condition(s.When, env)
+		if err != nil {
+			return false, err
+		}
+		u.conditions[key] = program
 	}
-	yes, err = holds(program, env)
-	return yes, err == nil
+	return holds(u.conditions[key], env)
 }
 
 func (u *unfolder) join(lv level, s *Step, needs []string) string {
@@ -229,13 +251,11 @@ func (s Selector) chooses(f Fact) bool {
 
 // item unfolds a step for one item, or the one time that there is.
 func (u *unfolder) item(s *Step, lv level, field, id string, needs []string) ([]string, error) {
+	if u.looked++; u.looked > maxLooked {
+		return nil, lv.fail(field, fmt.Sprintf("the runbook goes through more than %d steps, with those that it leaves out", maxLooked), "choose less in foreach, and no foreach in a foreach")
+	}
 	if s.When != "" {
-		env := lv.scope.env(u.lab)
-		program, err := condition(s.When, env)
-		yes := false
-		if err == nil {
-			yes, err = holds(program, env)
-		}
+		yes, err := u.holds(s, lv.scope)
 		if err != nil {
 			return nil, lv.fail(field+".when", err.Error(), "")
 		}
@@ -262,7 +282,7 @@ func (u *unfolder) item(s *Step, lv level, field, id string, needs []string) ([]
 
 func (u *unfolder) runbook(s *Step, name string, lv level, field string, needs []string) ([]string, error) {
 	d := u.library.defs[name]
-	if d == nil || strings.Count(lv.prefix, "/") > maxDepth {
+	if lv.within++; d == nil || lv.within > maxDepth {
 		return nil, lv.fail(field+".uses", fmt.Sprintf("there is no step runbook %q, or runbooks use each other too deep", name), "")
 	}
 	values, problems := d.callValues(s.With, func(text string) (string, error) { return fill(text, lv.scope.value) })

@@ -1,6 +1,7 @@
 package steps_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -141,4 +142,51 @@ func TestManyEdgesMeet(t *testing.T) {
 	lines, _, _ := unfold(t, "parameters:\n  - {name: n, type: string, list: true}\nsteps:\n  - {id: p, foreach: {parameter: n}, uses: wait, with: {for: 1s}}\n  - {id: q, foreach: {parameter: n}, uses: wait, with: {for: 1s}}\n", map[string]string{"n": names})
 	require.Len(t, lines, 25)
 	require.Equal(t, "q:a < join:q:12", lines[13])
+}
+
+// A foreach in a foreach multiplies, also where a condition leaves out what comes of it: the worker that plans it has other things to do.
+func TestAForeachInAForeachEnds(t *testing.T) {
+	d, err := steps.Parse("demo.yaml", []byte(`name: demo
+description: x
+parameters:
+  - {name: n, type: string, list: true}
+steps:
+  - id: a
+    foreach: {parameter: n}
+    steps:
+      - id: b
+        foreach: {parameter: n}
+        steps:
+          - {id: c, foreach: {parameter: n}, when: item.name == "none", uses: wait, with: {for: 1s}}
+`))
+	require.NoError(t, err)
+	var names []string
+	for i := range 60 {
+		names = append(names, fmt.Sprint("x", i))
+	}
+	_, _, err = steps.NewLibrary(d).Unfold(d, map[string]string{"n": strings.Join(names, ",")}, lab{})
+	require.ErrorContains(t, err, "demo.yaml:12:13: steps[0].steps[0].steps[0]: the runbook goes through more than 50000 steps")
+}
+
+// What a guest is called says nothing of how deep a runbook stands in others.
+func TestANameWithSlashesIsNotDeep(t *testing.T) {
+	inner, err := steps.Parse("inner.yaml", []byte("name: inner\ndescription: x\nsteps:\n  - {id: one, uses: wait, with: {for: 1s}}\n"))
+	require.NoError(t, err)
+	outer, err := steps.Parse("outer.yaml", []byte("name: outer\ndescription: x\nparameters:\n  - {name: n, type: string, list: true}\nsteps:\n  - {id: a, foreach: {parameter: n}, uses: runbook/inner}\n"))
+	require.NoError(t, err)
+	list, _, err := steps.NewLibrary(inner, outer).Unfold(outer, map[string]string{"n": "a/b/c/d/e/f/g/h/i/j/k"}, lab{})
+	require.NoError(t, err)
+	require.Equal(t, "a:a/b/c/d/e/f/g/h/i/j/k/one", list[0].ID)
+}
+
+// In a foreach in a foreach the item of a condition is that of the step, not of the block around it.
+func TestTheItemOfAConditionIsTheStepsOwn(t *testing.T) {
+	lines, _, _ := unfold(t, `
+steps:
+  - id: host
+    foreach: {hosts: {name: esx22}}
+    steps:
+      - {id: up, foreach: {guests: {host: "${item.name}"}}, when: item.power == "off", uses: guest/powerOn, with: {guest: "${item.name}"}}
+`, nil)
+	require.Equal(t, []string{"host:esx22/up:web02 <"}, lines, "the host is on")
 }

@@ -125,7 +125,21 @@ func (p *Parameter) rejectOne(value string) string {
 	if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return "it holds a control character"
 	}
-	switch p.Type {
+	if why := Reject(p.Type, p.Choices, value); why != "" {
+		return why
+	}
+	if p.Pattern != "" {
+		if re, err := p.pattern(); err != nil || !re.MatchString(value) {
+			return fmt.Sprintf("%q does not fit the pattern %s", value, p.Pattern)
+		}
+	}
+	return ""
+}
+
+// Reject says why the value is none of the type, or none of the choices where there are any; "" if it is. Built-in runbooks have the
+// same types.
+func Reject(kind string, choices []string, value string) string {
+	switch kind {
 	case TypeBool:
 		if value != "true" && value != "false" {
 			return fmt.Sprintf("%q is not a yes or no; allowed are true, false", value)
@@ -138,15 +152,9 @@ func (p *Parameter) rejectOne(value string) string {
 		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
 			return fmt.Sprintf("%q is not a duration, such as 90s or 1h30m", value)
 		}
-	case TypeChoice:
-		if !slices.Contains(p.Choices, value) {
-			return fmt.Sprintf("%q is not allowed; allowed are %s", value, strings.Join(p.Choices, ", "))
-		}
 	}
-	if p.Pattern != "" {
-		if re, err := p.pattern(); err != nil || !re.MatchString(value) {
-			return fmt.Sprintf("%q does not fit the pattern %s", value, p.Pattern)
-		}
+	if (kind == TypeChoice || len(choices) > 0) && !slices.Contains(choices, value) {
+		return fmt.Sprintf("%q is not allowed; allowed are %s", value, strings.Join(choices, ", "))
 	}
 	return ""
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/plan"
 	"nightshift/runbooks"
+	"nightshift/test/bench/ideal"
 )
 
 // What the planners make of 10,000 guests is a plan that is right, fits into a payload, and comes out of it as it was.
@@ -44,4 +46,10 @@ func TestTheFleetOfTwoThousandGuestsMakesLongPlans(t *testing.T) {
 	require.Equal(t, count(down, plan.SuspendSetting), count(up, plan.SettleDebt))
 	require.Equal(t, count(down, plan.StopApplication), count(up, plan.StartApplication))
 	require.Equal(t, 2000, count(up, plan.CheckGuest))
+}
+
+// A step that waits for a hand-over, or for anything but what it needs, is no matter of taste.
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	require.Equal(t, "none", result{verdict: ideal.Verdict{Lag: longestWait, Lagged: "a"}}.wrong())
+	require.Equal(t, "step a waited 1.2 s, though it could have begun; 2 steps acted twice", result{verdict: ideal.Verdict{Lag: 1200 * time.Millisecond, Lagged: "a"}, twice: 2}.wrong())
 }

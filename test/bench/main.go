@@ -4,17 +4,22 @@
 //
 //	go run ./test/bench [-full] [-out FILE] [-nightshift BINARY]
 //
-// What device clients and simulated vCenters take is measured for planning only: the tests under test/e2e run on those.
+// What device clients and simulated vCenters take is measured for planning only: the tests under test/e2e run on those. What
+// storage takes is measured on the storage lab, by `make bench-storage`; its section of the document stays as it is.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/pprof"
 	"strings"
+
+	"nightshift/test/bench/section"
 )
 
 func main() {
@@ -45,7 +50,7 @@ func run(ctx context.Context) error {
 		defer pprof.StopCPUProfile()
 	}
 	var doc strings.Builder
-	fmt.Fprint(&doc, heading(*full))
+	begin, loaded := processors(), load()
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) (string, error)
@@ -55,6 +60,7 @@ func run(ctx context.Context) error {
 		{"rate", rate},
 		{"command", func(ctx context.Context) (string, error) { return command(ctx, *binary) }},
 		{"planning", func(ctx context.Context) (string, error) { return planning(ctx, *binary, 64, 2000) }},
+		{"pruning", pruning},
 	} {
 		if !strings.Contains(part.name, *only) {
 			continue
@@ -67,8 +73,15 @@ func run(ctx context.Context) error {
 		fmt.Print(text)
 		doc.WriteString(text)
 	}
+	stolen := stolenSince(begin)
+	fmt.Fprintf(os.Stderr, "-- stolen by other machines: %s\n", stolen)
 	if *only != "" {
 		return nil
 	}
-	return os.WriteFile(*out, []byte(doc.String()), 0o644) //nolint:gosec // a document for everybody
+	old, err := os.ReadFile(*out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text := heading(*full, loaded, stolen) + doc.String() + section.Get(string(old), section.Storage)
+	return os.WriteFile(*out, []byte(text), 0o644) //nolint:gosec // a document for everybody
 }

@@ -108,7 +108,7 @@ type result struct {
 func (r result) ratio() float64 { return float64(r.took) / float64(r.ideal) }
 
 // run carries a plan out.
-func (st *station) run(ctx context.Context, id string, p plan.Plan, delay ideal.Delayer, params runapi.Params) (result, error) {
+func (st *station) run(ctx context.Context, id string, p plan.Plan, delay ideal.Delayer) (result, error) {
 	r := result{steps: len(p.Steps)}
 	if err := st.fake.carry(p, delay); err != nil {
 		return r, err
@@ -119,7 +119,7 @@ func (st *station) run(ctx context.Context, id string, p plan.Plan, delay ideal.
 		return r, err
 	}
 	st.log.reset()
-	params.Lab, params.Runbook, params.By, params.Approved = labName, p.Runbook, "bench", true
+	params := runapi.Params{Lab: labName, Runbook: p.Runbook, By: "bench", Approved: true}
 	w, err := st.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(labName)}, workflowOf(p.Runbook), params)
 	if err != nil {
 		return r, err
@@ -149,9 +149,9 @@ func (st *station) run(ctx context.Context, id string, p plan.Plan, delay ideal.
 
 func workflowOf(runbook string) string {
 	if runbook == "power-up" {
-		return runapi.PowerUpType
+		return plan.PowerUpWorkflow
 	}
-	return runapi.PowerDownType
+	return plan.PowerDownWorkflow
 }
 
 // chain reads what the runs of a chain weigh.

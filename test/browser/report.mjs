@@ -1,5 +1,5 @@
 // Looks at pages of `nightshift report -o html` in a real browser: node report.mjs OUT PAGE.html...
-// Fails where one asks the network for something, says something to the console, is wider than the window, hides what it
+// Fails where one asks the network for something, says something to the console, is wider than the window or the paper, hides what it
 // should show, or lets a name from the lab do something. Screenshots and PDFs go to OUT.
 import { chromium } from "playwright-core";
 import path from "node:path";
@@ -27,22 +27,53 @@ async function look(file, view) {
     if (!(await page.getByText(text, { exact: false }).first().isVisible())) fault(`"${text}" is not to be seen`);
   }
   if (view.script) {
-    const wide = await page.evaluate(() => {
-      const most = document.documentElement.clientWidth;
-      if (document.documentElement.scrollWidth <= most) return "";
-      const e = [...document.querySelectorAll("body *")].find((x) => x.getBoundingClientRect().right > most + 1);
-      return `${document.documentElement.scrollWidth} px wide: ${e ? e.outerHTML.slice(0, 200) : "?"}`;
-    });
-    if (wide) fault(wide);
-    const dim = await page.evaluate(contrast);
-    for (const d of dim) fault(d);
+    for (const w of await page.evaluate(tooWide)) fault(w);
+    for (const d of await page.evaluate(contrast)) fault(d);
     await search(page, fault);
   }
   const shot = path.join(out, `${name}-${view.width}-${view.scheme}${view.script ? "" : "-noscript"}`);
   await page.screenshot({ path: `${shot}.png`, fullPage: name !== "2000" });
-  if (view.pdf) await page.pdf({ path: `${shot}.pdf`, format: "A4" });
+  if (view.script && view.width > 1000) await print(page, shot, fault);
   console.log(`${name} at ${view.width} px, ${view.scheme}${view.script ? "" : ", no script"}: ${took} ms`);
   await context.close();
+}
+
+// A4 is the width between the margins that page.css gives a sheet of A4, at 96 dots per inch; mostSheets is how long a folded page may be.
+const A4 = Math.floor(((210 - 2 * 12) / 25.4) * 96);
+const mostSheets = 40;
+
+// print looks at the page as it comes out of a printer: what is on the screen is on the paper, whole, in black on white.
+async function print(page, shot, fault) {
+  const text = () => page.evaluate(() => document.querySelector("main").innerText.replace(/\s+/g, " "));
+  const paper = (what) => fault(`on paper: ${what}`);
+  await page.evaluate(() => document.getElementById("finder")?.remove()); // of no use on paper, and not printed
+  const onScreen = await text();
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: A4, height: 1000 });
+  if ((await text()) !== onScreen) paper("it does not say what the screen says");
+  for (const what of [...(await page.evaluate(tooWide)), ...(await page.evaluate(cutOff)), ...(await page.evaluate(contrast))]) paper(what);
+  const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  if (ground !== "rgb(255, 255, 255)") paper(`the ground is ${ground}`);
+  await page.screenshot({ path: `${shot}-paper.png`, fullPage: !shot.includes("2000") });
+  const pdf = await page.pdf({ path: `${shot}.pdf`, format: "A4", preferCSSPageSize: true });
+  const sheets = (pdf.toString("latin1").match(/\/Type\s*\/Page\b/g) ?? []).length;
+  if (sheets < 1 || sheets > mostSheets) paper(`${sheets} sheets`);
+  console.log(`  on paper: ${sheets} sheets`);
+}
+
+// tooWide tells what is wider than the window.
+function tooWide() {
+  const most = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= most) return [];
+  const e = [...document.querySelectorAll("body *")].find((x) => x.getBoundingClientRect().right > most + 1);
+  return [`${document.documentElement.scrollWidth} px wide, of ${most}: ${e ? e.outerHTML.slice(0, 200) : "?"}`];
+}
+
+// cutOff tells of what a reader would have to scroll to, which paper does not.
+function cutOff() {
+  const shown = (e) => e.getClientRects().length > 0 && getComputedStyle(e).overflowX !== "visible";
+  return [...document.querySelectorAll("body *")].filter((e) => shown(e) && e.scrollWidth > e.clientWidth + 1)
+    .slice(0, 3).map((e) => `cut off at ${e.clientWidth} of ${e.scrollWidth} px: ${e.outerHTML.slice(0, 200)}`);
 }
 
 // search types into the box and expects the list to follow.
@@ -82,7 +113,7 @@ function contrast() {
 
 for (const file of pages) {
   for (const view of [
-    { width: 1280, height: 900, scheme: "light", script: true, pdf: true },
+    { width: 1280, height: 900, scheme: "light", script: true },
     { width: 1280, height: 900, scheme: "dark", script: true },
     { width: 390, height: 844, scheme: "light", script: true },
     { width: 390, height: 844, scheme: "dark", script: true },

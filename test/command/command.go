@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,9 +43,14 @@ type Result struct {
 
 // Run runs a verb to its end; nobody sits at its standard input.
 func Run(ctx context.Context, binary string, args ...string) Result {
+	return Answer(ctx, nil, binary, args...)
+}
+
+// Answer runs a verb to its end; its questions are answered from in. Nil is nobody.
+func Answer(ctx context.Context, in io.Reader, binary string, args ...string) Result {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &errs
 	err := cmd.Run()
 	r := Result{Out: out.String(), Err: errs.String()}
 	if err != nil {
@@ -66,6 +72,9 @@ func Serve(log *Log, binary string, args ...string) (*Server, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	return &Server{cmd}, cmd.Start()
 }
+
+// Pid is its process.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
 // Signal sends it one.
 func (s *Server) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,17 +76,35 @@ func Tokens(t *testing.T, p Pair) {
 	r.replicate(direct, second)
 }
 
-// Space: a quota that is reached says so and loses nothing.
+// Space: a quota that is reached, or a pool that is full, says so and loses nothing.
 func Space(t *testing.T, p Pair) {
-	r := newReplication(t, p, "mail", 24)
-	p.Source.Write(r.from, 0, 24)
-	name := r.point(1)
-	p.Target.Root("zfs", "set", "quota=12M", p.Target.Pool())
-	_, err := r.start(direct, r.transfer(name, replica.Base{}))
-	require.ErrorIs(t, err, fault.State)
-	require.ErrorIs(t, err, zfs.ErrNoSpace)
-	p.Target.Root("zfs", "set", "quota=none", p.Target.Pool())
-	r.resume(direct, name)
+	const room = 12 << 20 // is left
+	pool, root := p.Target.Pool(), p.Target.Root
+	for _, test := range []struct {
+		name       string
+		take, give func()
+		quota      bool
+	}{
+		{"quota", func() { root("zfs", "set", fmt.Sprintf("quota=%d", read(t, p.Target, pool).Used+room), pool) },
+			func() { root("zfs", "set", "quota=none", pool) }, true},
+		{"pool", func() {
+			root("zfs", "create", "-o", fmt.Sprintf("refreservation=%d", read(t, p.Target, pool).Available-room), pool+"/ballast")
+		},
+			func() { root("zfs", "destroy", pool+"/ballast") }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newReplication(t, p, "mail-"+test.name, 24)
+			p.Source.Write(r.from, 0, 24)
+			name := r.point(1)
+			test.take()
+			_, err := r.start(direct, r.transfer(name, replica.Base{}))
+			require.ErrorIs(t, err, fault.State)
+			require.ErrorIs(t, err, zfs.ErrNoSpace)
+			require.Equal(t, test.quota, errors.Is(err, zfs.ErrQuota))
+			test.give()
+			r.resume(direct, name)
+		})
+	}
 }
 
 // Diverged: a replica that went its own way is never taken back unasked.

@@ -25,6 +25,10 @@ type Host interface {
 	Pool() string
 	// Root runs a command as the administrator; it must succeed.
 	Root(argv ...string) string
+	// Try runs a command as root, or as the service account, however it ends.
+	Try(root bool, argv ...string) Said
+	// Pipe runs `send | receive` on this host as root.
+	Pipe(send, receive []string) (from, to Said)
 	// Volume makes one of so many MiB, thin; Write fills a part of it with random bytes.
 	Volume(name string, mib int) string
 	Write(volume string, fromMiB, mib int)
@@ -34,11 +38,20 @@ type Host interface {
 	Kill(verb string)
 }
 
+// Said is what a command printed, and its exit status.
+type Said struct {
+	Out, Err string
+	Status   int
+}
+
 // A Pair is two of them.
 type Pair struct {
 	Source, Target Host
 	// Cut takes the network between them away, Restore gives it back. They are nil where a test may not do that.
 	Cut, Restore func()
+	// Replaced makes the source know another host key for the target, Revoked makes the target take the source's key no more. What
+	// they answer puts it right again. They are nil where a test may not do that.
+	Replaced, Revoked func() (undo func())
 }
 
 // A way is how streams go.

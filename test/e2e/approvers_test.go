@@ -46,6 +46,7 @@ func (r *rig) key(name string) string { return filepath.Join(r.dir, name) }
 
 // TestNobodyApprovesTheirOwnRun: on a real server, by the real command.
 func TestNobodyApprovesTheirOwnRun(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 11)
 	r.withApprovers("ann", "bob")
 	r.start()
@@ -80,6 +81,7 @@ func TestNobodyApprovesTheirOwnRun(t *testing.T) {
 
 // TestAScheduleIsApprovedByAnybodyWhoMay: by two of them, as nobody signs for a schedule. The mark on the run is the server's.
 func TestAScheduleIsApprovedByAnybodyWhoMay(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 12)
 	r.withApprovers("ann", "bob")
 	r.start()

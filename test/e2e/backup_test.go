@@ -36,6 +36,7 @@ func (r *rig) status() (s standing) {
 // TestRestoreOfARunUnderWay: a backup is made while a run goes on, and more of the run happens after it. Out of the backup
 // the run must not go on, nothing may be forgotten, and a new run takes it from there.
 func TestRestoreOfARunUnderWay(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 7)
 	clusters := r.lab.Clusters()
 	r.start()

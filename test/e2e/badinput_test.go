@@ -45,6 +45,7 @@ func once(t *testing.T, args ...string) command.Result {
 
 // TestBadLabFiles are refused with the place and what to do, before anything listens.
 func TestBadLabFiles(t *testing.T) {
+	t.Parallel()
 	lab, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.SmallSpec(), Speed: 60})
 	require.NoError(t, err)
 	defer lab.Close()
@@ -173,6 +174,7 @@ func line(from, to string) func(*place, string) string {
 
 // TestBadOrders are refused with a reason and a documented exit code.
 func TestBadOrders(t *testing.T) {
+	t.Parallel()
 	p := newTemporalRig(t).place(t, "orders", simlab.SmallSpec(), nil)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	p.must("plan", "power-down", "--out", file)
@@ -239,6 +241,7 @@ func TestBadOrders(t *testing.T) {
 
 // TestBadStateDirectories are refused, and left as they are.
 func TestBadStateDirectories(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 1)
 	r.start()
 	text, err := os.ReadFile(r.labFile)

@@ -166,7 +166,7 @@ func moves(to string) func(*descent) {
 
 func movedBeforeApproval(t *testing.T, b *temporalRig) {
 	d := b.lab(t, "c-before", slow())
-	d.run = d.unapproved("power-down", runapi.PowerDownType)
+	d.run = d.unapproved("power-down", plan.PowerDownWorkflow)
 	moves("esx22")(d)
 	d.must("approve", d.run, "--yes")
 	d.amended(d.ends(runapi.Done), "dc01")

@@ -41,6 +41,7 @@ func TestServerAndWorkerInDifferentProcesses(t *testing.T) {
 
 // TestStopInTheMiddle is Ctrl-C during a run: what waits yields, and the run goes on after the restart.
 func TestStopInTheMiddle(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.HomeSpec(), 3)
 	r.start()
 	since := len(r.lab.Calls())
@@ -64,6 +65,7 @@ func TestStopInTheMiddle(t *testing.T) {
 
 // TestSecondServeIsRefused and says who is there.
 func TestSecondServeIsRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 5)
 	r.start()
 	_, err := r.run("serve")
@@ -75,6 +77,7 @@ func TestSecondServeIsRefused(t *testing.T) {
 
 // TestHoldAndSchedule starts a run by the clock, and does not while a hold stands.
 func TestHoldAndSchedule(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 6)
 	r.start()
 	r.must("hold", "--for", "1h", "--reason", "guests stay tonight")

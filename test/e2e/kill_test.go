@@ -130,13 +130,13 @@ func (r *rig) runKilled(rng *rand.Rand, runbook string) {
 }
 
 // begin starts a run. A plan is refused while a system of a lab that is disturbed does not answer: it is asked for again.
-func (r *rig) begin(runbook string) string {
+func (r *rig) begin(args ...string) string {
 	r.t.Helper()
 	var started struct {
 		Run string `json:"run"`
 	}
 	for end := time.Now().Add(patience); ; {
-		out, err := r.run("run", runbook, "--yes", "--detach", "-o", "json")
+		out, err := r.run(append(append([]string{"run"}, args...), "--yes", "--detach", "-o", "json")...)
 		if err == nil || !r.disturbed || time.Now().After(end) {
 			require.NoError(r.t, err)
 			require.NoError(r.t, json.Unmarshal([]byte(out), &started))
@@ -218,6 +218,7 @@ func requireNoCrash(t *testing.T, l *simlab.Lab) {
 
 // TestSecretsStayOut runs both runbooks and looks for every secret in everything that was written.
 func TestSecretsStayOut(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, simlab.SmallSpec(), 42)
 	secrets := append(r.lab.Secrets(), withChannels(r)...)
 	r.start()

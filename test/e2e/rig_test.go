@@ -40,6 +40,7 @@ type rig struct {
 	dir      string
 	labFile  string
 	calls    chan simlab.Record
+	hear     func(simlab.Record) // is told of each call before it acts; may be nil
 	serve    *command.Server
 	log      command.Log
 	kills    int
@@ -67,6 +68,9 @@ func newRig(t *testing.T, spec simlab.Spec, seed int64) *rig {
 
 // called takes a call for those who wait for one; where nobody does, the oldest ones are kept.
 func (r *rig) called(c simlab.Record) {
+	if r.hear != nil {
+		r.hear(c)
+	}
 	select {
 	case r.calls <- c:
 	default:

@@ -27,6 +27,7 @@ import (
 // events, a worker killed with kill -9, orders of operators, and calls that the vCenter refuses. Nothing may be sent twice
 // without a decision, and of the orders that were accepted each is in the run's record once.
 func TestStress(t *testing.T) {
+	t.Parallel()
 	const hosts, guests, seed = 8, 400, 1
 	rig := newTemporalRig(t)
 	spec := simlab.ScaleSpec(hosts, guests)
@@ -42,10 +43,10 @@ func TestStress(t *testing.T) {
 
 	before := p.lab.Guests()
 	s.refuse("ShutdownGuest", 12)
-	s.storm(runapi.PowerDownType, "power-down", false)
+	s.storm(plan.PowerDownWorkflow, "power-down", false)
 	p.isDown()
 	s.refuse("PowerOnVM_Task", 12)
-	skipped := s.storm(runapi.PowerUpType, "power-up", true)
+	skipped := s.storm(plan.PowerUpWorkflow, "power-up", true)
 	for name, g := range p.lab.Guests() {
 		was, ours := before[name]
 		if ours && !g.VCLS && !was.VCLS && !slices.ContainsFunc(skipped, func(id string) bool { return strings.HasSuffix(id, ":"+name) }) {

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/simlab"
+	"nightshift/test/kinds"
 )
 
 // A fault is one way in which a step breaks.
@@ -24,12 +25,14 @@ type fault struct {
 	meanwhile func(r *rig, run string, t *trap)
 	// handOver is the length of history at which the run hands over; 0: the usual one.
 	handOver int
+	// fails: the step has failed for good then. Where its own policy is to be skipped, nobody is asked, and the run ends partial.
+	fails bool
 	// answer is what an operator says when the step is blocked. May be nil: it must not be.
 	answer func(r *rig, run string, t *trap)
 	// ends are the outcomes that are right. Default: done.
 	ends []string
 	// skip says why the fault is not tried with an action. May be nil.
-	skip func(kind) string
+	skip func(kinds.Kind) string
 }
 
 func straight(_ context.Context, _ *trap, _ int, next func() (any, error)) (any, error) {
@@ -49,12 +52,13 @@ func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, e
 	return func(_ context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
 		switch {
 		case attempt > 1:
-		case t.action.action == plan.OrderLoadOff && kind == simlab.Hang:
+		case t.action.Action == plan.OrderLoadOff && kind == simlab.Hang:
 			t.rig.nut.Hang("INSTCMD")
-		case t.action.action == plan.OrderLoadOff:
+		case t.action.Action == plan.OrderLoadOff:
 			t.rig.nut.Lose("INSTCMD")
 		default:
-			for _, verb := range t.action.calls() {
+			t.unstruck = t.rig.lab.Struck()
+			for _, verb := range t.action.Calls() {
 				t.rig.Cleanup(t.rig.lab.Inject(simlab.Fault{Verb: verb, Target: targetOf(t), Kind: kind, Times: 1}))
 			}
 		}
@@ -64,9 +68,13 @@ func injected(kind simlab.Kind) func(context.Context, *trap, int, func() (any, e
 
 // targetOf is how the lab names what the call of the step is about.
 func targetOf(t *trap) string {
-	// These calls are about a manager, or the snapshot itself.
-	if t.call.Target.Kind == plan.Lab || t.action.alarms || t.action.action == plan.RemoveSnapshot {
+	switch kind := t.call.Target.Kind; {
+	case kind == plan.Lab, t.action.Alarms, t.action.Action == plan.RemoveSnapshot: // these calls are about a manager, or the snapshot itself
 		return ""
+	case kind == plan.ProtectionGroup, t.action.Action == plan.CopyBackup: // about one storage host or the other
+		return ""
+	case kind == plan.Dataset, kind == plan.LUN:
+		return t.call.Target.Endpoint
 	}
 	return t.call.Target.Name
 }
@@ -76,23 +84,32 @@ var unseen = []plan.Action{plan.RunCommand, plan.RunInGuest}
 
 // retried is the answer of a person who has looked.
 func retried(r *rig, run string, t *trap) {
+	if t.action.Action == plan.Confirm { // which retry does not answer
+		confirmed(r, run, t)
+		return
+	}
 	r.order(run, runapi.Retry, runapi.Order{Steps: []string{t.step}, Reason: "try again"})
+}
+
+// confirmed is a person's yes.
+func confirmed(r *rig, run string, t *trap) {
+	r.order(run, runapi.Confirm, runapi.Order{Steps: []string{t.step}, Reason: "yes"})
 }
 
 // sessionless are the actions that log in nowhere, or anew each time.
 var sessionless = []plan.Action{plan.SilenceMonitoring, plan.ResumeMonitoring, plan.RememberRunning, plan.StopApplication, plan.StartApplication,
-	plan.CheckMains, plan.OrderLoadOff, plan.RunCommand, plan.ProbeHTTP, plan.Wait}
+	plan.CheckMains, plan.OrderLoadOff, plan.RunCommand, plan.ProbeHTTP, plan.Wait, plan.Confirm, plan.SendMessage}
 
 // shortHistory is longer than that of a whole run on this lab.
 const shortHistory = 600
 
 // faults lists the ways to break a step.
 func faults() []fault {
-	noCall := func(k kind) string {
+	noCall := func(k kinds.Kind) string {
 		switch {
-		case k.action == plan.SilenceMonitoring || k.action == plan.ResumeMonitoring:
+		case k.Action == plan.SilenceMonitoring || k.Action == plan.ResumeMonitoring:
 			return "its call is a program on nightshift's own machine"
-		case len(k.calls()) == 0:
+		case len(k.Calls()) == 0:
 			return "it sends no call that changes a system"
 		}
 		return ""
@@ -111,17 +128,27 @@ func faults() []fault {
 			}
 			return next()
 		}},
-		{name: "fails, retried", at: broken, answer: retried, ends: []string{runapi.Done, runapi.Partial}}, // unmarking is skipped by its own policy
-		{name: "fails, skipped", at: broken, answer: func(r *rig, run string, t *trap) {
+		{name: "fails, retried", at: broken, fails: true, answer: retried, skip: func(k kinds.Kind) string {
+			if k.Action == plan.SnapshotGroup {
+				return "where no snapshot can be taken the run ends by its own policy, and the next one begins anew"
+			}
+			return ""
+		}},
+		{name: "fails, skipped", at: broken, fails: true, answer: func(r *rig, run string, t *trap) {
 			r.order(run, runapi.Skip, runapi.Order{Steps: []string{t.step}, Reason: "without it"})
-		}, ends: []string{runapi.Partial, runapi.Aborted}},
-		{name: "fails, aborted", at: broken, answer: func(r *rig, run string, _ *trap) {
+		}, ends: []string{runapi.Partial, runapi.Aborted}, skip: func(k kinds.Kind) string {
+			if k.Action == plan.Confirm {
+				return "a question is answered, and not skipped: the order is refused"
+			}
+			return ""
+		}},
+		{name: "fails, aborted", at: broken, fails: true, answer: func(r *rig, run string, _ *trap) {
 			r.order(run, runapi.Abort, runapi.Order{Reason: "enough"})
-		}, ends: []string{runapi.Aborted, runapi.Partial}},
+		}, ends: []string{runapi.Aborted}},
 		{name: "answer lost", at: injected(simlab.LoseAnswer), skip: noCall},
 		{name: "call hangs", at: injected(simlab.Hang), skip: noCall, answer: func(r *rig, run string, t *trap) {
 			// Of a command there is no task that would tell whether it arrived: a person has to.
-			require.Contains(r, append([]plan.Action{plan.StopApplication, plan.StartApplication}, unseen...), t.action.action)
+			require.Contains(r, append([]plan.Action{plan.StopApplication, plan.StartApplication}, unseen...), t.action.Action)
 			retried(r, run, t)
 		}},
 		{name: "hung", at: func(ctx context.Context, t *trap, attempt int, next func() (any, error)) (any, error) {
@@ -167,8 +194,8 @@ func faults() []fault {
 				}
 			}
 			return next()
-		}, skip: func(k kind) string {
-			if slices.Contains(sessionless, k.action) {
+		}, skip: func(k kinds.Kind) string {
+			if slices.Contains(sessionless, k.Action) {
 				return "it has no session that could expire"
 			}
 			return ""
@@ -198,36 +225,4 @@ func (r *rig) systems(t plan.Target) []string {
 		list = append(list, "bmc:"+t.Name)
 	}
 	return list
-}
-
-func (k kind) calls() []string {
-	if k.alarms {
-		return []string{"EnableAlarmActions"}
-	}
-	return calls[k.action]
-}
-
-// calls are the verbs, as the lab names them, by which an action changes a system.
-var calls = map[plan.Action][]string{
-	plan.MarkLab:          {"AddCustomFieldDef", "SetField"},
-	plan.UnmarkLab:        {"SetField"},
-	plan.SuspendSetting:   {"ReconfigureComputeResource_Task", "UpdateOptions"},
-	plan.SettleDebt:       {"ReconfigureComputeResource_Task", "UpdateOptions"},
-	plan.ShutdownGuest:    {"ShutdownGuest", "PowerOffVM_Task", "SuspendVM_Task"},
-	plan.PowerOnGuest:     {"PowerOnVM_Task", "PowerOnMultiVM_Task"},
-	plan.EnterMaintenance: {"EnterMaintenanceMode_Task"},
-	plan.ExitMaintenance:  {"ExitMaintenanceMode_Task"},
-	plan.ShutdownHost:     {"ShutdownHost_Task"},
-	plan.PowerOnHost:      {"Reset:On"},
-	plan.StopApplication:  {"cluster stop"},
-	plan.StartApplication: {"cluster start"},
-
-	plan.OrderLoadOff:      {"INSTCMD"}, // at the NUT server
-	plan.RunCommand:        {"touch"},
-	plan.RunInGuest:        {"StartProgramInGuest"},
-	plan.RebootHost:        {"RebootHost_Task"},
-	plan.SetHostOption:     {"UpdateOptions"},
-	plan.SetChangeTracking: {"ReconfigVM_Task"},
-	plan.SnapshotGuest:     {"CreateSnapshot_Task"},
-	plan.RemoveSnapshot:    {"RemoveSnapshot_Task"},
 }

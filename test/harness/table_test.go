@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/runapi"
+	"nightshift/test/kinds"
 )
 
 // A table is what came of every pair of action and fault.
@@ -52,14 +53,14 @@ func newTable(t *testing.T) *table {
 	return b
 }
 
-func (t *table) knows(a kind, f fault) bool {
+func (t *table) knows(a kinds.Kind, f fault) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.cells[[2]string{a.String(), f.name}]) > 0
 }
 
 // keep writes down what came of a pair that went well.
-func (t *table) keep(tb *testing.T, a kind, f fault) {
+func (t *table) keep(tb *testing.T, a kinds.Kind, f fault) {
 	tb.Helper()
 	if t.kept == "" || tb.Failed() {
 		return
@@ -75,7 +76,7 @@ func (t *table) keep(tb *testing.T, a kind, f fault) {
 	require.NoError(tb, err)
 }
 
-func (t *table) add(s subject, a kind, f fault, sheet runapi.Sheet) {
+func (t *table) add(s subject, a kinds.Kind, f fault, sheet runapi.Sheet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := [2]string{a.String(), f.name}
@@ -94,7 +95,7 @@ func ending(s runapi.Sheet) string {
 	return words
 }
 
-func (t *table) skip(a kind, f fault, why string) {
+func (t *table) skip(a kinds.Kind, f fault, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.skips[why] = append(t.skips[why], a.String()+" × "+f.name)
@@ -103,13 +104,16 @@ func (t *table) skip(a kind, f fault, why string) {
 const intro = `# The harness
 
 Made by ` + "`make harness`" + `, which breaks the first step of each kind of every runbook in every way, one at a time, on a simulated lab of two
-hosts that carries its own vCenter, storage and name server, and a cluster inside guests: power-down and power-up, the same on account
-of a UPS ("by UPS": nobody is asked, what fails is skipped), settle, and the step runbooks cbt-reset, l1tf-options and one made of the
-actions that those have not. Each cell is one lab, on which the runbooks that have such a step ran with that fault: of the step runbooks
-the first, and those on account of a UPS where the others have no such step, or would ask. After every run: the outcome is the right one, or the run waits for a person and says why; no call that changes something came more often than there were decisions
-to send it; no lock is left; what is owed is said. At the end a power-up, and a settle where something is owed, bring everything back
-as it was; only on battery a guest that could not be shut down loses its storage with the rest. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the
-host's own API; (alarms): of vCenter's alarm actions.
+hosts that carries its own vCenter, storage and name server, and a cluster inside guests: power-down and power-up, the same on account of a
+UPS ("by UPS": nobody is asked, what fails is skipped), settle, replicate, prune, lun-map, those about VMFS, and the step runbooks
+cbt-reset, l1tf-options, vcsa-restart-services, guest-repair-sysprep and one made of the actions that those have not. Each cell is one lab, on
+which the runbooks that have such a step ran with that fault: of the step runbooks the first, and those on account of a UPS where the others
+have no such step, or would ask. After every run: the outcome is the right one, or the run waits for a person and says why; no call that
+changes something came more often than there were decisions to send it; no lock is left; what is owed is said. At the end a power-up, a
+settle where something is owed, and a start of the guest that an aborted step runbook has left off, bring everything back as it was; only on
+battery a guest that could not be shut down loses its storage with the rest, and members of a cluster that could not be stopped may fence
+one another. "decided": a recorded decision to act again; "owed": settings that the run's end tells as debts; (direct): through the host's
+own API; (alarms): of vCenter's alarm actions.
 
 `
 
@@ -124,7 +128,7 @@ func (t *table) print(tb *testing.T) {
 		b.WriteString(" " + f.name + " |")
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(faults())) + "\n")
-	for _, a := range kinds() {
+	for _, a := range kinds.All() {
 		b.WriteString("| " + a.String() + " |")
 		for _, f := range faults() {
 			b.WriteString(" " + cmp.Or(strings.Join(same(t.cells[[2]string{a.String(), f.name}]), "; "), "–") + " |")

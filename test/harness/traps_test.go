@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 
 	"nightshift/internal/plan"
+	"nightshift/test/kinds"
 )
 
 // traps stand between Temporal and the activities of a worker. One is set at a time.
@@ -18,11 +19,11 @@ type traps struct {
 	interceptor.WorkerInterceptorBase
 	mu   sync.Mutex
 	set  *trap
-	seen []kind // of steps that came since they were asked for
+	seen []kinds.Kind // of steps that came since they were asked for
 }
 
 // kinds answers which kinds of steps have come, and begins anew.
-func (t *traps) kinds() []kind {
+func (t *traps) kinds() []kinds.Kind {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	seen := t.seen
@@ -32,7 +33,7 @@ func (t *traps) kinds() []kind {
 
 // A trap waits for the first step with an action, and then breaks that step, and no other.
 type trap struct {
-	action kind
+	action kinds.Kind
 	fault  fault
 	rig    *rig
 	run    string
@@ -42,12 +43,13 @@ type trap struct {
 	attempts int
 	sprung   chan struct{} // closed when the first attempt has come
 	second   chan struct{} // closed when the second has
+	unstruck int           // how many faults had struck in the lab when one was put there for this step; -1: none was
 }
 
-func (t *traps) arm(r *rig, run string, action kind, f fault) *trap {
+func (t *traps) arm(r *rig, run string, action kinds.Kind, f fault) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.set = &trap{action: action, fault: f, rig: r, run: run, sprung: make(chan struct{}), second: make(chan struct{})}
+	t.set = &trap{action: action, fault: f, rig: r, run: run, sprung: make(chan struct{}), second: make(chan struct{}), unstruck: -1}
 	return t.set
 }
 
@@ -66,7 +68,7 @@ func (t *traps) disarm() (target string) {
 func (t *traps) catch(info activity.Info, call plan.Call) (*trap, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := kindOf(plan.Step{Action: plan.Action(info.ActivityType.Name), Target: call.Target, Params: call.Params})
+	k := kinds.Of(plan.Step{Action: plan.Action(info.ActivityType.Name), Target: call.Target, Params: call.Params})
 	if !slices.Contains(t.seen, k) {
 		t.seen = append(t.seen, k)
 	}

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/sshexec"
+	"nightshift/test/contract"
 	"nightshift/test/storagelab"
 )
 
@@ -79,4 +80,68 @@ func publication(name, device string, m *storagelab.Machine, initiator string) i
 
 func portalOf(p iscsi.Publication, m *storagelab.Machine) storagelab.Portal {
 	return storagelab.Portal{Address: m.Private, Target: p.Target, User: "lab", Password: "labsecret12345"}
+}
+
+// A targetHost is a machine with its LIO and its open-iscsi, for package contract.
+type targetHost struct {
+	host
+	lab *storagelab.Lab
+}
+
+func (h targetHost) Target(name string) *iscsi.LIOTarget {
+	h.t.Helper()
+	return target(h.t, h.lab, h.m, name)
+}
+
+func (h targetHost) Portal() string { return h.m.Private + ":3260" }
+
+func (h targetHost) Await(device string) {
+	h.t.Helper()
+	h.m.Script(`until [ -b "$1" ]; do sleep 0.2; done`, device)
+}
+
+func (h targetHost) Initiator() contract.Initiator { return initiator(h) }
+
+type initiator targetHost
+
+func (i initiator) Name() string { return i.m.Initiator }
+
+// portal is where a target is, seen from the other machine.
+func (i initiator) portal(target string) storagelab.Portal {
+	at := i.lab.SS1
+	if published := i.lab.SS2.Try("test", "-d", "/sys/kernel/config/target/iscsi/"+target); published.Status == 0 {
+		at = i.lab.SS2
+	}
+	return storagelab.Portal{Address: at.Private, Target: target}
+}
+
+func (i initiator) Login(at contract.TargetHost, target, user, secret string) int {
+	i.t.Helper()
+	p := storagelab.Portal{Address: at.(targetHost).m.Private, Target: target, User: user, Password: secret}
+	return i.m.Login(p).Status
+}
+
+func (i initiator) Logout(target string) {
+	i.t.Helper()
+	i.m.Logout(i.portal(target))
+}
+
+func (i initiator) Disks(target string) []iscsi.Disk {
+	i.t.Helper()
+	disks, err := iscsi.Disks(i.t.Context(), iscsi.OverSSH(connect(i.t, i.lab, i.m)), target)
+	require.NoError(i.t, err)
+	for _, d := range disks {
+		require.Contains(i.t, i.m.Run("sg_vpd", "--page=di", "/dev/"+d.Block), "0x"+d.Identity.NAA, "as sg3-utils read it")
+	}
+	return disks
+}
+
+func (i initiator) Write(target string, lun, mib int) {
+	i.t.Helper()
+	i.m.Scribble(i.m.Disk(i.portal(target), lun), 0, mib)
+}
+
+func (i initiator) Digest(target string, lun int) string {
+	i.t.Helper()
+	return i.m.Digest(i.m.Disk(i.portal(target), lun))
 }

@@ -11,79 +11,23 @@ import (
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
+	"nightshift/test/contract"
 	"nightshift/test/storagelab"
 )
 
 func unique() string { return "ns-" + uuid.NewString()[:8] }
 
-// The whole way of a LUN with another maker's name: published at the source, written, replicated, published at the other site; an
-// initiator sees the same disk.
 func TestTheReplicaIsTheSameDisk(t *testing.T) {
 	lab := storagelab.Connect(t)
-	name := unique()
-	source, dr := lab.SS1.NewPool(), lab.SS2.NewPool()
-	lab.Prepare(source, dr)
-	volume, replica := source.Volume("mail", 16), dr.Dataset("mail")
-	published := target(t, lab, lab.SS1, name)
-	p := publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator)
-	done, err := iscsi.Ensure(t.Context(), published, p)
-	require.NoError(t, err, "%v", done)
-	require.NotEmpty(t, done)
-	done, err = iscsi.Ensure(t.Context(), published, p)
-	require.NoError(t, err)
-	require.Empty(t, done, "it is so already")
+	p := pair(t, lab)
+	contract.SameDisk(t, targetHost{p.Source.(host), lab}, targetHost{p.Target.(host), lab})
+}
 
-	portal := portalOf(p, lab.SS1)
-	wrong := portal
-	wrong.Password = "wrongwrong1234"
-	require.Equal(t, 24, lab.SS2.Login(wrong).Status, "another secret")
-	lab.SS2.Logout(wrong)
-	wrong.User = ""
-	require.NotZero(t, lab.SS2.Login(wrong).Status, "none")
-	lab.SS2.Logout(wrong)
-	require.NotZero(t, lab.SS1.Login(portal).Status, "an initiator that is not listed, with the right secret")
-	lab.SS1.Logout(portal)
-
-	r := lab.SS2.Login(portal)
-	require.Zero(t, r.Status, r.Stderr)
-	lab.SS2.Scribble(lab.SS2.Disk(portal, 7), 0, 4)
-	atSource := disk(t, lab, lab.SS2, p)
-	l, err := published.List(t.Context())
-	require.NoError(t, err)
-	lu, found := l.Find(name)
-	require.True(t, found)
-	require.Empty(t, iscsi.Words(iscsi.Diff(lu.Seen(), atSource)), "the target tells what its initiators see")
-	loggedIn, unknown := lu.Sessions()
-	require.Equal(t, []string{lab.SS2.Initiator}, loggedIn)
-	require.Zero(t, unknown)
-	record, err := iscsi.NewRecord(iscsi.LIO, lu).Marshal()
-	require.NoError(t, err)
-
-	_, err = published.Unpublish(t.Context(), name, false)
-	require.ErrorIs(t, err, fault.State)
-	require.ErrorContains(t, err, lab.SS2.Initiator)
-	lab.SS2.Logout(portal)
-	lab.SS1.As("zfsadm").Run("zfs", "snapshot", volume+"@a")
-	lab.SS1.As("zfsadm").Script(replicate, volume+"@a", "ss2", replica)
-	written := lab.SS1.Digest(storagelab.Device(volume))
-	_, err = published.Unpublish(t.Context(), name, false)
-	require.NoError(t, err)
-
-	// At the other site there is nothing but the record.
-	back, err := iscsi.ParseRecord(record)
-	require.NoError(t, err)
-	there := publication(name, storagelab.Device(replica), lab.SS2, lab.SS1.Initiator)
-	there.Identity = back.Identity
-	require.Empty(t, iscsi.Expressible(iscsi.LIO, back.Identity))
-	done, err = iscsi.Ensure(t.Context(), target(t, lab, lab.SS2, name), there)
-	require.NoError(t, err, "%v", done)
-	portal = portalOf(there, lab.SS2)
-	r = lab.SS1.Login(portal)
-	require.Zero(t, r.Status, r.Stderr)
-	require.Equal(t, written, lab.SS1.Digest(lab.SS1.Disk(portal, 7)))
-	require.Equal(t, atSource, disk(t, lab, lab.SS1, there), "page 0x83, LUN, serial number, vendor, product, sizes")
-	require.Equal(t, there.Identity.NAA, atSource.NAA)
-	require.Contains(t, lab.SS1.Run("sg_vpd", "--page=di", lab.SS1.Disk(portal, 7)), "0x"+atSource.NAA, "as sg3-utils read it")
+// ZFS says nothing where initiators have a volume open: measured here, so that nobody trusts it to.
+func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
+	long(t)
+	lab := storagelab.Connect(t)
+	contract.Silent(t, targetHost{pair(t, lab).Source.(host), lab})
 }
 
 // disk is the one that a machine sees of a publication.
@@ -94,31 +38,6 @@ func disk(t *testing.T, lab *storagelab.Lab, m *storagelab.Machine, p iscsi.Publ
 	require.Len(t, disks, 1)
 	require.NotEmpty(t, disks[0].Block)
 	return disks[0].Identity
-}
-
-// ZFS says nothing where initiators have a volume open: measured here, so that nobody trusts it to.
-func TestZFSIsSilentAndTheGuardIsNot(t *testing.T) {
-	long(t)
-	lab := storagelab.Connect(t)
-	name := unique()
-	volume := lab.SS1.NewPool().Volume("mail", 16)
-	lab.SS1.Run("zfs", "snapshot", volume+"@a")
-	published := target(t, lab, lab.SS1, name)
-	_, err := iscsi.Ensure(t.Context(), published, publication(name, storagelab.Device(volume), lab.SS1, lab.SS2.Initiator))
-	require.NoError(t, err)
-	lab.SS1.Scribble(storagelab.Device(volume), 0, 1)
-	lab.SS1.Run("zfs", "rollback", volume+"@a")
-	lab.SS1.Run("zfs", "set", "volsize=24M", volume)
-	require.Contains(t, lab.SS1.Try("zfs", "destroy", "-r", volume).Stderr, "busy", "only this one is refused")
-
-	l, err := published.List(t.Context())
-	require.NoError(t, err)
-	require.ErrorIs(t, l.Free(volume, "roll back "+volume), fault.State)
-	_, err = published.Unpublish(t.Context(), name, false)
-	require.NoError(t, err)
-	l, err = published.List(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, l.Free(volume, "roll back "+volume))
 }
 
 func TestMoreThanOneInATarget(t *testing.T) {

@@ -27,7 +27,10 @@ func (m *Machine) NewPool() *Pool {
 	prefix := fmt.Sprintf("t%d-", slot)
 	m.Script(`for pool in $(zpool list -H -o name); do case $pool in "$1"*) release-pool "$pool" ;; esac; done`, prefix)
 	p := &Pool{Name: prefix + uuid.NewString()[:8], On: m}
-	m.Run("zpool", "create", "-f", "-O", "compression=lz4", "-O", "mountpoint=none", p.Name, fmt.Sprintf("/dev/disk/by-id/virtio-slot%d", slot))
+	m.Script(`tries=5
+until zpool create -f -O compression=lz4 -O mountpoint=none "$1" "$2"; do # under load udev takes the names of partitions away when ZFS opens them
+	tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; udevadm settle
+done`, p.Name, fmt.Sprintf("/dev/disk/by-id/virtio-slot%d", slot))
 	m.lab.t.Cleanup(func() { m.Run("release-pool", p.Name) })
 	return p
 }

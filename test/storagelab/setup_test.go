@@ -32,7 +32,7 @@ type prepared struct {
 	admin *sshexec.Client
 }
 
-func prepareHost(t *testing.T, m *prepared, senders map[string]string) {
+func prepareHost(t testing.TB, m *prepared, senders map[string]string) {
 	t.Helper()
 	for round := 0; ; round++ {
 		require.Less(t, round, 5)
@@ -45,7 +45,7 @@ func prepareHost(t *testing.T, m *prepared, senders map[string]string) {
 	}
 }
 
-func takeBack(ctx context.Context, t *testing.T, m *prepared) {
+func takeBack(ctx context.Context, t testing.TB, m *prepared) {
 	t.Helper()
 	require.NoError(t, m.Read(ctx, m.want))
 	for _, thing := range m.Record(m.want.Name) {
@@ -53,16 +53,16 @@ func takeBack(ctx context.Context, t *testing.T, m *prepared) {
 	}
 }
 
-// What `nightshift lab prepare-storage` does is enough to replicate, and not for more: with an account of its own, from nothing.
-func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
-	long(t)
-	lab := storagelab.Connect(t)
-	source, target := lab.SS1.NewPool(), lab.SS2.NewPool()
-	volume := source.Volume("mail", 16)
-	lab.SS1.Run("zfs", "create", source.Dataset("files"))
-	lab.SS1.Scribble(storagelab.Device(volume), 0, 4)
+// accounts are the service accounts of a source and a target, of one name that no other test has, as `nightshift lab
+// prepare-storage` makes them. They are taken back with the test, with all that the hosts' records have: such tests are alone.
+type accounts struct {
+	name     string
+	dir      string // of nightshift's key, id
+	ss1, ss2 *prepared
+}
 
-	// A key of nightshift's own, and a name that no other test has.
+func prepareAccounts(t testing.TB, lab *storagelab.Lab, under string, sources ...string) accounts {
+	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	block, err := ssh.MarshalPrivateKey(private, "")
@@ -75,9 +75,8 @@ func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
 	login := sshexec.HostKeyLine(signer.PublicKey())
 
 	a, b := connectAs(t, lab, lab.SS1, "root", lab.AdminKey), connectAs(t, lab, lab.SS2, "root", lab.AdminKey)
-	under := target.Dataset("backup") + "/ss1"
 	ss1 := &prepared{storagesetup.New(a, false), storagesetup.Want{Name: "ss1", Account: account, Login: login, Elevate: inventory.ElevateSudo, Sends: true,
-		Sources: []string{volume, source.Dataset("files")},
+		Sources: sources,
 		Known:   []storagesetup.Peer{{Name: "ss2", Host: lab.SS2.Private, Port: "22", Account: account, HostKey: sshexec.HostKeyLine(b.HostKey()), Sends: true}}}, a}
 	ss2 := &prepared{storagesetup.New(b, false), storagesetup.Want{Name: "ss2", Account: account, Login: login, Elevate: inventory.ElevateSudo,
 		Targets: []string{under}, From: []string{"ss1"}}, b}
@@ -87,6 +86,22 @@ func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
 	prepareHost(t, ss1, nil)
 	prepareHost(t, ss2, map[string]string{"ss1": ss1.Key()})
 	require.NoError(t, ss1.Reaches(t.Context(), ss1.want, ss1.want.Known[0]))
+	return accounts{account, dir, ss1, ss2}
+}
+
+// What `nightshift lab prepare-storage` does is enough to replicate, and not for more: with an account of its own, from nothing.
+func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
+	long(t)
+	lab := storagelab.ConnectAlone(t)
+	source, target := lab.SS1.NewPool(), lab.SS2.NewPool()
+	volume := source.Volume("mail", 16)
+	lab.SS1.Run("zfs", "create", source.Dataset("files"))
+	lab.SS1.Scribble(storagelab.Device(volume), 0, 4)
+
+	under := target.Dataset("backup") + "/ss1"
+	of := prepareAccounts(t, lab, under, volume, source.Dataset("files"))
+	account, dir, ss1, ss2 := of.name, of.dir, of.ss1, of.ss2
+	a, b := ss1.admin, ss2.admin
 
 	as := func(m *storagelab.Machine, admin *sshexec.Client) *sshexec.Shared {
 		s := sshexec.NewShared(func(ctx context.Context) (*sshexec.Client, error) {
@@ -160,7 +175,7 @@ func TestPreparedAccountsReplicateAndDoNoMore(t *testing.T) {
 	}
 	stranger := route
 	stranger.Key = "/nonexistent"
-	_, err = z1.Direct(t.Context(), z2, stranger, zfs.Transfer{Send: zfs.Send{Snapshot: volume + "@two"}, Receive: zfs.Receive{Dataset: under + "/x"}})
+	_, err := z1.Direct(t.Context(), z2, stranger, zfs.Transfer{Send: zfs.Send{Snapshot: volume + "@two"}, Receive: zfs.Receive{Dataset: under + "/x"}})
 	require.ErrorIs(t, err, fault.Auth)
 
 	// All of it is taken back, but for what was received.

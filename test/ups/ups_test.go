@@ -36,7 +36,13 @@ type rig struct {
 	log   *command.Log
 }
 
+// newRig has a lab whose UPS is told by its charge alone: time starts nothing, tests say when the charge is at its limit.
 func newRig(t *testing.T, spec simlab.Spec) *rig {
+	return newRigBy(t, spec, "{charge: 40, runtime: 1m, after: 1h, steady: 5s}")
+}
+
+// newRigBy says when the lab is to go down.
+func newRigBy(t *testing.T, spec simlab.Spec, onBattery string) *rig {
 	r := &rig{T: t, nut: startNUT(t), dir: t.TempDir(), log: &command.Log{}}
 	lab, err := simlab.Start(context.WithoutCancel(t.Context()), simlab.Config{Spec: spec, Speed: 60, Seed: 1})
 	require.NoError(t, err)
@@ -46,9 +52,8 @@ func newRig(t *testing.T, spec simlab.Spec) *rig {
 	text, err := os.ReadFile(r.file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(r.password(), []byte(nutPassword), 0o600))
-	// Time alone starts nothing here: tests say when the charge is at its limit.
 	text = append(text, fmt.Sprintf("\nups:\n  - {name: rack, server: %q, user: ns, password: %q, feeds: [esx21, esx22], self: true, switches: [core],\n"+
-		"     onBattery: {charge: 40, runtime: 1m, after: 1h, steady: 5s}, powerUp: {charge: 50, settle: 5s}}\n", r.nut.address, "file:"+r.password())...)
+		"     onBattery: %s, powerUp: {charge: 50, settle: 5s}}\n", r.nut.address, "file:"+r.password(), onBattery)...)
 	require.NoError(t, os.WriteFile(r.file, text, 0o600))
 	t.Cleanup(func() {
 		r.kill()
@@ -209,6 +214,35 @@ func TestPowerCut(t *testing.T) {
 	require.True(t, r.hosts("On"))
 	require.True(t, r.guestsRun())
 	require.Len(t, r.runs("power-up"), 1)
+}
+
+// TestAFlappingSupply: dips of a few seconds, each too short to matter, between which the mains do not last, are one power cut: it
+// empties the battery as well.
+func TestAFlappingSupply(t *testing.T) {
+	t.Parallel()
+	r := newRigBy(t, simlab.SmallSpec(), "{charge: 5, runtime: 10s, after: 20s, steady: 10m}")
+	r.start()
+	dips := 0
+	for ; len(r.runs("power-down")) == 0; dips++ {
+		r.nut.set("OB DISCHRG", 95)
+		r.told("UPS rack: on battery", dips)
+		r.nut.set("OL CHRG", 95)
+		r.told("UPS rack: on mains", dips)
+	}
+	require.Greater(t, dips, 1, "no dip was long enough by itself")
+	require.Contains(t, r.log.String(), "on battery for")
+	id := r.begun("power-down", 1)
+	r.nut.eventually("it waits at the point of no return, as the mains might stay", func() bool {
+		out, err := r.run("status", id)
+		return err == nil && strings.Contains(out, "running   Point of no return")
+	})
+	require.Zero(t, r.calls("ShutdownHost_Task"))
+	r.nut.set("OB DISCHRG", 95)
+	rep := r.ended(id)
+	require.Equal(t, runapi.Done, rep.Outcome, "%s: mains that do not last call nothing off", rep.Why)
+	require.Equal(t, "ups rack", rep.By)
+	require.True(t, r.hosts("Off"))
+	require.Len(t, r.runs("power-down"), 1)
 }
 
 // TestMainsBackBeforeTheFirstHost: the run ends in order at its point of no return, and what went down comes up again.

@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
+	"nightshift/internal/replica"
 	"nightshift/internal/runapi"
 )
 
@@ -63,6 +64,12 @@ var (
 	locksDesc    = desc("locks", "Locks that runs hold.")
 	memoryDesc   = desc("remembered_guests", "Guests that ran before a power-down and were not brought back yet.")
 	holdDesc     = desc("hold_until_timestamp_seconds", "Until when scheduled runs are skipped.")
+	pointDesc    = desc("replica_point_timestamp_seconds", "The moment of the newest recovery point that the other side has whole.", "group")
+	everyDesc    = desc("replica_interval_seconds", "How often the group is to be replicated.", "group")
+	ratioDesc    = desc("replica_rpo_ratio", "The age of that recovery point, in intervals: more than 2 is late, 3 critical.", "group")
+	freeDesc     = desc("replica_space_free_bytes", "What was left where the replicas lie, after the last replication.", "group")
+	fullDesc     = desc("replica_space_full_timestamp_seconds", "When nothing of it will be left, if all goes on as it did.", "group")
+	changeDesc   = desc("replica_change_bytes_per_day", "What is written to a dataset in a day.", "group", "dataset")
 	pausedDesc   = desc("schedule_paused", "1 where the schedule is paused, else 0.", "schedule", "runbook")
 	nextDesc     = desc("schedule_next_timestamp_seconds", "When the schedule starts its next run.", "schedule", "runbook")
 	successDesc  = desc("schedule_last_success_timestamp_seconds", "When the last run of the schedule ended as done.", "schedule", "runbook")
@@ -72,6 +79,7 @@ var (
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{upDesc, runsDesc, stepsDesc, personDesc, deadlineDesc, debtsDesc, oldestDesc, locksDesc, memoryDesc, holdDesc,
+		pointDesc, everyDesc, ratioDesc, freeDesc, fullDesc, changeDesc,
 		pausedDesc, nextDesc, successDesc, missedDesc, skippedDesc} {
 		ch <- d
 	}
@@ -133,6 +141,24 @@ func collectLedger(ch chan<- prometheus.Metric, st ledger.State) {
 	moment(ch, oldestDesc, oldest(st.Debts))
 	if st.Hold != nil {
 		moment(ch, holdDesc, st.Hold.Until)
+	}
+	for _, g := range st.Groups {
+		collectGroup(ch, g, time.Now())
+	}
+}
+
+func collectGroup(ch chan<- prometheus.Metric, g ledger.Group, now time.Time) {
+	moment(ch, pointDesc, g.Point, g.Group)
+	gauge(ch, everyDesc, time.Duration(g.Every).Seconds(), g.Group)
+	if lag := replica.LagOf(g.Point, time.Duration(g.Every), now); lag.Level != replica.Unknown {
+		gauge(ch, ratioDesc, lag.Ratio, g.Group)
+	}
+	gauge(ch, freeDesc, float64(g.Free), g.Group)
+	moment(ch, fullDesc, g.Full, g.Group)
+	for _, v := range g.Volumes {
+		if v.PerDay >= 0 {
+			gauge(ch, changeDesc, float64(v.PerDay), g.Group, v.Dataset)
+		}
 	}
 }
 

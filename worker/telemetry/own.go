@@ -32,7 +32,7 @@ func newOwn(r prometheus.Registerer, lab string) *own {
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: runapi.MetricRunEnded + "_total", Help: "Runs that ended, by outcome."}, runLabels),
 		took: map[string]*prometheus.HistogramVec{
 			runapi.MetricRunDuration:  histogram(runapi.MetricRunDuration, "How long runs took.", runLabels, 10, 60, 300, 600, 1200, 1800, 3600, 7200, 14400),
-			runapi.MetricStepDuration: histogram(runapi.MetricStepDuration, "How long steps took, waits for people included.", stepLabels, 1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600),
+			runapi.MetricStepDuration: histogram(runapi.MetricStepDuration, "How long steps took, without their waits for people.", stepLabels, 1, 5, 10, 30, 60, 120, 300, 600, 1200, 3600),
 		},
 	}
 	for _, rb := range runbooks.Catalog() { // a counter that appears with its first run would hide that run from increase()

@@ -35,14 +35,14 @@ func TestSourceReadsSchedules(t *testing.T) {
 	w := worker.New(c, plan.TaskQueue("home"), worker.Options{DisableRegistrationAliasing: true})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ runapi.Params) error {
 		return workflow.UpsertTypedSearchAttributes(ctx, temporal.NewSearchAttributeKeyKeyword("Outcome").ValueSet(runapi.Done))
-	}, workflow.RegisterOptions{Name: runapi.PowerDownType})
+	}, workflow.RegisterOptions{Name: plan.PowerDownWorkflow})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 
 	s := runapi.Schedule{Name: "nightly", Lab: "home", Runbook: "power-down"}
 	h, err := c.ScheduleClient().Create(t.Context(), client.ScheduleOptions{ID: s.ID(), Memo: map[string]any{runapi.ScheduleMemo: s},
 		Spec:   client.ScheduleSpec{CronExpressions: []string{"0 23 * * *"}},
-		Action: &client.ScheduleWorkflowAction{ID: s.ID(), Workflow: runapi.PowerDownType, TaskQueue: plan.TaskQueue("home"), Args: []any{runapi.Params{}}}})
+		Action: &client.ScheduleWorkflowAction{ID: s.ID(), Workflow: plan.PowerDownWorkflow, TaskQueue: plan.TaskQueue("home"), Args: []any{runapi.Params{}}}})
 	require.NoError(t, err)
 	require.NoError(t, h.Trigger(t.Context(), client.ScheduleTriggerOptions{}))
 	from := &source{client: c, namespace: server.Namespace(), lab: "home"}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -175,4 +177,35 @@ func TestTracesWithoutACollector(t *testing.T) {
 	_, span := tel.traces.Tracer("test").Start(t.Context(), "nobody hears of it")
 	span.End()
 	require.NoError(t, tel.Close())
+}
+
+// The alerts that come along ask for metrics that there are, with labels that they have.
+func TestAlertsAskForMetricsThatThereAre(t *testing.T) {
+	b, err := os.ReadFile("../../deploy/prometheus/alerts.yml")
+	require.NoError(t, err)
+	known := map[string]string{}
+	described := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: {([a-z_,]*)}`)
+	descs := make(chan *prometheus.Desc, 100)
+	(&collector{}).Describe(descs)
+	close(descs)
+	for d := range descs {
+		m := described.FindStringSubmatch(d.String())
+		require.NotNil(t, m, d.String())
+		known[m[1]] = m[2]
+	}
+	tel := start(t)
+	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+){(.*)} `).FindAllStringSubmatch(scrape(t, tel), -1) {
+		known[m[1]] += "," + m[2]
+	}
+	exprs := regexp.MustCompile(`(?m)^ +expr: (.*)$`).FindAllStringSubmatch(string(b), -1)
+	require.Len(t, exprs, strings.Count(string(b), "- alert: "), "each on a line")
+	asked := 0
+	for _, e := range exprs {
+		for _, m := range regexp.MustCompile(`(nightshift_[a-z_]+)(?:{([a-z]+)[=!])?`).FindAllStringSubmatch(e[1], -1) {
+			asked++
+			require.Contains(t, known, m[1], e[1])
+			require.Contains(t, known[m[1]], m[2], e[1])
+		}
+	}
+	require.Greater(t, asked, 8)
 }

@@ -27,9 +27,10 @@ func generate() ([]byte, error) {
 }
 
 func refine(_ *jsonschema.Reflector, s *jsonschema.Schema) {
-	one := uint64(1)
-	self := s.Definitions["Self"]
-	self.MinProperties, self.MaxProperties = &one, &one
+	for _, where := range []string{"guest", "host", "outside"} {
+		s.Definitions["Self"].OneOf = append(s.Definitions["Self"].OneOf, &jsonschema.Schema{Required: []string{where}})
+	}
+	needVCenters(s)
 	runbooks, _ := s.Properties.Get("runbooks")
 	runbooks.PropertyNames = &jsonschema.Schema{Description: "a runbook that nightshift brings along, or one of your own"}
 	for _, name := range inventory.RunbookNames() {
@@ -38,6 +39,18 @@ func refine(_ *jsonschema.Reflector, s *jsonschema.Schema) {
 	on, _ := s.Definitions["Channel"].Properties.Get("on")
 	for _, name := range inventory.EventNames() {
 		on.Items.Enum = append(on.Items.Enum, name)
+	}
+}
+
+// needVCenters has a lab have vCenters and hosts, or storage hosts, and a vCenter for what is found through one.
+func needVCenters(s *jsonschema.Schema) {
+	some := jsonschema.NewProperties()
+	one := uint64(1)
+	some.Set("storageHosts", &jsonschema.Schema{MinItems: &one})
+	s.AnyOf = []*jsonschema.Schema{{Required: []string{"vcenters", "hosts"}}, {Required: []string{"storageHosts"}, Properties: some}}
+	s.DependentRequired = map[string][]string{}
+	for _, key := range inventory.NeedVCenters() {
+		s.DependentRequired[key] = []string{"vcenters"}
 	}
 }
 

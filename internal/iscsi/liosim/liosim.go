@@ -50,6 +50,18 @@ func (h *Host) Path(path string) string {
 	return filepath.Join(h.dir, path)
 }
 
+// RemoveVolume takes a zvol's device away; what LIO has open of it goes on.
+func (h *Host) RemoveVolume(name string) error { return os.Remove(h.Path("/dev/zvol/" + name)) }
+
+// Resize gives a zvol another size, also where LIO has it open.
+func (h *Host) Resize(name string, size int64) error {
+	real, err := os.Readlink(h.Path("/dev/zvol/" + name))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(h.Path("/block/"+filepath.Base(real)+"/size"), []byte(fmt.Sprint(size/512)+"\n"), 0o644) //nolint:gosec // as on a host
+}
+
 // AddVolume makes a zvol of so many bytes and gives its device as the host calls it.
 func (h *Host) AddVolume(name string, size int64, volblocksize int) (string, error) {
 	real := fmt.Sprintf("zd%d", h.volumes*16)

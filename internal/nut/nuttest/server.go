@@ -39,6 +39,7 @@ type Server struct {
 	orders   []string
 	lose     string
 	hang     string
+	heard    func(order string)
 	conns    map[net.Conn]bool
 	closed   bool
 }
@@ -101,6 +102,23 @@ func (s *Server) Hang(verb string) {
 	s.hang = verb
 }
 
+// OnOrder has f called with each order that comes, before it is carried out.
+func (s *Server) OnOrder(f func(order string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = f
+}
+
+// hear tells who listens of an order.
+func (s *Server) hear(words []string) {
+	s.mu.Lock()
+	heard := s.heard
+	s.mu.Unlock()
+	if heard != nil && (words[0] == "INSTCMD" || words[0] == "SET") {
+		heard(strings.Join(words, " "))
+	}
+}
+
 // hangs tells whether it is that order.
 func (s *Server) hangs(verb string) bool {
 	s.mu.Lock()
@@ -161,6 +179,7 @@ func (s *Server) serve(raw net.Conn) {
 		if s.hangs(words[0]) {
 			continue
 		}
+		s.hear(words)
 		answer, lost := s.answer(g, words)
 		if lost {
 			return

@@ -1,0 +1,124 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/live"
+	"nightshift/internal/zfs"
+	"nightshift/runbooks"
+)
+
+// storageRead is for one storage host, login and all: a hundred thousand snapshots take seconds.
+const storageRead = 2 * time.Minute
+
+// inspectStorage reads storage hosts side by side. One that cannot be read says so in its Err.
+func (a *Activities) inspectStorage(ctx context.Context, wanted []runbooks.StorageRead) []live.StorageHost {
+	out := make([]live.StorageHost, len(wanted))
+	var all errgroup.Group
+	all.SetLimit(besides)
+	for i, w := range wanted {
+		all.Go(func() error {
+			got, err := a.inspectStorageHost(ctx, w)
+			if err != nil {
+				got = live.StorageHost{Err: err.Error()}
+			}
+			out[i], out[i].Host = got, w.Host
+			return nil
+		})
+	}
+	_ = all.Wait() // a host says in its Err why it cannot be read
+	return out
+}
+
+// inspectStorageHost reads one: three commands side by side, and one more where tags of holds are wanted.
+func (a *Activities) inspectStorageHost(ctx context.Context, w runbooks.StorageRead) (live.StorageHost, error) {
+	c, err := a.zfsOf(w.Host)
+	if err != nil {
+		return live.StorageHost{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storageRead)
+	defer cancel()
+	var h live.StorageHost
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() (err error) {
+		h.System, h.ZFS, h.Module, err = c.Version(ctx)
+		return err
+	})
+	all.Go(func() (err error) {
+		h.Pools, err = c.Pools(ctx)
+		return err
+	})
+	all.Go(func() (err error) {
+		if len(w.Datasets) == 0 {
+			h.Datasets, err = wholePools(ctx, c)
+		} else {
+			h.Datasets, err = listThere(ctx, c, w.Datasets)
+		}
+		if err == nil && w.Holds {
+			h.Holds, err = holdsOf(ctx, c, h.Datasets)
+		}
+		return err
+	})
+	return h, all.Wait()
+}
+
+// wholePools reads every dataset.
+func wholePools(ctx context.Context, c *zfs.Client) ([]live.ZDataset, error) {
+	pools, err := c.Pools(ctx)
+	if err != nil || len(pools) == 0 {
+		return nil, err
+	}
+	names := make([]string, len(pools))
+	for i, p := range pools {
+		names[i] = p.Name
+	}
+	return c.List(ctx, true, names...)
+}
+
+// listThere reads those of the datasets that are there: in one command where all are.
+func listThere(ctx context.Context, c *zfs.Client, names []string) ([]live.ZDataset, error) {
+	found, err := c.List(ctx, false, names...)
+	if len(names) == 1 && errors.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if !errors.Is(err, fault.NotFound) {
+		return found, err
+	}
+	each := make([][]live.ZDataset, len(names)) // zfs does not say which
+	all, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		all.Go(func() (err error) {
+			if each[i], err = c.List(ctx, false, name); errors.Is(err, fault.NotFound) {
+				err = nil
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(each...), nil
+}
+
+// holdsOf reads the tags on those snapshots that have any.
+func holdsOf(ctx context.Context, c *zfs.Client, datasets []live.ZDataset) ([]live.ZHold, error) {
+	var held []string
+	for _, d := range datasets {
+		for _, s := range d.Snapshots {
+			if s.Holds > 0 {
+				held = append(held, strings.Join([]string{d.Name, s.Name}, "@"))
+			}
+		}
+	}
+	if len(held) == 0 {
+		return nil, nil
+	}
+	return c.Holds(ctx, held...)
+}

@@ -1,0 +1,314 @@
+package activities
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/inventory"
+	"nightshift/internal/iscsi"
+	"nightshift/internal/plan"
+)
+
+func TestCyclesOfReplication(t *testing.T) {
+	m := newMailLab(t)
+	m.cycle("run-1")
+	m.same("tank/mail", "backup/ss1/mail")
+	m.same("tank/log", "backup/ss1/log")
+	first := m.snapshots(m.ss1, "tank/mail")
+	require.Len(t, first, 1)
+
+	m.write("tank/mail", 20, 2)
+	p := m.cycle("run-2")
+	m.same("tank/mail", "backup/ss1/mail")
+	m.same("tank/log", "backup/ss1/log")
+	points := m.snapshots(m.ss1, "tank/mail")
+	require.Len(t, points, 2)
+	for host, dataset := range map[string]string{"ss1": "tank/mail", "ss2": "backup/ss1/mail"} {
+		h := m.ss1
+		if host == "ss2" {
+			h = m.ss2
+		}
+		held := m.root(h, "zfs", "holds", "-H", dataset+"@"+points[0], dataset+"@"+points[1])
+		require.Equal(t, 1, strings.Count(held, "nightshift:mail"), "on %s only the new point is held: %s", host, held)
+		require.Contains(t, held, points[1])
+	}
+	require.Equal(t, "tank/mail#"+points[1], m.root(m.ss1, "zfs", "list", "-H", "-t", "bookmark", "-d", "1", "-o", "name", "tank/mail"), "the bookmark has moved")
+	require.Equal(t, "on", m.root(m.ss2, "zfs", "get", "-H", "-o", "value", "readonly", "backup/ss1/mail"))
+	require.Equal(t, "none", m.root(m.ss2, "zfs", "get", "-H", "-o", "value", "volmode", "backup/ss1/mail"))
+
+	g, ok := m.w.book.Group("mail")
+	require.True(t, ok)
+	require.Equal(t, "run-2", g.Run)
+	require.Len(t, g.Samples, 2)
+	require.WithinDuration(t, time.Now(), g.Point, time.Minute)
+
+	// Every step again finds that all is done.
+	before := m.snapshots(m.ss2, "backup/ss1/mail")
+	for _, s := range p.Steps {
+		out, err := m.step(p, "run-2", s.ID)
+		require.NoError(t, err, s.ID)
+		require.False(t, out.Acted, s.ID)
+	}
+	require.Equal(t, before, m.snapshots(m.ss2, "backup/ss1/mail"))
+	require.Equal(t, points, m.snapshots(m.ss1, "tank/mail"))
+}
+
+func TestOneSnapshotIsTakenThoughItsAnswerIsLost(t *testing.T) {
+	m := newMailLab(t)
+	p := m.plan()
+	c := m.call(p, "run-1", "snapshot:mail")
+	memo := &plan.Memo{Phase: "snapshot", Intent: "the snapshot of protection group mail", At: time.Now().Add(-time.Hour)}
+	out, err := attemptOf(t, m.a, plan.SnapshotGroup, c, memo)
+	require.NoError(t, err)
+	require.NotNil(t, out.Unclear)
+	require.True(t, out.Unclear.NeverArrived)
+	require.Empty(t, m.snapshots(m.ss1, "tank/mail"), "an attempt with a memo only looks")
+
+	// The snapshot was taken, and its hold was not set.
+	m.root(m.ss1, "zfs", "snapshot", "-o", "nightshift:run=run-1", "tank/mail@nightshift_mail_2026-11-20T10:00:00Z", "tank/log@nightshift_mail_2026-11-20T10:00:00Z")
+	out, err = attemptOf(t, m.a, plan.SnapshotGroup, c, memo)
+	require.NoError(t, err)
+	require.True(t, out.Unclear != nil && out.Unclear.NeverArrived)
+	c.Decision = 1
+	out, err = attemptOf(t, m.a, plan.SnapshotGroup, c, nil)
+	require.NoError(t, err)
+	require.Nil(t, out.Unclear)
+	require.Equal(t, []string{"nightshift_mail_2026-11-20T10:00:00Z"}, m.snapshots(m.ss1, "tank/mail"))
+	require.Contains(t, m.root(m.ss1, "zfs", "holds", "-H", "tank/log@nightshift_mail_2026-11-20T10:00:00Z"), "nightshift:mail")
+}
+
+// limited is a plan whose streams are slow enough to be disturbed.
+func (m *mailLab) limited() plan.Plan {
+	p := m.plan()
+	for i, s := range p.Steps {
+		if s.Action == plan.SendDataset {
+			var sp plan.SendParams
+			require.NoError(m.t, json.Unmarshal(s.Params, &sp))
+			sp.Limit = 128 << 10 // of the lab's time, which is fast
+			p.Steps[i].Params = plan.Encode(sp)
+		}
+	}
+	return p
+}
+
+type ended struct {
+	out plan.Outcome
+	err error
+}
+
+// sending does a step in the background, and waits until something of it has arrived.
+func (m *mailLab) sending(p plan.Plan, run, step, replica string) <-chan ended {
+	m.t.Helper()
+	end := make(chan ended, 1)
+	c := m.call(p, run, step)
+	a := m.a
+	go func() {
+		out, err := attemptOf(m.t, a, plan.SendDataset, c, nil)
+		end <- ended{out, err}
+	}()
+	require.Eventually(m.t, func() bool {
+		a.streams.mu.Lock()
+		t := a.streams.by["ss2:"+replica]
+		a.streams.mu.Unlock()
+		if t == nil {
+			return false
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		n := len(t.samples)
+		return n > 0 && t.samples[n-1].bytes > 2<<20
+	}, time.Minute, 5*time.Millisecond)
+	return end
+}
+
+func TestABrokenStreamGoesOnWhereItWas(t *testing.T) {
+	for name, disturb := range map[string]func(m *mailLab){
+		"the sender is killed":   func(m *mailLab) { require.NoError(m.t, m.ss1.Kill(m.t.Context(), "send", "tank")) },
+		"the receiver is killed": func(m *mailLab) { require.NoError(m.t, m.ss2.Kill(m.t.Context(), "receive", "backup")) },
+		"the target crashes":     func(m *mailLab) { m.ss2.Crash() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMailLab(t)
+			p := m.limited()
+			m.must(p, "run-1", "snapshot:mail")
+			end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+			disturb(m)
+			got := <-end
+			require.NoError(t, got.err)
+			require.Nil(t, got.out.Unclear)
+			require.Contains(t, got.out.Note, "was broken off")
+			require.Contains(t, got.out.Note, "went on with a stream of which")
+			m.same("tank/mail", "backup/ss1/mail")
+		})
+	}
+}
+
+// The worker is killed: its sender dies with it, and the receiver at the other end has not noticed.
+func TestAnotherProcessGoesOnWithTheStream(t *testing.T) {
+	m := newMailLab(t)
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	m.network.Cut()
+	m.a.Close()
+	<-end
+	m.ss1.Crash()
+	m.network.Restore()
+	require.NotEmpty(t, m.ss2.Running(), "a receiver was left over")
+
+	memo := m.w.memos[len(m.w.memos)-1]
+	require.Equal(t, "send", memo.Phase)
+	m.restart()
+	out, err := attemptOf(t, m.a, plan.SendDataset, m.call(p, "run-1", "send:tank/mail"), &memo)
+	require.NoError(t, err)
+	require.Nil(t, out.Unclear)
+	require.Contains(t, out.Note, "went on with a stream")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
+func TestWhatAnEarlierRunLeftIsSentFirst(t *testing.T) {
+	m := newMailLab(t)
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	m.a.Close()
+	<-end
+
+	m.restart()
+	m.write("tank/mail", 20, 1)
+	m.cycle("run-2")
+	m.same("tank/mail", "backup/ss1/mail")
+	require.Len(t, m.snapshots(m.ss2, "backup/ss1/mail"), 2, "the point of the run that was broken off, and that of this one")
+}
+
+func TestATokenOfNoUseIsThrownAway(t *testing.T) {
+	m := newMailLab(t)
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	m.a.Close()
+	<-end
+	point := m.snapshots(m.ss1, "tank/mail")[0]
+	require.Eventually(t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
+	m.root(m.ss1, "zfs", "release", "nightshift:mail", "tank/mail@"+point)
+	m.root(m.ss1, "zfs", "destroy", "tank/mail@"+point)
+
+	m.restart()
+	p = m.plan()
+	require.Empty(t, p.Blockers)
+	m.must(p, "run-2", "snapshot:mail")
+	out := m.must(p, "run-2", "send:tank/mail")
+	require.Contains(t, out.Note, "thrown away")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
+func TestAReplicaThatWentItsOwnWayIsLeftAlone(t *testing.T) {
+	m := newMailLab(t)
+	p := m.cycle("run-1")
+	m.write("tank/mail", 20, 1)
+	m.must(p, "run-2", "snapshot:mail")
+	m.root(m.ss2, "zfs", "set", "readonly=off", "backup/ss1/mail")
+	m.root(m.ss2, "zfs", "set", "volmode=dev", "backup/ss1/mail")
+	require.NoError(t, m.ss2.Write("backup/ss1/mail", 0, 1<<20))
+	before := m.snapshots(m.ss2, "backup/ss1/mail")
+	_, err := m.step(p, "run-2", "send:tank/mail")
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "was written to")
+	require.ErrorContains(t, err, "The choices:")
+	require.Equal(t, before, m.snapshots(m.ss2, "backup/ss1/mail"))
+	_, err = m.step(p, "run-2", "verify:mail")
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "does not have the recovery point of this run")
+	_, err = m.step(p, "run-2", "keep:mail")
+	requireType(t, err, Precondition)
+	held := m.root(m.ss1, "zfs", "holds", "-H", "tank/mail@"+m.snapshots(m.ss1, "tank/mail")[0])
+	require.Contains(t, held, "nightshift:mail", "the last that both have stays held")
+}
+
+func TestAnotherDatasetOfTheNameIsNotSent(t *testing.T) {
+	m := newMailLab(t)
+	p := m.plan()
+	m.root(m.ss1, "zfs", "destroy", "tank/mail")
+	m.root(m.ss1, "zfs", "create", "-s", "-V", "64M", "tank/mail")
+	_, err := m.step(p, "run-1", "snapshot:mail")
+	requireType(t, err, Unsafe)
+	require.Empty(t, m.snapshots(m.ss1, "tank/mail"))
+	m.root(m.ss1, "zfs", "snapshot", "-o", "nightshift:run=run-1", "tank/mail@nightshift_mail_2026-11-20T10:00:00Z")
+	_, err = m.step(p, "run-1", "send:tank/mail")
+	requireType(t, err, Unsafe)
+}
+
+func TestAStreamThatNobodyAttendsEnds(t *testing.T) {
+	m := newMailLab(t)
+	m.a.streams.unattended = 60 * time.Millisecond
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	m.w.record = func() error { return nil }
+	c := m.call(p, "run-1", "send:tank/mail")
+	s, err := m.a.sendStep(c, paramsOf[plan.SendParams](t, c))
+	require.NoError(t, err)
+	tr := m.a.streams.of("ss2:backup/ss1/mail", "me", s.try)
+	_, err = s.read(t.Context(), tr)
+	require.NoError(t, err)
+	tr.begin()
+	<-tr.ended
+	require.Error(t, tr.err)
+	require.Eventually(t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
+}
+
+func paramsOf[T any](t *testing.T, c plan.Call) T {
+	t.Helper()
+	p, err := params[T](c)
+	require.NoError(t, err)
+	return p
+}
+
+func TestThroughTheWorker(t *testing.T) {
+	m := newMailLab(t)
+	m.lab.ProtectionGroups[0].Send.Via = plan.ViaWorker
+	m.network.Cut()
+	m.cycle("run-1")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
+// ZFS receives into a volume that initiators have open, and says nothing: the guard does.
+func TestNothingIsReceivedUnderAnOpenLUN(t *testing.T) {
+	m := newMailLab(t)
+	m.cycle("run-1")
+	require.NoError(t, m.ss2.AddTarget(t.TempDir(), "10.0.0.2:3260"))
+	host := &m.lab.StorageHosts[1]
+	host.Elevate, host.Target = inventory.ElevateSudo, &inventory.StorageTarget{Kind: inventory.TargetLIO}
+	m.restart()
+	const replica = "backup/ss1/mail"
+	m.root(m.ss2, "zfs", "set", "volmode=dev", replica)
+	m.root(m.ss2, "zfs", "set", "readonly=off", replica)
+	h, err := m.a.lunHost("ss2")
+	require.NoError(t, err)
+	target, err := iscsi.OpenWith(*host, h.run)
+	require.NoError(t, err)
+	_, err = target.Publish(t.Context(), iscsi.Publication{Name: "mail", Device: "/dev/zvol/" + replica, Target: "iqn.2026-01.lab.storage:dr", Group: 1, Portals: []string{"10.0.0.2:3260"},
+		Identity: iscsi.Identity{LUN: 3, NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}, Grants: []iscsi.Grant{{Initiator: esxIQN}}})
+	require.NoError(t, err)
+
+	m.write("tank/mail", 20, 2)
+	p := m.plan()
+	_, err = m.step(p, "run-2", "snapshot:mail")
+	require.NoError(t, err)
+	before := m.snapshots(m.ss2, replica)
+	_, err = m.step(p, "run-2", "send:tank/mail")
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "receive into "+replica+": the logical unit mail")
+	require.ErrorContains(t, err, "unpublish first")
+	require.Equal(t, before, m.snapshots(m.ss2, replica))
+	require.Equal(t, "dev", m.root(m.ss2, "zfs", "get", "-H", "-o", "value", "volmode", replica))
+
+	_, err = target.Unpublish(t.Context(), "mail", false)
+	require.NoError(t, err)
+	_, err = m.step(p, "run-2", "send:tank/mail")
+	require.NoError(t, err)
+	m.same("tank/mail", replica)
+}

@@ -1,0 +1,308 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/plan"
+	"nightshift/internal/words"
+	"nightshift/internal/zfs"
+)
+
+const (
+	// unattended is how long a stream goes on that no step looks at: a run that hands over to its next one is back by then.
+	unattended = time.Minute
+	// mostBreaks is how often a stream may break off, one after the other, without getting on.
+	mostBreaks = 12
+	longBreak  = time.Minute
+	// longLeft is so long, in seconds, that it is not told how long it takes: ten years.
+	longLeft = 10 * 365 * 24 * 3600
+	// leastStall is how long nothing may move at least: receivers that are ended have a minute for it.
+	leastStall = 90 * time.Second
+	// rateOver is the time over which the speed is told.
+	rateOver = 30 * time.Second
+)
+
+// streams are those that this process carries, by replica: never two into one. The zero value is ready.
+type streams struct {
+	mu         sync.Mutex
+	by         map[string]*carriage
+	closed     atomic.Bool
+	unattended time.Duration // of tests; 0: unattended
+	pause      time.Duration // after the first break; of tests; 0: a second
+	stall      time.Duration // how long nothing may move until a try is given up
+}
+
+// A carriage is one step's stream, with all tries that it takes. It outlives the attempt of its activity that began it.
+type carriage struct {
+	all   *streams
+	owner string // commandKey
+	alone time.Duration
+	pause time.Duration
+	stall time.Duration
+	try   func(context.Context, *carriage) error
+	after *carriage // into the same replica, of an earlier step: ended before
+
+	mu      sync.Mutex
+	stop    context.CancelFunc // of the try under way; nil: none is
+	ended   chan struct{}      // of it, or of the last
+	err     error              // of the last
+	began   bool
+	breaks  int
+	most    int64 // that had arrived at a try's begin
+	next    time.Time
+	looked  time.Time
+	lively  time.Time // when something last moved
+	stalled bool      // the try under way was given up for that
+	samples []sample
+	total   int64
+	bytes   int64 // sent by all tries
+	notes   []string
+}
+
+// A sample is how much was sent at a moment.
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+// of is the carriage of a step, which goes on where it is that step's already.
+func (s *streams) of(where, owner string, try func(context.Context, *carriage) error) *carriage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.by[where]
+	if old != nil && old.owner == owner {
+		old.attend()
+		return old
+	}
+	if s.by == nil {
+		s.by = map[string]*carriage{}
+	}
+	t := &carriage{all: s, owner: owner, try: try, after: old, looked: time.Now(), alone: cmp.Or(s.unattended, unattended), pause: cmp.Or(s.pause, time.Second), stall: s.stall}
+	s.by[where] = t
+	return t
+}
+
+// close ends all, and lets none begin any more.
+func (s *streams) close() {
+	s.closed.Store(true)
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.by))
+	s.mu.Unlock()
+	for _, t := range all {
+		t.end()
+	}
+}
+
+func (t *carriage) attend() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.looked = time.Now()
+}
+
+// end stops the try under way, and waits for it.
+func (t *carriage) end() {
+	t.mu.Lock()
+	stop, ended, after := t.stop, t.ended, t.after
+	t.mu.Unlock()
+	if after != nil {
+		after.end()
+	}
+	if stop != nil {
+		stop()
+		<-ended
+	}
+}
+
+// begin starts a try.
+func (t *carriage) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stop != nil || t.all.closed.Load() {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // it outlives the attempt that begins it, and ends when nobody attends it
+	t.stop, t.ended, t.err, t.began, t.samples, t.total = stop, make(chan struct{}), nil, true, nil, 0
+	t.lively, t.stalled = time.Now(), false
+	after, ended := t.after, t.ended
+	t.after = nil
+	go t.watch(ctx, stop)
+	go func() {
+		if after != nil {
+			after.end()
+		}
+		err := t.try(ctx, t)
+		t.mu.Lock()
+		if err != nil && t.stalled {
+			err = refuse(fault.Unreachable, "nothing moved for %s", words.Limit(t.stall))
+		}
+		t.stop, t.err = nil, err
+		t.mu.Unlock()
+		stop()
+		close(ended)
+	}()
+}
+
+// watch stops a try that nobody attends any more, as its run was aborted, and one in which nothing moves.
+func (t *carriage) watch(ctx context.Context, stop context.CancelFunc) {
+	tick := time.NewTicker(min(t.alone, t.stall) / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		t.mu.Lock()
+		t.stalled = time.Since(t.lively) > t.stall
+		over := t.stalled || time.Since(t.looked) > t.alone
+		t.mu.Unlock()
+		if over {
+			stop()
+			return
+		}
+	}
+}
+
+// carry begins a try where none is under way, with a pause after one that broke off. The error is why there is no use in another.
+func (t *carriage) carry(fence func() error) error {
+	t.mu.Lock()
+	t.looked = time.Now()
+	switch {
+	case t.all.closed.Load():
+		t.mu.Unlock()
+		return errLeave // this process ends: the next one goes on
+	case t.stop != nil:
+		t.mu.Unlock()
+		return nil
+	}
+	again, err := t.judge()
+	t.mu.Unlock()
+	if err != nil || !again {
+		return err
+	}
+	if err := fence(); err != nil {
+		return err
+	}
+	t.begin()
+	return nil
+}
+
+// judge decides after a try has ended, or before the first one. The caller holds mu.
+func (t *carriage) judge() (again bool, _ error) {
+	switch {
+	case !t.began:
+		return true, nil
+	case !t.next.IsZero():
+		if time.Now().Before(t.next) {
+			return false, nil
+		}
+		t.next = time.Time{}
+		return true, nil
+	case t.err == nil: // and yet the target does not have it
+		t.err = refuse(fault.Unreachable, "the stream ended well, but the target does not have it")
+	case !breaksOff(t.err):
+		return false, t.err
+	}
+	if t.breaks++; t.breaks > mostBreaks {
+		return false, refuse(fault.State, "it was broken off %d times without getting on, at last: %w", t.breaks, plain(t.err))
+	}
+	pause := min(t.pause<<(t.breaks-1), longBreak)
+	t.next = time.Now().Add(pause)
+	t.remember(fmt.Sprintf("was broken off: %s", t.err))
+	return false, nil
+}
+
+// breaksOff tells of what may be otherwise at the next try.
+func breaksOff(err error) bool {
+	return errors.Is(err, fault.Unreachable) || errors.Is(err, zfs.ErrBusy) || errors.Is(err, zfs.ErrToken) || errors.Is(err, context.Canceled)
+}
+
+// arrived tells, at the beginning of a try, how much the target has: one that has got on may be broken off again.
+func (t *carriage) arrived(bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if bytes > t.most {
+		t.most, t.breaks = bytes, 0
+	}
+}
+
+// moved takes in how far the stream is.
+func (t *carriage) moved(bytes, total int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if n := len(t.samples); n == 0 || t.samples[n-1].bytes != bytes {
+		t.lively = now
+	}
+	if n := len(t.samples); n > 0 && t.samples[n-1].bytes > bytes { // the next stream
+		t.samples = nil
+	}
+	t.total = total
+	t.samples = append(t.samples, sample{now, bytes})
+	for len(t.samples) > 2 && now.Sub(t.samples[0].at) > rateOver {
+		t.samples = t.samples[1:]
+	}
+}
+
+// sent counts what a stream was.
+func (t *carriage) sent(bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bytes += bytes
+}
+
+// progress is how far the try under way is; false: there is none.
+func (t *carriage) progress() (plan.Progress, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.looked = time.Now()
+	p := plan.Progress{Total: t.total}
+	if n := len(t.samples); n > 0 {
+		first, last := t.samples[0], t.samples[n-1]
+		p.Bytes = last.bytes
+		if took := last.at.Sub(first.at); took > 0 {
+			p.Rate = int64(float64(last.bytes-first.bytes) / took.Seconds())
+		}
+		if left := float64(p.Total-p.Bytes) / float64(p.Rate); p.Rate > 0 && left > 0 && left < longLeft {
+			p.Left = plan.Duration(time.Duration(left) * time.Second)
+		}
+	}
+	return p, t.stop != nil
+}
+
+// note keeps something for the report, once.
+func (t *carriage) note(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remember(text)
+}
+
+// mostNotes is how many of them are told.
+const mostNotes = 5
+
+func (t *carriage) remember(text string) {
+	if len(t.notes) < mostNotes && !slices.Contains(t.notes, text) {
+		t.notes = append(t.notes, text)
+	}
+}
+
+// remarks is what there is to say of it in the report.
+func (t *carriage) remarks() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var said []string
+	if t.bytes > 0 {
+		said = append(said, plan.Progress{Bytes: t.bytes}.String()+" sent")
+	}
+	return strings.Join(append(said, t.notes...), "; ")
+}

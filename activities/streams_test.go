@@ -1,0 +1,119 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/plan"
+)
+
+func free() error { return nil }
+
+// carried carries a stream until it is judged, and answers why.
+func carried(t *testing.T, c *carriage) (err error) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		err = c.carry(free)
+		return err != nil
+	}, time.Minute, time.Millisecond)
+	return err
+}
+
+func quick() *streams {
+	return &streams{unattended: time.Minute, stall: time.Minute, pause: time.Microsecond}
+}
+
+func TestAStreamInWhichNothingMovesIsBegunAnew(t *testing.T) {
+	s := quick()
+	s.stall = 20 * time.Millisecond
+	begun := 0
+	c := s.of("ss2:backup/mail", "a", func(ctx context.Context, c *carriage) error {
+		begun++
+		c.moved(1, 10)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	err := carried(t, c)
+	require.ErrorIs(t, err, fault.State, "not for ever")
+	require.ErrorContains(t, err, "nothing moved for")
+	require.Equal(t, mostBreaks+1, begun)
+	require.Contains(t, c.remarks(), "was broken off: nothing moved")
+}
+
+func TestAStreamThatGetsOnMayBreakAsOftenAsItLikes(t *testing.T) {
+	s := quick()
+	n := int64(0)
+	c := s.of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+		if n++; n > 5*mostBreaks {
+			return refuse(fault.Permission, "enough")
+		}
+		c.arrived(n)
+		return refuse(fault.Unreachable, "the line broke")
+	})
+	require.ErrorIs(t, carried(t, c), fault.Permission)
+}
+
+func TestWhatAnotherAttemptHasIsNotBegunAgain(t *testing.T) {
+	s := quick()
+	begun := 0
+	c := s.of("ss2:backup/mail", "a", func(context.Context, *carriage) error { begun++; return nil })
+	gone := errors.New("another attempt has it")
+	require.ErrorIs(t, c.carry(func() error { return gone }), gone)
+	require.Zero(t, begun)
+	require.Same(t, c, s.of("ss2:backup/mail", "a", nil), "the same step goes on with it")
+}
+
+func TestTwoStreamsNeverGoIntoOneReplica(t *testing.T) {
+	s := quick()
+	over := make(chan struct{})
+	first := s.of("ss2:backup/mail", "a", func(ctx context.Context, _ *carriage) error {
+		<-ctx.Done()
+		close(over)
+		return ctx.Err()
+	})
+	require.NoError(t, first.carry(free))
+	second := s.of("ss2:backup/mail", "b", func(context.Context, *carriage) error {
+		select {
+		case <-over:
+			return refuse(fault.Permission, "after it")
+		default:
+			return refuse(fault.Permission, "beside it")
+		}
+	})
+	require.ErrorContains(t, carried(t, second), "after it")
+}
+
+func TestNoneBeginsInAProcessThatEnds(t *testing.T) {
+	s := quick()
+	c := s.of("ss2:backup/mail", "a", func(ctx context.Context, _ *carriage) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.NoError(t, c.carry(free))
+	s.close()
+	require.ErrorIs(t, c.carry(free), errLeave)
+	c.begin()
+	_, running := c.progress()
+	require.False(t, running)
+}
+
+func TestProgressTellsSpeedAndTimeLeft(t *testing.T) {
+	now := time.Now()
+	c := &carriage{total: 1000 << 20, samples: []sample{{now.Add(-10 * time.Second), 100 << 20}, {now, 200 << 20}}}
+	p, running := c.progress()
+	require.False(t, running)
+	require.Equal(t, plan.Progress{Bytes: 200 << 20, Total: 1000 << 20, Rate: 10 << 20, Left: plan.Duration(80 * time.Second)}, p)
+	require.Equal(t, "200 MiB of 1000 MiB, 10 MiB/s, about 80 s left", p.String())
+	c.moved(5, 50)
+	p, _ = c.progress()
+	require.Equal(t, plan.Progress{Bytes: 5, Total: 50}, p, "another stream begins")
+	c.total = 1 << 50
+	c.samples = []sample{{now.Add(-time.Second), 1}, {now, 2}}
+	p, _ = c.progress()
+	require.Zero(t, p.Left, "nobody waits so long")
+}

@@ -1,0 +1,256 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// stream runs zfs send and zfs receive, which take their time.
+func (c *call) stream(argv []string) Exit {
+	var out, errs bytes.Buffer
+	t := &tool{Host: c.Host, user: c.p.user, out: &out, errs: &errs}
+	status := 0
+	var go1 func() Exit
+	ok := c.locked(func() {
+		if argv[1] == "send" {
+			go1, status = c.prepareSend(t, argv[2:])
+		} else {
+			go1, status = c.prepareReceive(t, argv[2:])
+		}
+	})
+	if !ok {
+		return Exit{}
+	}
+	if go1 != nil {
+		return go1()
+	}
+	_, _ = c.out.Write(out.Bytes()) // who read it may be gone
+	_, _ = c.err.Write(errs.Bytes())
+	return Exit{Status: status}
+}
+
+// A sending is a zfs send that has begun.
+type sending struct {
+	header
+	from    string // as it was asked for
+	snap    *snapshot
+	numbers []int64
+	units   layer
+	token   *header
+}
+
+// recordHead is what a record has beside its bytes, and streamHead a stream beside its records, as they are estimated.
+const (
+	recordHead = 312
+	streamHead = 624
+)
+
+func (s *sending) bytes() int64 {
+	return streamHead + int64(len(s.numbers))*(s.Unit+recordHead)
+}
+
+// prepareSend reads what is asked for, and finds it. The host is locked.
+func (c *call) prepareSend(t *tool, argv []string) (func() Exit, int) {
+	if status := t.parse(argv, "nvPwcLepRi:I:t:DVh"); status != 0 {
+		return nil, status
+	}
+	s, status := t.find1()
+	if s == nil {
+		return nil, status
+	}
+	if t.has('n') {
+		t.out.WriteString(s.told())
+		return nil, 0
+	}
+	s.snap.sends++
+	s.Large = s.Large || t.has('L')
+	return func() Exit { return c.send(s, t.has('v')) }, 0
+}
+
+// find1 is the sending that the arguments ask for.
+func (t *tool) find1() (*sending, int) {
+	s := &sending{}
+	var name string
+	from, fromGUID := t.last('i', ""), uint64(0)
+	if t.has('t') {
+		token, why := parseToken(t.last('t', ""))
+		if why != "" {
+			t.fail("cannot resume send: %s", why)
+			return nil, minusOne
+		}
+		s.token = &token
+		name, fromGUID = token.Snapshot, token.From
+		switch x := t.find(name); {
+		case x == nil:
+			return nil, t.fail("cannot resume send: '%s' used in the initial send no longer exists", name)
+		case x.s == nil || x.s.guid != token.To:
+			return nil, t.fail("cannot resume send: '%s' is no longer the same snapshot used in the initial send", name)
+		}
+	} else if len(t.args) != 1 {
+		return nil, t.wrong("missing snapshot argument")
+	} else {
+		name = t.args[0]
+	}
+	x := t.open(name)
+	if x == nil {
+		return nil, 1
+	}
+	if x.s == nil {
+		return nil, t.fail("cannot send '%s': target is not a snapshot", name) // nobody sends that
+	}
+	if !t.may(x, "send") {
+		return nil, t.fail("warning: cannot send '%s': permission denied", name)
+	}
+	var txg uint64
+	var why string
+	switch {
+	case fromGUID != 0:
+		if txg, s.from = x.d.byGUID(fromGUID); s.from == "" {
+			return nil, t.fail("cannot resume send: incremental source %#x no longer exists", fromGUID)
+		}
+	case from != "":
+		if txg, fromGUID, why = t.base(x, from); why != "" {
+			return nil, t.fail("%s", why)
+		}
+		s.from = from
+	}
+	s.snap, s.units = x.s, x.s.content()
+	for i, u := range s.units {
+		if u.birth > txg {
+			s.numbers = append(s.numbers, i)
+		}
+	}
+	slices.Sort(s.numbers)
+	s.header = header{Snapshot: name, To: x.s.guid, From: fromGUID, Made: x.s.creation, Volume: x.d.volume, Size: x.s.volsize, Block: x.d.block,
+		Unit: t.cfg.Unit, Scale: t.cfg.Scale, Refs: x.s.refs, Records: int64(len(s.numbers))}
+	if t.has('p') {
+		s.Props = maps.Clone(x.d.local)
+	}
+	if s.token != nil {
+		s.Resumes, s.Have, s.HaveBytes, s.Large = true, s.token.Have, s.token.HaveBytes, s.token.Large
+		s.numbers = s.numbers[min(int64(len(s.numbers)), s.Have):]
+	}
+	return s, 0
+}
+
+// byGUID finds what is left of a snapshot: when it was made, and its name.
+func (d *dataset) byGUID(guid uint64) (txg uint64, name string) {
+	for _, s := range d.snaps {
+		if s.guid == guid {
+			return s.txg, "@" + s.name
+		}
+	}
+	for _, b := range d.marks {
+		if b.guid == guid {
+			return b.txg, "#" + b.name
+		}
+	}
+	return 0, ""
+}
+
+// base finds what an increment is sent from; why: it cannot be.
+func (t *tool) base(x *thing, from string) (txg, guid uint64, why string) {
+	if from[0] == '@' || from[0] == '#' {
+		from = x.d.name + from
+	}
+	b := t.find(from)
+	at := strings.IndexAny(from, "@#")
+	switch {
+	case at < 0 || b == nil && from[at] == '@':
+		return 0, 0, fmt.Sprintf("cannot open '%s': dataset does not exist", from)
+	case b == nil:
+		return 0, 0, fmt.Sprintf("warning: cannot send '%s': No such process", x.name())
+	case b.s != nil:
+		txg, guid = b.s.txg, b.s.guid
+	case b.b != nil:
+		txg, guid = b.b.txg, b.b.guid
+	}
+	if b.d != x.d || txg >= x.s.txg {
+		return 0, 0, fmt.Sprintf("warning: cannot send '%s': not an earlier snapshot from the same fs", x.name())
+	}
+	return txg, guid, ""
+}
+
+// told is what it says of what it will send (send_print_verbose).
+func (s *sending) told() string {
+	var b strings.Builder
+	if s.token != nil {
+		fmt.Fprintf(&b, "resume token contents:\nnvlist version: 0\n\tobject = 0x1\n\toffset = %#x\n\tbytes = %#x\n", s.Have*s.Unit, s.HaveBytes)
+		if s.From != 0 {
+			fmt.Fprintf(&b, "\tfromguid = %#x\n", s.From)
+		}
+		fmt.Fprintf(&b, "\ttoguid = %#x\n\ttoname = %s\n", s.To, s.Snapshot)
+	}
+	if s.from != "" {
+		short := s.from
+		if at := strings.IndexAny(short, "@#"); at >= 0 {
+			short = short[at:]
+		}
+		fmt.Fprintf(&b, "incremental\t%s\t%s\t%d\n", strings.TrimPrefix(short, "@"), s.Snapshot, s.bytes())
+	} else {
+		fmt.Fprintf(&b, "full\t%s\t%d\n", s.Snapshot, s.bytes())
+	}
+	fmt.Fprintf(&b, "size\t%d\n", s.bytes())
+	return b.String()
+}
+
+// send writes the stream, and says how far it is, if it was asked to.
+func (c *call) send(s *sending, verbose bool) Exit {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		s.snap.sends--
+	}()
+	var sent atomic.Int64
+	over := make(chan struct{})
+	defer close(over)
+	if verbose {
+		_, _ = io.WriteString(c.err, s.told()) // who reads it may be gone: then it is killed
+		go func() {
+			t := time.NewTicker(max(c.scaled(time.Second), 10*time.Millisecond))
+			defer t.Stop()
+			for {
+				select {
+				case <-t.C:
+					fmt.Fprintf(c.err, "%s\t%d\t%s\n", time.Now().Format(time.TimeOnly), sent.Load(), s.Snapshot)
+				case <-over:
+					return
+				case <-c.p.gone:
+					return
+				}
+			}
+		}()
+	}
+	if writeHeader(c.out, s.header) != nil {
+		return c.cannotSend(s)
+	}
+	sent.Add(streamHead / 2)
+	begun := time.Now()
+	for _, i := range s.numbers {
+		if _, err := c.out.Write(record(i, s.units[i], s.Unit, s.Scale)); err != nil {
+			return c.cannotSend(s)
+		}
+		n := sent.Add(s.Unit + recordHead)
+		if c.cfg.Rate > 0 {
+			due := time.Duration(float64(n) / float64(c.cfg.Rate) * float64(time.Second))
+			if ahead := due - time.Duration(float64(time.Since(begun))*c.cfg.Speed); c.scaled(ahead) > time.Millisecond {
+				c.sleep(ahead, c.p.gone)
+			}
+		}
+	}
+	if _, err := c.out.Write([]byte{anEnd}); err != nil {
+		return c.cannotSend(s)
+	}
+	return Exit{}
+}
+
+func (c *call) cannotSend(s *sending) Exit {
+	c.say("warning: cannot send '%s': Broken pipe", s.Snapshot)
+	return Exit{Status: 1}
+}

@@ -1,0 +1,176 @@
+package runbooks
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"nightshift/internal/live"
+	"nightshift/internal/replica"
+	"nightshift/internal/words"
+)
+
+// maxSnapshotName is ZFS_MAX_DATASET_NAME_LEN less its NUL; pointLength what the name of a point has behind that of the group.
+const (
+	maxSnapshotName = 255
+	pointLength     = len("@nightshift__2006-01-02T15:04:05Z")
+)
+
+// check finds what stands in the way, and what a person should know.
+func (r *replication) check() {
+	g := r.group
+	r.checkPool(r.source, g.Pool(), true)
+	under := r.target.Dataset(g.Target.Under)
+	pool, _, _ := strings.Cut(g.Target.Under, "/")
+	r.checkPool(r.target, pool, false)
+	if under == nil {
+		r.block("dataset "+g.Target.Under, "is not there on "+g.Target.Host+", and the replicas are to lie below it", "run nightshift lab prepare-storage, which makes it, or correct target.under")
+	}
+	for _, v := range r.volumes {
+		r.checkDataset(v)
+	}
+	var need int64
+	for _, v := range r.volumes {
+		need += v.bytes
+	}
+	if under != nil && need > under.Available {
+		r.warn("dataset "+g.Target.Under, fmt.Sprintf("has %s left, and about %s are to come", words.Bytes(under.Available), words.Bytes(rounded(need))),
+			"make room on "+g.Target.Host+": a stream that finds none breaks off, and goes on when there is some")
+	}
+	r.checkReserved()
+}
+
+func (r *replication) checkPool(h *live.StorageHost, name string, source bool) {
+	i := slices.IndexFunc(h.Pools, func(p live.ZPool) bool { return p.Name == name })
+	subject := "pool " + name
+	if i < 0 {
+		r.block(subject, "is not imported on "+h.Host, "import it, or correct the lab file")
+		return
+	}
+	switch p := h.Pools[i]; {
+	case p.Health == "ONLINE":
+	case p.Health == "DEGRADED":
+		r.warn(subject, "is DEGRADED on "+h.Host, "see `zpool status` there")
+	default:
+		r.block(subject, "is "+p.Health+" on "+h.Host, "see `zpool status` there")
+	}
+	if h.Pools[i].ReadOnly {
+		what := "no replica can be received"
+		if source {
+			what = "no snapshot can be taken"
+		}
+		r.block(subject, "is imported read-only on "+h.Host+": "+what, "import it again, without readonly=on")
+	}
+}
+
+// checkDataset chooses what a dataset would be sent from now.
+func (r *replication) checkDataset(v *protected) {
+	g := r.group
+	if v.live == nil {
+		r.block("dataset "+v.name, "is not there on "+g.Source.Host, "correct source.datasets of the group")
+		return
+	}
+	if n := max(len(v.name), len(v.replica)) + pointLength + len(g.Name); n > maxSnapshotName {
+		r.block("dataset "+v.name, fmt.Sprintf("the names of its recovery points would have %d bytes, ZFS allows %d", n, maxSnapshotName), "take a shorter name for the group or the dataset")
+		return
+	}
+	r.checkKeys(v)
+	if up := parent(v.replica); v.there == nil && up != g.Target.Under && r.target.Dataset(up) == nil &&
+		!slices.ContainsFunc(r.volumes, func(o *protected) bool { return o.replica == up }) {
+		r.block("dataset "+v.replica, "cannot be received: "+up+" is not there on "+g.Target.Host, "make it: zfs create -p -o canmount=off "+up)
+		return
+	}
+	next := hypothetical(v.live)
+	there := v.there
+	partial := there != nil && there.ResumeToken != ""
+	if partial {
+		whole := *there
+		whole.ResumeToken = ""
+		if there = &whole; len(there.Snapshots) == 0 { // the part of a first one
+			there = nil
+		}
+	}
+	base, err := replica.ChooseBase(next, nextPoint, there)
+	if no := new(replica.NoBase); errors.As(err, &no) {
+		r.block("dataset "+v.name, no.Text, choices(no))
+		return
+	}
+	v.bytes = toSend(v.live, base)
+	switch {
+	case partial:
+		v.base = "going on with what was broken off"
+	case base.From == "":
+		v.base = "in full"
+	default:
+		v.base = "from " + strings.TrimPrefix(base.From, v.name)
+	}
+	if len(base.Over) > 0 && g.Send.Raw {
+		r.block("dataset "+v.replica, "has snapshots of others, newer than the last common one, and a raw stream does not go over them: "+words.Some(base.Over, fewNames),
+			"destroy them there, or do not send raw")
+	}
+}
+
+func choices(no *replica.NoBase) string {
+	if len(no.Choices) == 0 {
+		return ""
+	}
+	return "the choices: " + strings.Join(no.Choices, "; or ")
+}
+
+// nextPoint stands for the snapshot that is not there yet.
+const nextPoint = "next"
+
+// hypothetical is the dataset as it will be with its next snapshot.
+func hypothetical(d *live.ZDataset) *live.ZDataset {
+	next := *d
+	next.Snapshots = append(slices.Clone(d.Snapshots), live.ZSnapshot{Name: nextPoint, GUID: math.MaxUint64, CreateTXG: math.MaxUint64})
+	return &next
+}
+
+// toSend is about how much a stream from the base will be, in bytes.
+func toSend(d *live.ZDataset, base replica.Base) int64 {
+	if base.From == "" {
+		return d.Referenced
+	}
+	var since uint64
+	for _, s := range d.Snapshots {
+		if s.GUID == base.GUID {
+			since = s.CreateTXG
+		}
+	}
+	for _, b := range d.Bookmarks {
+		if b.GUID == base.GUID {
+			since = b.CreateTXG
+		}
+	}
+	n := d.Written
+	for _, s := range d.Snapshots {
+		if s.CreateTXG > since {
+			n += s.Written
+		}
+	}
+	return n
+}
+
+func (r *replication) checkKeys(v *protected) {
+	if v.live.Encryption == "" || r.group.Send.Raw {
+		return
+	}
+	if v.live.KeyStatus == "unavailable" {
+		r.block("dataset "+v.name, "is encrypted, and its key is not loaded on "+r.group.Source.Host, "load it, or send raw (send.raw: true), which needs no key")
+		return
+	}
+	r.warn("dataset "+v.name, "is encrypted, and its replica will not be, unless "+r.group.Target.Under+" is", "send raw (send.raw: true), if the other side is not to read it")
+}
+
+// checkReserved warns of volumes whose reservation a snapshot may not fit beside.
+func (r *replication) checkReserved() {
+	for _, v := range r.volumes {
+		if v.live != nil && v.live.RefReservation > 0 && v.live.Referenced > v.live.Available {
+			r.warn("dataset "+v.name, fmt.Sprintf("has a refreservation: its snapshot needs %s beside it, and %s are left", words.Bytes(v.live.Referenced), words.Bytes(v.live.Available)),
+				"make room, or take the reservation away: zfs set refreservation=none "+v.name)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+//go:build storagelab
+
+package storagelab_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"nightshift/test/storagelab"
+)
+
+const (
+	pairsTransferred = 5
+	mibTransferred   = 192
+)
+
+// plainTransfer is the stream that nightshift sends, as a person would send it, and prints how many milliseconds that took.
+const plainTransfer = `sent=$(mktemp)
+began=$(date +%s%N)
+{ zfs send -c -L "$1"; echo $? >"$sent"; } | ssh -o BatchMode=yes "$2" zfs receive -s -u -o readonly=on -o volmode=none "$3"
+ended=$(date +%s%N)
+test "$(cat "$sent")" = 0
+rm "$sent"
+echo $(((ended - began) / 1000000))`
+
+// transferred compares the transfer stage of replicate with plain commands, in pairs of which each begins every other one.
+func transferred(b *testing.B) string {
+	lab := storagelab.ConnectAlone(b)
+	s := newStationOf(b, lab, "", volume{"mail", 2 * mibTransferred, mibTransferred})
+	lab.Prepare(s.from.pool, s.to.pool)
+	mail, plain := s.volumes[0], s.to.pool.Dataset("plain")
+	lab.SS1.Run("zfs", "snapshot", mail+"@plain")
+	by := map[string]func() time.Duration{
+		"plain": func() time.Duration {
+			said := lab.SS1.As("zfsadm").Script(plainTransfer, mail+"@plain", lab.SS2.Private, plain)
+			lab.SS2.Run("zfs", "destroy", "-r", plain)
+			ms, err := strconv.Atoi(said)
+			require.NoError(b, err, said)
+			return time.Duration(ms) * time.Millisecond
+		},
+		"replicate": func() time.Duration {
+			s.cycle()
+			took := s.report().step(b, "send:"+mail)
+			s.same()
+			s.forget()
+			return took
+		},
+	}
+	for _, way := range []string{"plain", "replicate"} {
+		by[way]() // the first of each finds nothing in caches
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "\n### Transfer\n\nA volume in full, %d MiB of random data, each time to nothing: `zfs send -c -L | ssh zfs receive -s -u`, and the step of\n"+
+		"`replicate` that sends, with all that it reads before and after.\n\n| pair | plain | replicate | plain / replicate |\n| ---: | ---: | ---: | ---: |\n", mibTransferred)
+	var ratios []float64
+	for pair := range pairsTransferred {
+		order := []string{"plain", "replicate"}
+		if pair%2 == 1 {
+			order = []string{"replicate", "plain"}
+		}
+		took := map[string]time.Duration{}
+		for _, way := range order {
+			took[way] = by[way]()
+		}
+		ratio := float64(took["plain"]) / float64(took["replicate"])
+		ratios = append(ratios, ratio)
+		fmt.Fprintf(&text, "| %d | %s | %s | %.3f |\n", pair+1, milliseconds(took["plain"]), milliseconds(took["replicate"]), ratio)
+	}
+	b.ReportMetric(median(ratios), "plain/replicate")
+	fmt.Fprintf(&text, "| median | | | **%.3f** |\n", median(ratios))
+	return text.String()
+}
