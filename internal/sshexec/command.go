@@ -30,6 +30,7 @@ type Result struct {
 type Command struct {
 	client  *Client
 	line    string
+	shown   string // in errors
 	ch      ssh.Channel
 	streams Streams
 	broken  atomic.Pointer[error] // of Stdin
@@ -55,7 +56,7 @@ func (c *Client) StartWith(ctx context.Context, argv []string, streams Streams) 
 	if err != nil {
 		return nil, fault.As(ErrNotSent, fault.As(fault.Unreachable, fmt.Errorf("%s: no channel for a command: %w", c.name, err)))
 	}
-	cmd := &Command{client: c, line: line, ch: ch, ended: make(chan struct{}), streams: streams}
+	cmd := &Command{client: c, line: line, shown: shown(argv), ch: ch, ended: make(chan struct{}), streams: streams}
 	return cmd, cmd.exec(ctx, requests)
 }
 
@@ -89,6 +90,9 @@ func (c *Client) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, er
 	open := make(chan opened, 1)
 	go func() {
 		ch, requests, err := c.conn.OpenChannel("session", nil)
+		if refused := new(ssh.OpenChannelError); err != nil && !errors.As(err, &refused) {
+			c.Close() // it is lost, which x/crypto says here before Wait does
+		}
 		open <- opened{ch, requests, err}
 	}()
 	unused := func(o opened) {
@@ -137,7 +141,7 @@ func (cmd *Command) exec(ctx context.Context, requests <-chan *ssh.Request) erro
 			return cmd.lost(a.err)
 		case !a.ok:
 			_ = cmd.ch.Close()
-			return fault.As(fault.Permission, fmt.Errorf("%s: the SSH server refuses to run `%s`", cmd.client.name, cmd.line))
+			return fault.As(fault.Permission, fmt.Errorf("%s: the SSH server refuses to run `%s`", cmd.client.name, cmd.shown))
 		}
 		go cmd.feed()
 		return nil
@@ -150,7 +154,7 @@ func (cmd *Command) exec(ctx context.Context, requests <-chan *ssh.Request) erro
 }
 
 func (cmd *Command) lost(err error) error {
-	return fault.As(fault.Unreachable, fmt.Errorf("%s: no answer to `%s`: %w", cmd.client.name, cmd.line, err))
+	return fault.As(fault.Unreachable, fmt.Errorf("%s: no answer to `%s`: %w", cmd.client.name, cmd.shown, err))
 }
 
 // Ended is closed when the command has ended, or its answer is lost.
@@ -222,13 +226,13 @@ func (cmd *Command) run(requests <-chan *ssh.Request) {
 		cmd.client.sessions.leave()
 	}()
 	if broken := cmd.broken.Load(); !known && broken != nil {
-		cmd.err = fmt.Errorf("%s: the input of `%s` broke off: %w", cmd.client.name, cmd.line, *broken)
+		cmd.err = fmt.Errorf("%s: the input of `%s` broke off: %w", cmd.client.name, cmd.shown, *broken)
 	} else if !known {
 		cmd.err = cmd.lost(errors.New("the connection ended before the command did"))
 	}
 	for _, d := range drains {
 		if err := d.failed(); err != nil {
-			cmd.err = fmt.Errorf("%s: what `%s` prints could not be taken: %w", cmd.client.name, cmd.line, err)
+			cmd.err = fmt.Errorf("%s: what `%s` prints could not be taken: %w", cmd.client.name, cmd.shown, err)
 		}
 	}
 	cmd.result.Stdout, cmd.result.Stderr = out.text(), errs.text()

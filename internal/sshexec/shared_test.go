@@ -3,8 +3,10 @@ package sshexec
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -94,6 +96,45 @@ func TestALostConnectionIsMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, m.logins.Load())
 	require.EqualValues(t, 3, m.commands.Load())
+}
+
+// unheard is a connection that is lost: writing to it fails before reading from it has.
+type unheard struct {
+	ssh.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newUnheard() *ssh.Client {
+	closed := make(chan struct{})
+	return &ssh.Client{Conn: &unheard{closed: closed, close: sync.OnceFunc(func() { close(closed) })}}
+}
+
+func (*unheard) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	return nil, nil, syscall.ECONNRESET
+}
+
+func (u *unheard) Wait() error {
+	<-u.closed
+	return net.ErrClosed
+}
+
+func (u *unheard) Close() error {
+	u.close()
+	return nil
+}
+
+func TestALostConnectionIsMadeAnewThoughNobodyHasHeard(t *testing.T) {
+	m := newMachine(t)
+	s := m.shared()
+	_, err := s.Query(t.Context(), []string{"true"})
+	require.NoError(t, err)
+	s.client.Close()
+	s.client = newClient("node1", newUnheard(), nil)
+	_, err = s.Query(t.Context(), []string{"true"})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, m.logins.Load())
+	require.EqualValues(t, 2, m.commands.Load())
 }
 
 // A command whose answer was lost is never sent again, not even over a new connection.

@@ -50,13 +50,17 @@ func Dial(ctx context.Context, r Resolved) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: r.Name, conn: conn, done: make(chan struct{}), sessions: newSessions(), host: host}
+	return newClient(r.Name, conn, host), nil
+}
+
+func newClient(name string, conn *ssh.Client, host ssh.PublicKey) *Client {
+	c := &Client{name: name, conn: conn, done: make(chan struct{}), sessions: newSessions(), host: host}
 	go func() {
 		_ = conn.Wait() // whoever waits for a command hears it there
 		close(c.done)
 	}()
 	go c.stayAlive(aliveEvery)
-	return c, nil
+	return c
 }
 
 // Check makes sure of the host key and tries the login, once, and runs nothing. Without a user only the key is compared.
