@@ -174,7 +174,7 @@ type Retentions struct {
 type Retention struct {
 	All     plan.Duration `json:"all,omitempty"`                                                                                 // every one that is younger than this
 	Daily   int           `json:"daily,omitempty" jsonschema:"minimum=0"`                                                        // the last one of each of so many days
-	Weekly  int           `json:"weekly,omitempty" jsonschema:"minimum=0"`                                                       // the last one of Weekday in each of so many weeks
+	Weekly  int           `json:"weekly,omitempty" jsonschema:"minimum=0"`                                                       // the last one of each of so many weeks, which end with Weekday
 	Weekday string        `json:"weekday,omitempty" jsonschema:"enum=Mon,enum=Tue,enum=Wed,enum=Thu,enum=Fri,enum=Sat,enum=Sun"` // default Sun
 	Monthly int           `json:"monthly,omitempty" jsonschema:"minimum=0"`                                                      // the last one of each of so many months
 	Yearly  int           `json:"yearly,omitempty" jsonschema:"minimum=0"`                                                       // the last one of each of so many years
