@@ -24,6 +24,9 @@ type Result struct {
 	// Stdout and Stderr are what it printed, at most MaxOutput of each, with a note at the end of what was cut. What has a writer
 	// of its own (Streams) is not here.
 	Stdout, Stderr []byte
+	// Unfinished: standard output did not come to its end within two seconds of the command's. Something that the command has left
+	// running keeps it open, or a part of it is still on the way.
+	Unfinished bool
 }
 
 // A Command is one that was sent.
@@ -215,10 +218,9 @@ func (cmd *Command) run(requests <-chan *ssh.Request) {
 		go d.run(func() { _ = cmd.ch.Close() }) // what nobody takes is not waited for
 	}
 	known := cmd.await(requests)
-	for _, d := range drains {
-		if known {
-			d.wait()
-		}
+	if known {
+		cmd.result.Unfinished = !drains[0].wait()
+		drains[1].wait()
 	}
 	_ = cmd.ch.Close() // it may be closed already
 	go func() {

@@ -89,17 +89,17 @@ func (w writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// wait waits until all is there. When nothing has come for lastWords, nothing will; a writer that is slow is waited for.
-func (d *drain) wait() {
+// wait waits until all is there. When nothing has come for lastWords, nothing is waited for: false. A writer that is slow is waited for.
+func (d *drain) wait() bool {
 	for {
 		before := d.moved.Load()
 		select {
 		case <-d.done:
-			return
+			return true
 		case <-time.After(lastWords):
 		}
 		if now := d.moved.Load(); now == before && now%2 == 0 {
-			return
+			return false
 		}
 	}
 }

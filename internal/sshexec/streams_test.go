@@ -108,6 +108,35 @@ func TestASlowWriterGetsEverything(t *testing.T) {
 	require.Equal(t, 200_000, got)
 }
 
+// A line that stands still after the exit status looks as a daemon does that keeps the output open: whoever knows better is told.
+func TestOutputThatDoesNotComeToItsEnd(t *testing.T) {
+	m := newMachine(t)
+	arrived := make(chan struct{})
+	m.exec = func(line string, ch ssh.Channel, req *ssh.Request, _ *ssh.ServerConn) {
+		_ = req.Reply(true, nil)
+		_, _ = io.WriteString(ch, "a\n")
+		exit(ch, 0)
+		if line == "stalls" {
+			go func() {
+				<-arrived
+				_, _ = io.WriteString(ch, "b\n")
+				_ = ch.Close()
+			}()
+			return
+		}
+		_ = ch.Close()
+	}
+	c := m.dial()
+	res, err := c.Query(t.Context(), []string{"stalls"})
+	require.NoError(t, err)
+	require.Equal(t, "a\n", string(res.Stdout))
+	require.True(t, res.Unfinished)
+	close(arrived)
+	res, err = c.Query(t.Context(), []string{"ends"})
+	require.NoError(t, err)
+	require.False(t, res.Unfinished)
+}
+
 func TestACommandThatWantsNoMoreInput(t *testing.T) {
 	c := newMachine(t).dial()
 	r, w := io.Pipe()

@@ -75,6 +75,9 @@ func said(argv []string, res sshexec.Result, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if res.Unfinished {
+		return "", fault.As(fault.Unreachable, fmt.Errorf("what `%s` printed did not arrive as a whole", typed(argv)))
+	}
 	if res.Status != 0 {
 		return "", &failed{fault.As(fault.State, fmt.Errorf("`%s`: %s", typed(argv), res.Summary())), res.Status}
 	}

@@ -2,8 +2,10 @@ package zfs
 
 import (
 	"context"
+	"fmt"
 	"io"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/sshexec"
 )
 
@@ -21,6 +23,9 @@ func (o overSSH) Run(ctx context.Context, argv []string, s Streams) (Exit, error
 	if err != nil {
 		cmd.Abandon() // it reads its end, and what it writes arrives nowhere
 		return Exit{}, err
+	}
+	if result.Unfinished { // zfs and zpool leave nothing running
+		return Exit{}, fault.As(fault.Unreachable, fmt.Errorf("what `%s` printed did not arrive as a whole", argv[0]))
 	}
 	return exited(result), nil
 }
