@@ -40,7 +40,7 @@ func (r *lunRig) Act(ctx context.Context, argv []string, stdin io.Reader) (sshex
 	}
 	program := storagesetup.WriteTableProgram()
 	for from, to := range map[string]string{"target=/sys/kernel/config/target": "target=" + r.Path("/sys/kernel/config/target"), "block=/sys/class/block": "block=" + r.Path("/block"),
-		"zvols=/dev/zvol": "zvols=" + r.Path("/dev/zvol"), `[ -b "`: `[ -e "`, `readlink -f -- "$of"`: `readlink -f -- "` + r.Path("") + `$of"`} {
+		"zvols=/dev/zvol": "zvols=" + r.Path("/dev/zvol"), `[ -b "`: `[ -e "`, `blockdev --flushbufs "$device"`: `[ -w "$device" ]`, `readlink -f -- "$of"`: `readlink -f -- "` + r.Path("") + `$of"`} {
 		require.Contains(r, program, from)
 		program = strings.Replace(program, from, to, 1)
 	}

@@ -24,4 +24,6 @@ for number in "$2" "$3"; do
 	esac
 done
 [ -b "/dev/zvol/$1" ] || usage "$1 is no zvol that is shown under /dev/zvol"
+# A target writes past the page cache, which Linux keeps as long as the target has the zvol open: what was read once would be read for ever.
+blockdev --flushbufs "/dev/zvol/$1" || exit 1
 exec dd if="/dev/zvol/$1" bs=512 skip="$2" count="$3" status=none

@@ -121,7 +121,9 @@ busy=$(users)
 
 # ---- what lies there
 
+# A target writes past the page cache, which Linux keeps as long as the target has the zvol open: what lies there is on the device.
 there() {
+	blockdev --flushbufs "$device" || exit 1
 	for range; do
 		dd if="$device" bs=512 skip="${range%:*}" count="${range#*:}" status=none || exit 1
 	done

@@ -49,7 +49,7 @@ func newTableRig(t *testing.T) *tableRig {
 	require.NoError(t, os.WriteFile(r.file, whole, 0o600))
 	r.program = WriteTableProgram()
 	for from, to := range map[string]string{"target=/sys/kernel/config/target": "target=" + h.Path("/sys/kernel/config/target"), "block=/sys/class/block": "block=" + h.Path("/block"),
-		"zvols=/dev/zvol": "zvols=" + h.Path("/dev/zvol"), `[ -b "`: `[ -e "`, `readlink -f -- "$of"`: `readlink -f -- "` + h.Path("") + `$of"`} {
+		"zvols=/dev/zvol": "zvols=" + h.Path("/dev/zvol"), `[ -b "`: `[ -e "`, `blockdev --flushbufs "$device"`: `[ -w "$device" ]`, `readlink -f -- "$of"`: `readlink -f -- "` + h.Path("") + `$of"`} {
 		require.Contains(t, r.program, from)
 		r.program = strings.Replace(r.program, from, to, 1)
 	}
