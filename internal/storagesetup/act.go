@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -114,7 +115,7 @@ func (m *Machine) undoing(e entry) []string {
 	case didFile:
 		return []string{"rm", "-f", m.root + e.Path}
 	case didDataset:
-		return []string{"zfs", "destroy", e.Dataset} // neither -r nor -f: only what is empty
+		return []string{"zfs", "destroy", e.Dataset} // neither -r nor -f: not what something lies below; still keeps it from files
 	case didAllow:
 		return allowCommand("unallow", e.Account, e.Allowed, e.Dataset)
 	case didEnable:
@@ -125,6 +126,9 @@ func (m *Machine) undoing(e entry) []string {
 
 // errChanged: somebody has changed it since.
 var errChanged = errors.New("somebody has changed it since it was written")
+
+// keptScript prints a file below the directory $1, if there is one.
+const keptScript = `[ ! -d "$1" ] || find "$1" -type f | head -n 1`
 
 // Undo takes one thing of the record back. What somebody has changed since, or put something into, stays, and on the record.
 func (m *Machine) Undo(ctx context.Context, t Thing) error {
@@ -150,11 +154,13 @@ func (m *Machine) Undo(ctx context.Context, t Thing) error {
 func (m *Machine) still(ctx context.Context, e entry, account string) (bool, error) {
 	switch e.Kind {
 	case didAccount, didLine, didKey:
-		_, err := m.query(ctx, "", "getent", "passwd", e.Account)
-		if status(err) == noEntry {
+		line, err := m.query(ctx, "", "getent", "passwd", e.Account)
+		switch {
+		case status(err) == noEntry:
 			return false, nil
-		}
-		if err != nil || e.Kind != didLine {
+		case err == nil && e.Kind == didAccount:
+			return true, m.nothingKept(ctx, line)
+		case err != nil || e.Kind != didLine:
 			return true, err
 		}
 		files, err := m.readAll(ctx, account, e.Path)
@@ -168,11 +174,32 @@ func (m *Machine) still(ctx context.Context, e entry, account string) (bool, err
 		}
 		return found, err
 	case didDataset, didAllow:
-		_, err := m.query(ctx, "", "zfs", "list", "-H", "-o", "name", e.Dataset)
+		is, err := m.query(ctx, "", "zfs", "list", "-H", "-o", "type,canmount", e.Dataset)
 		if status(err) == 1 && strings.Contains(err.Error(), "does not exist") {
 			return false, nil
+		}
+		if err == nil && e.Kind == didDataset && strings.TrimSpace(is) != "filesystem\toff" { // as it was made; else it may hold files, or be another one
+			err = errChanged
 		}
 		return true, err
 	}
 	return true, nil
+}
+
+// nothingKept makes sure that in an account's home directory there is nothing left of what nightshift keeps there for the day on which
+// there is nothing else: identity records, and copies of VMFS backups. entry is the account's line of the passwd database.
+func (m *Machine) nothingKept(ctx context.Context, entry string) error {
+	fields := strings.Split(strings.TrimSpace(entry), ":")
+	if len(fields) < 6 || fields[5] == "" {
+		return fmt.Errorf("its home directory is not known: %q", strings.TrimSpace(entry))
+	}
+	dir := path.Join(fields[5], ".nightshift")
+	file, err := m.query(ctx, "", script(keptScript, dir)...)
+	if err != nil {
+		return err
+	}
+	if file = strings.TrimSpace(file); file != "" {
+		return fmt.Errorf("identity records and copies of VMFS backups lie in its home directory (%s): copy what you need of %s, and remove that", file, dir)
+	}
+	return nil
 }

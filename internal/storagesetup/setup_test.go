@@ -126,6 +126,49 @@ func TestATargetIsPreparedAndTakenBack(t *testing.T) {
 	require.Equal(t, before, f.tree())
 }
 
+// A dataset that nightshift made, and that somebody has used since, is not destroyed: ZFS asks for nothing where it has no children.
+func TestADatasetThatSomebodyUsesIsNotTakenBack(t *testing.T) {
+	for _, is := range []string{"filesystem\ton\n", "filesystem\tnoauto\n", "volume\t-\n"} {
+		f, m := newFake(t, "tank", "other")
+		w := target()
+		prepareAll(t, m, w, map[string]string{"ss1": another + " nightshift:ss1"})
+		f.write("is", is)
+		for _, thing := range m.Record("ss2") {
+			if err := m.Undo(t.Context(), thing); strings.HasPrefix(thing.What, "the dataset") {
+				require.ErrorIs(t, err, errChanged, is)
+			}
+		}
+		require.Equal(t, "tank\nother\ntank/replicas\ntank/replicas/ss1\n", f.read("datasets"))
+	}
+}
+
+// What is kept for the day on which there is nothing else does not go with the account that keeps it.
+func TestAnAccountThatKeepsRecordsIsNotTakenBack(t *testing.T) {
+	f, m := newFake(t, "tank", "other")
+	before := f.tree()
+	prepareAll(t, m, target(), map[string]string{"ss1": another + " nightshift:ss1"})
+	kept := filepath.Join(f.dir, "home/zfsadm/.nightshift")
+	require.NoError(t, os.MkdirAll(kept+"/records", 0o700))
+	f.write("home/zfsadm/.nightshift/records/home.mail.json", "{}")
+	var said []string
+	for _, thing := range m.Record("ss2") {
+		if err := m.Undo(t.Context(), thing); err != nil {
+			said = append(said, err.Error())
+		}
+	}
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "the account zfsadm")
+	require.Contains(t, said[0], "records/home.mail.json): copy what you need of "+kept)
+	require.Equal(t, "{}", f.read("home/zfsadm/.nightshift/records/home.mail.json"))
+
+	require.NoError(t, os.RemoveAll(kept))
+	require.NoError(t, m.Read(t.Context(), target()))
+	for _, thing := range m.Record("ss2") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree())
+}
+
 // What is there already belongs to somebody else: it is used, and never taken back.
 func TestWhatWasThereBeforeStays(t *testing.T) {
 	f, m := newFake(t, "tank", "tank/mail", "tank/log")

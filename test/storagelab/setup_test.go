@@ -48,6 +48,8 @@ func prepareHost(t testing.TB, m *prepared, senders map[string]string) {
 func takeBack(ctx context.Context, t testing.TB, m *prepared) {
 	t.Helper()
 	require.NoError(t, m.Read(ctx, m.want))
+	_, err := m.admin.Act(ctx, []string{"rm", "-rf", "/home/" + m.want.Account + "/.nightshift"}, nil) // which is for a person to do
+	require.NoError(t, err)
 	for _, thing := range m.Record(m.want.Name) {
 		require.NoError(t, m.Undo(ctx, thing), thing.What)
 	}
