@@ -29,7 +29,7 @@ type sendStep struct {
 	p        plan.SendParams
 	from, to *zfs.Client
 	route    zfs.Route
-	point    zfs.Marked // of this run, once it was read
+	point    zfs.Marked // of this run, once read has found it
 }
 
 // SendDataset sends what the replica lacks to have the recovery point of the run. The stream is carried by this process, and
@@ -86,18 +86,9 @@ func (s *sendStep) read(ctx context.Context, t *carriage) (seen, error) {
 		return seen{state: "being sent: " + p.String(), progress: &p}, nil
 	}
 	if s.point.Name == "" {
-		found, err := s.from.Marked(ctx, propRun, s.call.Run, s.p.Dataset)
-		if err != nil {
+		var err error
+		if s.point, err = s.find(ctx); err != nil {
 			return seen{}, err
-		}
-		if len(found) == 0 {
-			return seen{}, refuse(fault.NotFound, "the recovery point of this run is not there any more on %s: was it destroyed?", s.p.Dataset)
-		}
-		s.point = found[0]
-		for _, m := range found[1:] { // as groupStep.point chooses
-			if m.Name < s.point.Name {
-				s.point = m
-			}
 		}
 	}
 	there := full(s.p.Replica, s.point.Name)
@@ -109,6 +100,24 @@ func (s *sendStep) read(ctx context.Context, t *carriage) (seen, error) {
 		return seen{done: true, state: "at recovery point @" + s.point.Name}, nil
 	}
 	return seen{state: "without recovery point @" + s.point.Name}, nil
+}
+
+// find finds the recovery point of this run on the source.
+func (s *sendStep) find(ctx context.Context) (point zfs.Marked, _ error) {
+	found, err := s.from.Marked(ctx, propRun, s.call.Run, s.p.Dataset)
+	if err != nil {
+		return point, err
+	}
+	if len(found) == 0 {
+		return point, refuse(fault.NotFound, "the recovery point of this run is not there any more on %s: was it destroyed?", s.p.Dataset)
+	}
+	point = found[0]
+	for _, m := range found[1:] { // as groupStep.point chooses
+		if m.Name < point.Name {
+			point = m
+		}
+	}
+	return point, nil
 }
 
 // mostStreams is how many streams one try sends: what was broken off of an earlier run comes before what is new.
@@ -165,14 +174,18 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		t.arrived(e.AlreadyArrived)
 		tr.Send, arrived = zfs.Send{Token: target.ResumeToken}, e.AlreadyArrived
 	} else {
-		base, err := replica.ChooseBase(source, s.point.Name, target)
+		point, err := s.find(ctx) // the attempt that made this carriage may have ended before it had read anything
+		if err != nil {
+			return false, err
+		}
+		base, err := replica.ChooseBase(source, point.Name, target)
 		if err != nil {
 			return false, refuse(fault.State, "%w", err)
 		}
 		if base.Done {
 			return true, nil
 		}
-		tr.Send = zfs.Send{Snapshot: full(s.p.Dataset, s.point.Name), From: base.From, Raw: s.p.Raw, Compressed: s.p.Compressed, LargeBlocks: s.p.LargeBlocks}
+		tr.Send = zfs.Send{Snapshot: full(s.p.Dataset, point.Name), From: base.From, Raw: s.p.Raw, Compressed: s.p.Compressed, LargeBlocks: s.p.LargeBlocks}
 	}
 	return tr.Send.Token == "", s.send(ctx, t, tr, arrived) // a token may be of an earlier point
 }

@@ -147,6 +147,21 @@ func TestABrokenStreamGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// Storage that comes up after nightshift does not answer the first attempt.
+func TestASourceThatAnswersLateIsSentFrom(t *testing.T) {
+	m := newMailLab(t)
+	p := m.plan()
+	m.must(p, "run-1", "snapshot:mail")
+	l := m.listen("ss1")
+	up := l.Runner
+	l.Runner = storageScript(nil)
+	_, err := m.step(p, "run-1", "send:tank/mail")
+	requireType(t, err, Transient)
+	l.Runner = up
+	m.must(p, "run-1", "send:tank/mail")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
 // The worker is killed: its sender dies with it, and the receiver at the other end has not noticed.
 func TestAnotherProcessGoesOnWithTheStream(t *testing.T) {
 	m := newMailLab(t)

@@ -49,6 +49,7 @@ type carriage struct {
 	alone time.Duration
 	pause time.Duration
 	stall time.Duration
+	// try is of the attempt that came first, and any may begin it: it finds out by itself what it needs.
 	try   func(context.Context, *carriage) error
 	after *carriage // into the same replica, of an earlier step: ended before
 
