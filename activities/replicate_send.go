@@ -185,6 +185,7 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		if base.Done {
 			return true, nil
 		}
+		t.anew()
 		tr.Send = zfs.Send{Snapshot: full(s.p.Dataset, point.Name), From: base.From, Raw: s.p.Raw, Compressed: s.p.Compressed, LargeBlocks: s.p.LargeBlocks}
 	}
 	return tr.Send.Token == "", s.send(ctx, t, tr, arrived) // a token may be of an earlier point

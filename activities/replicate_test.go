@@ -147,6 +147,24 @@ func TestABrokenStreamGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// What an earlier run left may be far more than this run has to send.
+func TestAStreamThatGetsOnIsNotMeasuredByTheOneBefore(t *testing.T) {
+	m := newMailLab(t)
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	c := m.call(p, "run-1", "send:tank/mail")
+	s, err := m.a.sendStep(c, paramsOf[plan.SendParams](t, c))
+	require.NoError(t, err)
+	tr := m.a.streams.of("ss2:backup/ss1/mail", commandKey(c), s.try)
+	tr.arrived(1 << 40) // of the one before
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	require.NoError(t, m.ss1.Kill(t.Context(), "send", "tank"))
+	got := <-end
+	require.NoError(t, got.err)
+	require.Contains(t, got.out.Note, "was broken off")
+	require.Zero(t, tr.breaks, "it got on")
+}
+
 // Storage that comes up after nightshift does not answer the first attempt.
 func TestASourceThatAnswersLateIsSentFrom(t *testing.T) {
 	m := newMailLab(t)

@@ -59,7 +59,7 @@ type carriage struct {
 	err     error              // of the last
 	began   bool
 	breaks  int
-	most    int64 // that had arrived at a try's begin
+	most    int64 // that had arrived of the stream at a try's begin
 	next    time.Time
 	looked  time.Time
 	lively  time.Time // when something last moved
@@ -235,6 +235,14 @@ func (t *carriage) arrived(bytes int64) {
 	if bytes > t.most {
 		t.most, t.breaks = bytes, 0
 	}
+}
+
+// anew tells that a stream begins of which the target has nothing: how much arrived of one before is no measure for it. It clears no
+// breaks, as nothing has got on by that.
+func (t *carriage) anew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.most = 0
 }
 
 // moved takes in how far the stream is.

@@ -58,6 +58,34 @@ func TestAStreamThatGetsOnMayBreakAsOftenAsItLikes(t *testing.T) {
 	require.ErrorIs(t, carried(t, c), fault.Permission)
 }
 
+func TestAStreamAfterALongerOneMayBreakAsOftenAsItLikes(t *testing.T) {
+	n := int64(0)
+	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+		switch n++; {
+		case n == 1:
+			c.arrived(1 << 40)
+			c.anew()
+		case n > 5*mostBreaks:
+			return refuse(fault.Permission, "enough")
+		default:
+			c.arrived(n)
+		}
+		return refuse(fault.Unreachable, "the line broke")
+	})
+	require.ErrorIs(t, carried(t, c), fault.Permission)
+}
+
+func TestAStreamOfWhichNothingArrivesIsGivenUp(t *testing.T) {
+	begun := 0
+	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+		begun++
+		c.anew()
+		return refuse(fault.Unreachable, "the line broke")
+	})
+	require.ErrorIs(t, carried(t, c), fault.State)
+	require.Equal(t, mostBreaks+1, begun)
+}
+
 func TestWhatAnotherAttemptHasIsNotBegunAgain(t *testing.T) {
 	s := quick()
 	begun := 0
