@@ -10,6 +10,7 @@ import (
 
 	"nightshift/internal/fault"
 	"nightshift/internal/plan"
+	"nightshift/internal/zfs"
 )
 
 func free() error { return nil }
@@ -84,6 +85,18 @@ func TestAStreamOfWhichNothingArrivesIsGivenUp(t *testing.T) {
 	})
 	require.ErrorIs(t, carried(t, c), fault.State)
 	require.Equal(t, mostBreaks+1, begun)
+}
+
+func TestABusyReplicaIsTriedAgain(t *testing.T) {
+	begun := 0
+	c := quick().of("ss2:backup/mail", "a", func(context.Context, *carriage) error {
+		if begun++; begun > 1 {
+			return refuse(fault.Permission, "enough")
+		}
+		return fault.As(zfs.ErrBusy, refuse(fault.State, "a receiver is still there"))
+	})
+	require.ErrorIs(t, carried(t, c), fault.Permission)
+	require.Contains(t, c.remarks(), "was broken off: a receiver is still there")
 }
 
 func TestWhatAnotherAttemptHasIsNotBegunAgain(t *testing.T) {

@@ -43,12 +43,15 @@ while [ -n "$(ours)" ]; do
 done
 exit 0`
 
+// stillThere is the status of staleScript where a receiver does not end in time.
+const stillThere = 3
+
 // endPatience is how long a receiver has to end, in seconds: what it has arrived is written first.
 const endPatience = 60
 
 // EndReceivers ends the receivers of our account that still run into a dataset on this host, left over from a transfer that
 // lost its sender, and waits until they are gone: until then ZFS calls the dataset busy. It answers their process ids.
-// Whoever calls it has made sure that no transfer of ours is under way. fault.State: one does not end.
+// Whoever calls it has made sure that no transfer of ours is under way. ErrBusy: one has not ended yet.
 func (c *Client) EndReceivers(ctx context.Context, dataset string) ([]int, error) {
 	if err := checkDataset(dataset); err != nil {
 		return nil, err
@@ -67,8 +70,12 @@ func (c *Client) EndReceivers(ctx context.Context, dataset string) ([]int, error
 		}
 		pids = append(pids, pid)
 	}
-	if !exit.OK() {
-		return pids, fault.As(fault.State, fmt.Errorf("%s: ending the receivers into %s %s: %s", c.name, dataset, exit, clean(errs.String())))
+	if exit.OK() {
+		return pids, nil
 	}
-	return pids, nil
+	err = fault.As(fault.State, fmt.Errorf("%s: ending the receivers into %s %s: %s", c.name, dataset, exit, clean(errs.String())))
+	if exit.Status == stillThere {
+		err = fault.As(ErrBusy, err) // as ZFS would say of the dataset
+	}
+	return pids, err
 }

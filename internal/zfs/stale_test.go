@@ -87,8 +87,14 @@ func TestAReceiverThatDoesNotEndIsTold(t *testing.T) {
 	c := New("ss2", scripted(func([]string) (string, string, Exit) { return "12 13\n", "still there: 13\n", Exit{Status: 3} }))
 	pids, err := c.EndReceivers(t.Context(), "backup/mail")
 	require.ErrorIs(t, err, fault.State)
+	require.ErrorIs(t, err, ErrBusy, "it may end later")
 	require.ErrorContains(t, err, "ss2: ending the receivers into backup/mail ended with status 3: still there: 13")
 	require.Equal(t, []int{12, 13}, pids)
+
+	c = New("ss2", scripted(func([]string) (string, string, Exit) { return "", "sh: ps: not found\n", Exit{Status: 4} }))
+	_, err = c.EndReceivers(t.Context(), "backup/mail")
+	require.ErrorIs(t, err, fault.State)
+	require.NotErrorIs(t, err, ErrBusy)
 	_, err = c.EndReceivers(t.Context(), "backup/$(x)")
 	require.ErrorIs(t, err, fault.Invalid)
 }
