@@ -51,7 +51,8 @@ const endPatience = 60
 
 // EndReceivers ends the receivers of our account that still run into a dataset on this host, left over from a transfer that
 // lost its sender, and waits until they are gone: until then ZFS calls the dataset busy. It answers their process ids.
-// Whoever calls it has made sure that no transfer of ours is under way. ErrBusy: one has not ended yet.
+// Whoever calls it has made sure that no transfer of ours is under way. ErrBusy: one has not ended yet; fault.Unreachable:
+// this was ended itself.
 func (c *Client) EndReceivers(ctx context.Context, dataset string) ([]int, error) {
 	if err := checkDataset(dataset); err != nil {
 		return nil, err
@@ -73,9 +74,12 @@ func (c *Client) EndReceivers(ctx context.Context, dataset string) ([]int, error
 	if exit.OK() {
 		return pids, nil
 	}
-	err = fault.As(fault.State, fmt.Errorf("%s: ending the receivers into %s %s: %s", c.name, dataset, exit, clean(errs.String())))
-	if exit.Status == stillThere {
-		err = fault.As(ErrBusy, err) // as ZFS would say of the dataset
+	err = fmt.Errorf("%s: ending the receivers into %s %s: %s", c.name, dataset, exit, clean(errs.String()))
+	switch {
+	case exit.Signal != "": // the host goes down, say
+		return pids, fault.As(fault.Unreachable, err)
+	case exit.Status == stillThere:
+		return pids, fault.As(ErrBusy, fault.As(fault.State, err)) // as ZFS would say of the dataset
 	}
-	return pids, err
+	return pids, fault.As(fault.State, err)
 }

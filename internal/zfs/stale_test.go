@@ -95,6 +95,9 @@ func TestAReceiverThatDoesNotEndIsTold(t *testing.T) {
 	_, err = c.EndReceivers(t.Context(), "backup/mail")
 	require.ErrorIs(t, err, fault.State)
 	require.NotErrorIs(t, err, ErrBusy)
+	c = New("ss2", scripted(func([]string) (string, string, Exit) { return "", "", Exit{Status: -1, Signal: "TERM"} }))
+	_, err = c.EndReceivers(t.Context(), "backup/mail")
+	require.ErrorIs(t, err, fault.Unreachable, "the host goes down")
 	_, err = c.EndReceivers(t.Context(), "backup/$(x)")
 	require.ErrorIs(t, err, fault.Invalid)
 }
