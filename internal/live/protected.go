@@ -46,12 +46,12 @@ type OccupiedStore struct {
 type Occupant struct {
 	Ref        string            `json:"-"`
 	Name       string            `json:"name"`
-	UUID       string            `json:"uuid,omitempty"`     // instance UUID, lower case
-	BIOSUUID   string            `json:"biosUuid,omitempty"` // as the guest sees it, lower case
-	Path       string            `json:"vmx,omitempty"`      // "[datastore1] web01/web01.vmx"
-	Folder     string            `json:"folder,omitempty"`   // inventory path: "/Home/vm/Applications"
-	Pool       string            `json:"pool,omitempty"`     // path of its resource pool below the host or cluster; empty: its root
-	VApp       string            `json:"vApp,omitempty"`
+	UUID       string            `json:"uuid,omitempty"`      // instance UUID, lower case
+	BIOSUUID   string            `json:"biosUuid,omitempty"`  // as the guest sees it, lower case
+	Path       string            `json:"vmx,omitempty"`       // "[datastore1] web01/web01.vmx"
+	Folder     string            `json:"folder,omitempty"`    // inventory path: "/Home/vm/Applications"
+	Pool       string            `json:"pool,omitempty"`      // path of its resource pool below the host or cluster, vApps included; empty: its root
+	VApp       string            `json:"vApp,omitempty"`      // path of its vApp, from the outermost that it is in
 	VAppStart  int               `json:"vAppStart,omitempty"` // its place in the vApp's order, lower first
 	Cluster    string            `json:"cluster,omitempty"`
 	Host       string            `json:"host,omitempty"`

@@ -45,7 +45,7 @@ func (c *Client) inventory(ctx context.Context, out *live.VCenter) error {
 		"Folder": {"name", "parent"}, "Datacenter": {"name", "parent"}}
 	if c.vim.IsVC() {
 		w["ClusterComputeResource"] = clusterProperties
-		w["VirtualApp"] = []string{"name", "parentFolder"}
+		w["VirtualApp"] = []string{"name", "parentFolder", "parentVApp"}
 	}
 	got, err := c.inView(ctx, w)
 	if err != nil {
@@ -218,7 +218,7 @@ func newFolders(got found) folders {
 		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), refValue(o.Parent)}
 	}
 	for _, o := range allOf[mo.VirtualApp](got) {
-		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), refValue(o.ParentFolder)}
+		f[o.Self.Value] = struct{ name, parent string }{shownName(o.Name), cmp.Or(refValue(o.ParentFolder), refValue(o.ParentVApp))} // only the outermost is in a folder
 	}
 	return f
 }

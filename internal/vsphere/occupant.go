@@ -162,18 +162,34 @@ func (s *structure) poolPath(ref *types.ManagedObjectReference) string {
 	return way
 }
 
+// vAppPath is the way to a vApp from the outermost that it is in.
+func (s *structure) vAppPath(a *mo.VirtualApp) string {
+	way, ref := "", &a.Self
+	for range len(s.pools) + 1 { // never longer, whatever the server says
+		p := s.pools[refValue(ref)]
+		if p == nil {
+			break
+		}
+		if p.Self.Type == a.Self.Type {
+			way = path.Join(shownName(p.Name), way)
+		}
+		ref = p.Parent
+	}
+	return way
+}
+
 // inVApp finds the vApp that a VM is in, and its place in the order.
 func (s *structure) inVApp(g *live.Occupant, vm *mo.VirtualMachine) {
 	for _, a := range s.vapps {
 		if a.Self.Value == refValue(vm.ParentVApp) || a.Self.Value == refValue(vm.ResourcePool) {
-			g.VApp = shownName(a.Name)
+			g.VApp = s.vAppPath(a)
 		}
 		if a.VAppConfig == nil {
 			continue
 		}
 		for _, e := range a.VAppConfig.EntityConfig {
 			if e.Key != nil && e.Key.Value == vm.Self.Value {
-				g.VApp, g.VAppStart = shownName(a.Name), int(e.StartOrder)
+				g.VApp, g.VAppStart = s.vAppPath(a), int(e.StartOrder)
 			}
 		}
 	}

@@ -188,7 +188,7 @@ func (c *Client) structure(ctx context.Context, out *live.Occupants) (*structure
 		"HostSystem": {"name", "parent", "config.network.portgroup"}}
 	if c.vim.IsVC() {
 		w["ClusterComputeResource"] = []string{"name", "configurationEx"}
-		w["VirtualApp"] = []string{"name", "parent", "parentFolder", "vAppConfig.entityConfig"}
+		w["VirtualApp"] = []string{"name", "parent", "parentFolder", "parentVApp", "vAppConfig.entityConfig"}
 		w["DistributedVirtualPortgroup"] = []string{"name", "key", "config.defaultPortConfig"}
 	}
 	got, err := c.inView(ctx, w)
@@ -199,6 +199,9 @@ func (c *Client) structure(ctx context.Context, out *live.Occupants) (*structure
 		groups: map[string]*mo.DistributedVirtualPortgroup{}, clusters: map[string]*mo.ClusterComputeResource{}, vapps: allOf[mo.VirtualApp](got)}
 	for _, p := range allOf[mo.ResourcePool](got) {
 		s.pools[p.Self.Value] = p
+	}
+	for _, a := range s.vapps { // each is a pool, too
+		s.pools[a.Self.Value] = &a.ResourcePool
 	}
 	for _, h := range allOf[mo.HostSystem](got) {
 		s.hosts[h.Self.Value] = h

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	vim "github.com/vmware/govmomi/object"
 	_ "github.com/vmware/govmomi/pbm/simulator" // the policy service
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -95,6 +96,58 @@ func TestOccupantsOfARawDevice(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Guests, 1)
 	require.Equal(t, []string{"LocalDS_0"}, []string{got.Others[0].Name})
+}
+
+// A vApp is a pool, too: the way to a pool leads through it, and a vApp in a vApp is told with the one that it is in.
+func TestOccupantsInPoolsAndVApps(t *testing.T) {
+	m := oneVM()
+	m.Pool, m.App, m.Machine = 1, 1, 2
+	s := startSim(t, m)
+	c := s.connect(t)
+	onVMFS(s, s.any("Datastore"), "naa."+mailNAA)
+	named := func(kind, name string) types.ManagedObjectReference {
+		t.Helper()
+		for _, e := range s.model.Map().All(kind) {
+			if e.Entity().Name == name {
+				return e.Reference()
+			}
+		}
+		require.Fail(t, "there is no "+kind+" "+name)
+		return types.ManagedObjectReference{}
+	}
+	pool, app := named("ResourcePool", "DC0_C0_RP1"), named("VirtualApp", "DC0_C0_APP0")
+	inPool, spec := vim.NewResourcePool(c.vim, pool), types.DefaultResourceConfigSpec()
+	nested, err := inPool.Create(t.Context(), "Mail", spec)
+	require.NoError(t, err)
+	pooled, err := inPool.CreateVApp(t.Context(), "Back", spec, simulator.NewVAppConfigSpec(), nil)
+	require.NoError(t, err)
+	inner, err := vim.NewResourcePool(c.vim, app).CreateVApp(t.Context(), "Inner", spec, simulator.NewVAppConfigSpec(), nil)
+	require.NoError(t, err)
+	s.change(app, "resourcePool", []types.ManagedObjectReference{inner.Reference()}) // the simulator forgets it
+	s.change(inner.Reference(), "parentFolder", nil, "parentVApp", app)              // as vCenter has a vApp in a vApp
+
+	started := func(app, vm types.ManagedObjectReference, place int32) { // vm is in the app, as its entry of that place
+		s.change(vm, "parentVApp", app, "resourcePool", app, "parent", nil)
+		s.change(app, "vAppConfig", types.VAppConfigInfo{EntityConfig: []types.VAppEntityConfigInfo{{Key: &vm, StartOrder: place}}})
+	}
+	s.change(named("VirtualMachine", "DC0_C0_RP1_VM0"), "resourcePool", nested.Reference())
+	started(pooled.Reference(), named("VirtualMachine", "DC0_C0_RP1_VM1"), 1)
+	started(app, named("VirtualMachine", "DC0_C0_APP0_VM0"), 3)
+	started(inner.Reference(), named("VirtualMachine", "DC0_C0_APP0_VM1"), 2)
+
+	got, err := c.Occupants(t.Context(), []string{mailNAA})
+	require.NoError(t, err)
+	require.Empty(t, got.NotRead)
+	var places []live.Occupant
+	for _, g := range got.Guests {
+		places = append(places, live.Occupant{Name: g.Name, Folder: g.Folder, Pool: g.Pool, VApp: g.VApp, VAppStart: g.VAppStart, Cluster: g.Cluster})
+	}
+	require.Equal(t, []live.Occupant{
+		{Name: "DC0_C0_APP0_VM0", Folder: "/DC0/vm/DC0_C0_APP0", Pool: "DC0_C0_APP0", VApp: "DC0_C0_APP0", VAppStart: 3, Cluster: "DC0_C0"},
+		{Name: "DC0_C0_APP0_VM1", Folder: "/DC0/vm/DC0_C0_APP0/Inner", Pool: "DC0_C0_APP0/Inner", VApp: "DC0_C0_APP0/Inner", VAppStart: 2, Cluster: "DC0_C0"},
+		{Name: "DC0_C0_RP1_VM0", Folder: "/DC0/vm", Pool: "DC0_C0_RP1/Mail", Cluster: "DC0_C0"},
+		{Name: "DC0_C0_RP1_VM1", Folder: "/DC0/vm/Back", Pool: "DC0_C0_RP1/Back", VApp: "Back", VAppStart: 1, Cluster: "DC0_C0"},
+	}, places)
 }
 
 func TestVLANs(t *testing.T) {
