@@ -44,6 +44,10 @@ type Sample struct {
 // keepSamples bounds the list, as the state travels through every Continue-As-New: two days of hourly replications.
 const keepSamples = 48
 
+// sampleEvery is how far samples are apart at least, all but the newest: so those of a group that is replicated every few minutes
+// reach back over more than a day, too.
+const sampleEvery = 50 * time.Minute
+
 // Group finds how one is doing; false: it was never replicated.
 func (s *State) Group(name string) (Group, bool) {
 	i := slices.IndexFunc(s.Groups, func(g Group) bool { return g.Group == name })
@@ -57,6 +61,9 @@ func (s *State) Group(name string) (Group, bool) {
 func (s *State) measure(m Measured) {
 	g, _ := s.Group(m.Group)
 	g.Samples = slices.DeleteFunc(slices.Clone(g.Samples), func(x Sample) bool { return g.Run == m.Run && x.At.Equal(g.At) })
+	if n := len(g.Samples); n > 1 && m.At.Sub(g.Samples[n-2].At) < sampleEvery {
+		g.Samples = g.Samples[:n-1]
+	}
 	g.Measured, g.Samples = m, append(g.Samples, Sample{m.At, m.Free})
 	if n := len(g.Samples) - keepSamples; n > 0 {
 		g.Samples = slices.Delete(g.Samples, 0, n)
