@@ -89,6 +89,8 @@ func newestWhole(p plan.GroupParams, to *live.StorageHost) (newest time.Time) {
 func lagWords(l replica.Lag) string {
 	text := "the newest recovery point on the other side is " + l.String()
 	switch l.Level {
+	case replica.Unknown:
+		return "critical: the other side has no recovery point that is whole"
 	case replica.Late:
 		return "warning: " + text
 	case replica.Critical:
