@@ -17,8 +17,10 @@ func groupText(p paint, g ledger.Group, now time.Time) []string {
 	switch lag.Level {
 	case replica.Late:
 		first = p.on(yellow, first+": late")
-	case replica.Critical, replica.Unknown:
-		first = p.on(red, first+": "+lag.Level)
+	case replica.Critical:
+		first = p.on(red, first+": critical")
+	case replica.Unknown:
+		first = p.on(red, g.Group+": the other side has no recovery point that is whole")
 	}
 	lines := []string{first + " (every " + words.Written(time.Duration(g.Every)) + ")"}
 	for _, v := range g.Volumes {
