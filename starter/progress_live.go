@@ -263,7 +263,7 @@ func (s style) sections(v view) []stepGroup {
 		case runapi.Blocked:
 			list[n].rows = append(list[n].rows, s.blockedRows(v, i)...)
 		case runapi.Running:
-			list[n].rows = append(list[n].rows, s.runningRow(v, i))
+			list[n].rows = append(list[n].rows, s.runningRows(v, i)...)
 		}
 	}
 	for n := range list {
@@ -300,8 +300,20 @@ func (g *stepGroup) sum(c map[byte]int) {
 
 func (s style) runningRow(v view, i int) row {
 	step := v.Plan.Steps[i]
-	text := fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(step), words.Tight(v.elapsed(i)))
-	return row{text + words.After(cmp.Or(v.why(step), v.waitsFor(i))), cyan}
+	return row{s.runningText(v, i) + words.After(cmp.Or(v.why(step), v.waitsFor(i))), cyan}
+}
+
+func (s style) runningText(v view, i int) string {
+	return fmt.Sprintf("      %s %s  %s", s.mark(runapi.Running), v.title(v.Plan.Steps[i]), words.Tight(v.elapsed(i)))
+}
+
+// runningRows is that row, or two where it would be cut off how far the step is.
+func (s style) runningRows(v view, i int) []row {
+	one, step := s.runningRow(v, i), v.Plan.Steps[i]
+	if _, measured := v.Sheet.Progress[step.ID]; !measured || utf8.RuneCountInString(one.text) <= s.width {
+		return []row{one}
+	}
+	return []row{{s.runningText(v, i), cyan}, {"          " + v.why(step), cyan}}
 }
 
 // blockedRows has all that somebody needs who is to decide: nothing of it is cut off.

@@ -68,23 +68,32 @@ func (t *temporalRuns) troubles(ctx context.Context, id string, s *runapi.Sheet)
 	if err != nil {
 		return // the sheet is true without it
 	}
-	for _, p := range r.GetPendingActivities() {
-		if s.Notes == nil {
-			s.Notes = map[string]string{}
-		}
+	notePending(s, r.GetPendingActivities())
+}
+
+// notePending notes what Temporal knows of activities that are under way. A stream that was begun again says how far it is all the same.
+func notePending(s *runapi.Sheet, list []*workflowpb.PendingActivityInfo) {
+	for _, p := range list {
 		step := plan.StepOf(p.GetActivityId())
+		var said []string
 		var m plan.Memo
 		if converter.GetDefaultDataConverter().FromPayloads(p.GetHeartbeatDetails(), &m) == nil && m.Progress != nil {
-			s.Notes[step] = m.Progress.String()
+			said = append(said, m.Progress.String())
 			if s.Progress == nil {
 				s.Progress = map[string]plan.Progress{}
 			}
 			s.Progress[step] = *m.Progress
 		}
-		if p.GetLastFailure() == nil {
+		if f := p.GetLastFailure(); f != nil {
+			said = append(said, fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), f.GetMessage()))
+		}
+		if len(said) == 0 {
 			continue
 		}
-		s.Notes[step] = fmt.Sprintf("attempt %d, as the one before failed: %s", p.GetAttempt(), p.GetLastFailure().GetMessage())
+		if s.Notes == nil {
+			s.Notes = map[string]string{}
+		}
+		s.Notes[step] = strings.Join(said, "; ")
 	}
 }
 
