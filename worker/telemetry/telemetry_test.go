@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,13 +93,17 @@ func TestMetricsOfRuns(t *testing.T) {
 
 func TestCollector(t *testing.T) {
 	since := time.Unix(1_700_000_000, 0)
+	point := time.Now().Add(-150 * time.Minute).Truncate(time.Second)
+	mail := ledger.Group{Measured: ledger.Measured{Group: "mail", Point: point, Every: plan.Duration(time.Hour), Free: 200 << 30, Full: since.Add(24 * time.Hour),
+		Volumes: []ledger.Volume{{Dataset: "tank/mail", PerDay: 3 << 29, Noisy: true}, {Dataset: "tank/log"}, {Dataset: "tank/new", PerDay: -1}}}}
+	empty := ledger.Group{Measured: ledger.Measured{Group: "web", Every: plan.Duration(24 * time.Hour)}}
 	asked := 0
 	c := &collector{ctx: t.Context(), read: func(context.Context) reading {
 		asked++
 		return reading{
 			runs: []openRun{{id: "power-down-home-1", runbook: "power-down", phase: "executing", sheet: &runapi.Sheet{Phase: runapi.PhaseExecute,
 				Total: 10, Done: 4, Blocked: 2, Skipped: 1, Deadline: since}}, {id: "x", runbook: "power-up", phase: "locking"}},
-			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}},
+			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}, Groups: []ledger.Group{mail, empty}},
 			schedules: []schedule{{name: "nightly", runbook: "power-down", missed: 3, skipped: 1, next: since}},
 		}
 	}}
@@ -113,10 +118,23 @@ func TestCollector(t *testing.T) {
 		"nightshift_debts 2", "nightshift_debt_oldest_timestamp_seconds 1.7e+09", "nightshift_hold_until_timestamp_seconds 1.7e+09",
 		`nightshift_schedule_missed_total{runbook="power-down",schedule="nightly"} 3`,
 		`nightshift_schedule_next_timestamp_seconds{runbook="power-down",schedule="nightly"} 1.7e+09`,
+		`nightshift_replica_point_timestamp_seconds{group="mail"} ` + strconv.FormatFloat(float64(point.Unix()), 'g', -1, 64),
+		`nightshift_replica_interval_seconds{group="mail"} 3600`, `nightshift_replica_interval_seconds{group="web"} 86400`,
+		`nightshift_replica_space_free_bytes{group="mail"} 2.147483648e+11`, `nightshift_replica_space_free_bytes{group="web"} 0`,
+		`nightshift_replica_space_full_timestamp_seconds{group="mail"} 1.7000864e+09`,
+		`nightshift_replica_change_bytes_per_day{dataset="tank/mail",group="mail"} 1.610612736e+09`,
+		`nightshift_replica_change_bytes_per_day{dataset="tank/log",group="mail"} 0`,
 	} {
-		require.Contains(t, text, line)
+		require.Contains(t, text, line+"\n")
 	}
-	require.NotContains(t, text, "last_success", "none is known: 1970 would be an alert")
+	ratio := regexp.MustCompile(`(?m)^nightshift_replica_rpo_ratio\{group="mail"\} (\S+)$`).FindStringSubmatch(text)
+	require.NotNil(t, ratio, text)
+	age, err := strconv.ParseFloat(ratio[1], 64)
+	require.NoError(t, err)
+	require.InDelta(t, 2.5, age, 0.1)
+	for _, unknown := range []string{"last_success", "tank/new", `point_timestamp_seconds{group="web"}`, `rpo_ratio{group="web"}`, `full_timestamp_seconds{group="web"}`} {
+		require.NotContains(t, text, unknown, "it is not known: 1970 would be an alert")
+	}
 	gathered(t, r)
 	require.Equal(t, 1, asked, "two scrapes within seconds are one reading")
 }
@@ -179,20 +197,56 @@ func TestTracesWithoutACollector(t *testing.T) {
 	require.NoError(t, tel.Close())
 }
 
-// The alerts that come along ask for metrics that there are, with labels that they have.
-func TestAlertsAskForMetricsThatThereAre(t *testing.T) {
-	b, err := os.ReadFile("../../deploy/prometheus/alerts.yml")
-	require.NoError(t, err)
+// described are the metrics that are read when they are scraped, with their labels.
+func described(t *testing.T) map[string]string {
+	t.Helper()
 	known := map[string]string{}
-	described := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: {([a-z_,]*)}`)
+	desc := regexp.MustCompile(`fqName: "([a-z_]+)".*variableLabels: {([a-z_,]*)}`)
 	descs := make(chan *prometheus.Desc, 100)
 	(&collector{}).Describe(descs)
 	close(descs)
 	for d := range descs {
-		m := described.FindStringSubmatch(d.String())
+		m := desc.FindStringSubmatch(d.String())
 		require.NotNil(t, m, d.String())
 		known[m[1]] = m[2]
 	}
+	return known
+}
+
+// docs/monitoring.md has each metric by its name, and with its labels.
+func TestMetricsAreDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/monitoring.md")
+	require.NoError(t, err)
+	documented := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|([a-z, ]*)\\|").FindAllStringSubmatch(string(b), -1) {
+		begins := ""
+		for name := range strings.SplitSeq(strings.ReplaceAll(m[1], "`", ""), ", ") {
+			if rest, short := strings.CutPrefix(name, "…"); short { // of a row, what begins as the first does
+				name = begins + rest
+			}
+			if words := strings.SplitN(name, "_", 3); len(words) == 3 {
+				begins = words[0] + "_" + words[1]
+			}
+			documented[name] = strings.ReplaceAll(strings.TrimSpace(m[2]), " ", "")
+		}
+	}
+	for name := range documented {
+		if !strings.HasPrefix(name, "nightshift_") { // keys of logs
+			delete(documented, name)
+		}
+	}
+	known := described(t)
+	known[runapi.MetricRunEnded+"_total"] = strings.Join(runLabels, ",")
+	known[runapi.MetricRunDuration+"_seconds"] = strings.Join(runLabels, ",")
+	known[runapi.MetricStepDuration+"_seconds"] = strings.Join(stepLabels, ",")
+	require.Equal(t, known, documented)
+}
+
+// The alerts that come along ask for metrics that there are, with labels that they have.
+func TestAlertsAskForMetricsThatThereAre(t *testing.T) {
+	b, err := os.ReadFile("../../deploy/prometheus/alerts.yml")
+	require.NoError(t, err)
+	known := described(t)
 	tel := start(t)
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+){(.*)} `).FindAllStringSubmatch(scrape(t, tel), -1) {
 		known[m[1]] += "," + m[2]
