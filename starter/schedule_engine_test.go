@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -22,7 +24,17 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 		Parameters: map[string]string{"tag": "T"}, OnFailure: plan.Skip, Deadline: plan.Duration(time.Hour), Declared: true}
 	require.NoError(t, s.Add(ctx, weekly))
 	require.ErrorContains(t, s.Add(ctx, weekly), "there is a schedule weekly already")
-	require.NoError(t, s.Add(ctx, runapi.Schedule{Name: "other", Lab: "elsewhere", Runbook: "power-up", Cron: "0 6 * * *", Zone: "UTC"}))
+	elsewhere := newConsole(t, &fakeLab{}) // backups of headers, as docs/vmfs.md has it, of another lab
+	writeLab(t, "lab.yaml", "elsewhere")
+	elsewhere.dial = func(context.Context, where) (*session, error) {
+		s := newSession(c, where{Lab: "elsewhere"})
+		s.close = nil // the test's
+		return s, nil
+	}
+	backups := []string{"schedule", "add", "vmfs", "vmfs-backup", "--cron", "0 3 * * *", "--zone", "UTC", "-p", "on=ss1"}
+	require.Equal(t, exitUsage, elsewhere.run(append(backups, "-p", "keep=many")...))
+	require.Equal(t, exitUsage, elsewhere.run(append(backups, "-p", "tag=T")...), "a parameter of another runbook")
+	require.Equal(t, exitDone, elsewhere.run(append(backups, "-p", "keep=7")...), elsewhere.stderr)
 
 	var list []runapi.Schedule
 	look := func() runapi.Schedule {
@@ -85,16 +97,25 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 		require.Equal(t, 5, at.In(local).Hour())
 	}
 
-	d, err := c.DescribeWorkflowExecution(ctx, run, "")
-	require.NoError(t, err)
-	require.Equal(t, plan.PowerUpWorkflow, d.GetWorkflowExecutionInfo().GetType().GetName())
-	h := c.GetWorkflowHistory(ctx, run, "", false, 0)
-	e, err := h.Next()
-	require.NoError(t, err)
-	var p runapi.Params
-	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(e.GetWorkflowExecutionStartedEventAttributes().GetInput(), &p))
-	require.Equal(t, runapi.Params{Lab: "home", Runbook: "power-up", Parameters: map[string]string{"tag": "T"}, By: "schedule weekly", Approved: true, Scheduled: true,
-		OnFailure: plan.Skip, Deadline: plan.Duration(time.Hour)}, p)
+	begun := func(run, workflow string, want runapi.Params) {
+		t.Helper()
+		h := c.GetWorkflowHistory(ctx, run, "", false, 0)
+		e, err := h.Next()
+		require.NoError(t, err)
+		began := e.GetWorkflowExecutionStartedEventAttributes()
+		require.Equal(t, workflow, began.GetWorkflowType().GetName())
+		require.Equal(t, plan.TaskQueue(want.Lab), began.GetTaskQueue().GetName())
+		var p runapi.Params
+		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(began.GetInput(), &p))
+		require.Equal(t, want, p)
+	}
+	begun(run, plan.PowerUpWorkflow, runapi.Params{Lab: "home", Runbook: "power-up", Parameters: map[string]string{"tag": "T"}, By: "schedule weekly", Approved: true, Scheduled: true,
+		OnFailure: plan.Skip, Deadline: plan.Duration(time.Hour)})
+	require.Eventually(t, func() bool { return elsewhere.run("schedule", "trigger", "vmfs", "-o", "json") == exitDone }, time.Minute, 100*time.Millisecond, elsewhere.stderr)
+	var triggered struct{ Run string }
+	require.NoError(t, json.Unmarshal(elsewhere.stdout.Bytes(), &triggered), elsewhere.stdout)
+	begun(triggered.Run, plan.VMFSBackupWorkflow, runapi.Params{Lab: "elsewhere", Runbook: "vmfs-backup", Parameters: map[string]string{"on": "ss1", "keep": "7"},
+		By: "schedule vmfs", Approved: true, Scheduled: true})
 
 	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	times, err := s.Times(ctx, "home", "weekly", from, from.AddDate(0, 0, 3))
