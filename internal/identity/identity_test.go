@@ -44,7 +44,10 @@ func sample() Record {
 			Guests: []live.Occupant{{Name: "mail <01> \u2028", UUID: "u-1", BIOSUUID: "b-1", Path: "[mail01] mail01/mail01.vmx", Folder: "/Home/vm", Pool: "Prod", VApp: "Mail", VAppStart: 2, Cluster: "Lab", Host: "esx22", Power: "poweredOn",
 				Notes: "two\nlines", NICs: []live.OccupantNIC{{MAC: "00:50:56:aa:bb:cc", Network: "LAN", VLAN: "12", Type: "Vmxnet3"}}, Disks: []live.OccupantDisk{{Label: "Hard disk 1", Path: "[mail01] mail01/mail01.vmdk", Size: 10 << 30}},
 				Tags: []string{"StartUp"}, Attributes: map[string]string{"Owner": "ops"}, Rights: []live.OccupantRight{{Principal: `LAB\mail`, Group: true, Role: "Admin"}}, Policies: []string{"Gold"},
-				Restart: "high", DRS: "manual", Rules: []string{"apart: a, b (rule r)"}, Encrypted: true, KeyProvider: "kms1", KeyID: "k1"}}}}},
+				Restart: "high", DRS: "disabled", DRSLevel: "manual", HA: &live.OccupantHA{RestartTimeout: 300, Ready: "guestHbStatusGreen", ReadyDelay: 30, Isolation: "shutdown",
+					Monitoring:  &live.OccupantMonitoring{Kind: "vmAndAppMonitoring", Enabled: &yes, ClusterSettings: new(bool), FailureInterval: 31, MinUpTime: 121, MaxFailures: 4, MaxWindow: -1},
+					StorageLoss: &live.OccupantStorageLoss{APD: "restartConservative", APDDelay: 181, APDCleared: "reset", PDL: "restartAggressive"}},
+				Rules: []string{"apart: a, b (rule r)"}, Encrypted: true, KeyProvider: "kms1", KeyID: "k1"}}}}},
 		Guests:  []inventory.Guest{{Name: "mail01", After: []string{"group:base"}}},
 		Groups:  []inventory.Group{{Name: "base", Guests: []string{"dns"}}},
 		NotRead: []live.Gap{{What: "VMs on tank/files", Why: "it is a file system"}},
@@ -69,6 +72,19 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 	got, _, err = Open(pretty)
 	require.NoError(t, err)
 	require.Equal(t, r, got)
+}
+
+// What was written before some fields came is of the same version: they are empty, and all else is as it was.
+func TestAnOlderRecordIsRead(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "older.json"))
+	require.NoError(t, err)
+	r, _, err := Open(text)
+	require.NoError(t, err)
+	want := sample()
+	g := &want.VCenters[0].Guests[0]
+	g.DRS, g.DRSLevel, g.HA = "manual", "", nil
+	require.Equal(t, want, r)
+	require.Contains(t, r.Text(), "  overrides   HA restart priority high, DRS manual\n  rules ")
 }
 
 func TestWhatIsNotAsItWasWrittenIsRefused(t *testing.T) {

@@ -186,7 +186,11 @@ func settings(p *page, g live.Occupant) {
 	list("attributes", attributes)
 	list("permissions", rights)
 	list("policies", g.Policies)
-	list("overrides", slices.DeleteFunc([]string{named("HA restart priority ", g.Restart), named("DRS ", g.DRS)}, func(s string) bool { return s == "" }))
+	name := "overrides"
+	for _, line := range overrides(g) {
+		p.row(name, "%s", line)
+		name = ""
+	}
 	list("rules", g.Rules)
 	if g.Encrypted {
 		p.row("key", "%s of provider %s", cmp.Or(g.KeyID, "unknown"), cmp.Or(g.KeyProvider, "unknown"))
@@ -194,6 +198,46 @@ func settings(p *page, g live.Occupant) {
 	for line := range strings.Lines(g.Notes) {
 		p.row("notes", "%s", strings.TrimSpace(line))
 	}
+}
+
+// overrides are what HA and DRS do with a VM otherwise than with the rest of its cluster, with the values of the vSphere API.
+func overrides(g live.Occupant) (lines []string) {
+	add := func(head string, parts ...string) {
+		if parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" }); len(parts) > 0 {
+			lines = append(lines, head+strings.Join(parts, ", "))
+		}
+	}
+	add("", named("HA restart priority ", g.Restart), named("DRS ", g.DRS)+named(", else ", g.DRSLevel))
+	h := g.HA
+	if h == nil {
+		return lines
+	}
+	add("HA lets lower priorities wait: ", named("until ", h.Ready), number("and %d s more", h.ReadyDelay), number("%d s at most", h.RestartTimeout))
+	add("HA on an isolated host: ", h.Isolation)
+	if m := h.Monitoring; m != nil {
+		window := number("in %d s", m.MaxWindow)
+		if m.MaxWindow < 0 {
+			window = "in any time"
+		}
+		enabled := ""
+		if m.Enabled != nil {
+			enabled = "enabled " + known(m.Enabled)
+		}
+		add("HA monitoring of its own: ", cmp.Or(m.Kind, "vmMonitoring not known"), enabled, number("%d s without heartbeat", m.FailureInterval), number("from %d s after a start", m.MinUpTime),
+			number("%d resets", m.MaxFailures), window)
+	}
+	if s := h.StorageLoss; s != nil {
+		add("HA without storage: ", named("APD ", s.APD), number("%d s later", s.APDDelay), named("APD cleared ", s.APDCleared), named("PDL ", s.PDL))
+	}
+	return lines
+}
+
+// number puts words around a number that is there.
+func number(format string, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, n)
 }
 
 func vApp(g live.Occupant) string {

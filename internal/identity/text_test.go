@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/live"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -36,4 +38,19 @@ func TestTextOfLittle(t *testing.T) {
 	require.Contains(t, text, "VMFS        not known")
 	require.Contains(t, text, "LUN         none")
 	require.Equal(t, 1, strings.Count(text, "\nVM "))
+}
+
+// Of what HA does with a VM only what is set is told.
+func TestTextOfAFewOverrides(t *testing.T) {
+	r := sample()
+	g := &r.VCenters[0].Guests[0]
+	g.Restart, g.DRS, g.DRSLevel = "", "", ""
+	g.HA = &live.OccupantHA{RestartTimeout: 300, Monitoring: &live.OccupantMonitoring{ClusterSettings: new(bool), MaxFailures: 4, MaxWindow: 3600},
+		StorageLoss: &live.OccupantStorageLoss{PDL: "warning"}}
+	require.Contains(t, r.Text(), `  overrides   HA lets lower priorities wait: 300 s at most
+              HA monitoring of its own: vmMonitoring not known, 4 resets, in 3600 s
+              HA without storage: PDL warning
+  rules `)
+	g.HA = nil
+	require.NotContains(t, r.Text(), "overrides")
 }

@@ -71,6 +71,10 @@ type Occupant struct {
 	// partiallyAutomated | manual | disabled.
 	Restart string `json:"restartPriority,omitempty"`
 	DRS     string `json:"drs,omitempty"`
+	// DRSLevel is the level that stands beside DRS "disabled": it holds again as soon as DRS may move the VM.
+	DRSLevel string `json:"drsLevel,omitempty"`
+	// HA is what else vSphere HA does with it otherwise than with the rest of its cluster; nil: nothing.
+	HA *OccupantHA `json:"ha,omitempty"`
 	// Rules are those of the cluster that name it: "apart: db01, db02 (rule databases)".
 	Rules       []string `json:"rules,omitempty"`
 	Encrypted   bool     `json:"encrypted,omitempty"`
@@ -105,6 +109,40 @@ type OccupantRight struct {
 	Group     bool   `json:"group,omitempty"`
 	Role      string `json:"role"` // its name; where that is not known, its number
 	Propagate bool   `json:"propagate,omitempty"`
+}
+
+// OccupantHA is what vSphere HA does with a VM otherwise than with the rest of its cluster, beside its restart priority: only what is set for
+// the VM itself. Names in JSON and values are those of the vSphere API (ClusterDasVmSettings, ClusterVmReadiness), by which it is set
+// again. Times are in seconds; 0 is not set.
+type OccupantHA struct {
+	// RestartTimeout is how long VMs of lower priorities wait at most until it is ready.
+	RestartTimeout int `json:"restartPriorityTimeout,omitempty"`
+	// Ready is when it is: none | poweredOn | guestHbStatusGreen | appHbStatusGreen, and ReadyDelay later.
+	Ready      string `json:"readyCondition,omitempty"`
+	ReadyDelay int    `json:"postReadyDelay,omitempty"`
+	// Isolation is what its host does with it when that is cut off from the others: none | powerOff | shutdown.
+	Isolation   string               `json:"isolationResponse,omitempty"`
+	Monitoring  *OccupantMonitoring  `json:"vmToolsMonitoringSettings,omitempty"`
+	StorageLoss *OccupantStorageLoss `json:"vmComponentProtectionSettings,omitempty"`
+}
+
+// OccupantMonitoring is when HA resets a VM that gives no sign of life.
+type OccupantMonitoring struct {
+	Kind            string `json:"vmMonitoring,omitempty"`     // vmMonitoringDisabled | vmMonitoringOnly | vmAndAppMonitoring
+	Enabled         *bool  `json:"enabled,omitempty"`          // that of vSphere 4.0; later ones do not look at it
+	ClusterSettings *bool  `json:"clusterSettings,omitempty"`  // false; nil: the vCenter did not say whether this is in force
+	FailureInterval int    `json:"failureInterval,omitempty"`  // that long without a heartbeat
+	MinUpTime       int    `json:"minUpTime,omitempty"`        // from a start to the first look
+	MaxFailures     int    `json:"maxFailures,omitempty"`      // resets in MaxWindow
+	MaxWindow       int    `json:"maxFailureWindow,omitempty"` // -1: however long
+}
+
+// OccupantStorageLoss is what HA does with a VM whose host has lost all paths to its storage (APD), or the storage for good (PDL).
+type OccupantStorageLoss struct {
+	APD        string `json:"vmStorageProtectionForAPD,omitempty"` // disabled | warning | restartConservative | restartAggressive
+	APDDelay   int    `json:"vmTerminateDelayForAPDSec,omitempty"` // from the host's own time-out to the restart
+	APDCleared string `json:"vmReactionOnAPDCleared,omitempty"`    // none | reset
+	PDL        string `json:"vmStorageProtectionForPDL,omitempty"` // disabled | warning | restartAggressive
 }
 
 // Kinds of files of a VM.

@@ -202,14 +202,14 @@ func overrides(g *live.Occupant, cl *mo.ClusterComputeResource, names map[string
 		return
 	}
 	c := newClusterSetup(cl)
-	g.Restart = c.RestartPriority[g.Ref]
+	g.Restart, g.HA = c.RestartPriority[g.Ref], occupantHA(set, g.Ref)
 	for _, v := range set.DrsVmConfig {
 		if v.Key.Value != g.Ref {
 			continue
 		}
 		g.DRS = string(v.Behavior)
 		if v.Enabled != nil && !*v.Enabled {
-			g.DRS = "disabled"
+			g.DRS, g.DRSLevel = "disabled", string(v.Behavior)
 		}
 	}
 	for _, r := range c.Rules {

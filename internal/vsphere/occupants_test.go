@@ -40,14 +40,17 @@ func TestOccupantsHaveAllThatItTakesToHaveThemAgain(t *testing.T) {
 			VirtualDevice: types.VirtualDevice{Backing: &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: "VM Network"}}}}}},
 		&types.VirtualDisk{CapacityInKB: 1 << 20, VirtualDevice: types.VirtualDevice{Backing: &types.VirtualDiskRawDiskMappingVer1BackingInfo{
 			VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[LocalDS_0] x/raw.vmdk"}, LunUuid: "02000A0000" + mailNAA + "434f4d535441", DiskMode: "independent_persistent"}}})
-	s.change(vm, "config.hardware.device", device, "config.annotation", "mail\nserver", "config.keyId", &types.CryptoKeyId{KeyId: "k1", ProviderId: &types.KeyProviderId{Id: "kms1"}},
+	s.change(vm, "config.hardware.device", device, "config.annotation", "mail\nserver", "config.version", "vmx-19", "config.guestId", "debian12_64Guest", "config.firmware", "efi",
+		"config.uuid", "422C0B1A-0000-4000-8000-00000000000B", "config.instanceUuid", "502C0B1A-0000-4000-8000-00000000000A", "config.keyId", &types.CryptoKeyId{KeyId: "k1", ProviderId: &types.KeyProviderId{Id: "kms1"}},
 		"customValue", []types.BaseCustomFieldValue{&types.CustomFieldStringValue{CustomFieldValue: types.CustomFieldValue{Key: 9}, Value: "ops"}, &types.CustomFieldStringValue{CustomFieldValue: types.CustomFieldValue{Key: 10}}},
 		"permission", []types.Permission{{Principal: `LAB\mail`, Group: true, RoleId: -1, Propagate: true}},
 		"layoutEx", &types.VirtualMachineFileLayoutEx{File: []types.VirtualMachineFileLayoutExFileInfo{
 			{Key: 1, Name: "[LocalDS_0] x/x.vmdk", Type: "diskDescriptor"}, {Key: 2, Name: "[LocalDS_0] x/x-000001.vmdk", Type: "diskDescriptor"}, {Key: 3, Name: "[swap] x/x.vswp", Type: "swap", Size: 7}, {Key: 4, Name: "[LocalDS_0] x/vmware.log", Type: "log"}},
 			Disk: []types.VirtualMachineFileLayoutExDiskLayout{{Chain: []types.VirtualMachineFileLayoutExDiskUnit{{FileKey: []int32{1}}, {FileKey: []int32{2}}}}}})
 	set := *s.model.Map().Get(cluster).(*simulator.ClusterComputeResource).ConfigurationEx.(*types.ClusterConfigInfoEx)
-	set.DasVmConfig = []types.ClusterDasVmConfigInfo{{Key: vm, RestartPriority: "high"}}
+	set.DasVmConfig = []types.ClusterDasVmConfigInfo{{Key: vmRef("vm-99"), DasSettings: &types.ClusterDasVmSettings{IsolationResponse: "none"}},
+		{Key: vm, RestartPriority: "high", DasSettings: allOfHA()}}
+	set.VmOrchestration = []types.ClusterVmOrchestrationInfo{{Vm: vm, VmReadiness: types.ClusterVmReadiness{ReadyCondition: "guestHbStatusGreen", PostReadyDelay: 30}}}
 	set.DrsVmConfig = []types.ClusterDrsVmConfigInfo{{Key: vm, Enabled: types.NewBool(false), Behavior: "manual"}}
 	set.Rule = []types.BaseClusterRuleInfo{&types.ClusterAntiAffinityRuleSpec{ClusterRuleInfo: types.ClusterRuleInfo{Name: "mail", Enabled: types.NewBool(true)}, Vm: []types.ManagedObjectReference{vm, vmRef("vm-99")}}}
 	s.change(cluster, "configurationEx", &set)
@@ -61,17 +64,27 @@ func TestOccupantsHaveAllThatItTakesToHaveThemAgain(t *testing.T) {
 	require.Len(t, got.Guests, 1)
 	g := got.Guests[0]
 	require.Equal(t, "DC0_C0_RP0_VM0", g.Name)
-	require.NotEmpty(t, g.UUID)
+	require.Equal(t, "502c0b1a-0000-4000-8000-00000000000a", g.UUID)
+	require.Equal(t, "422c0b1a-0000-4000-8000-00000000000b", g.BIOSUUID)
 	require.Equal(t, "/DC0/vm", g.Folder)
+	require.Equal(t, s.model.Map().Get(*host).(*simulator.HostSystem).Name, g.Host)
+	require.Equal(t, []string{"vmx-19", "debian12_64Guest", "efi"}, []string{g.Hardware, g.System, g.Firmware})
+	require.False(t, g.Template)
 	require.Equal(t, "DC0_C0", g.Cluster)
 	require.Equal(t, live.PoweredOn, g.Power)
 	require.Contains(t, g.Path, ".vmx")
 	require.Equal(t, "mail\nserver", g.Notes)
 	require.Equal(t, "high", g.Restart)
 	require.Equal(t, "disabled", g.DRS)
+	require.Equal(t, "manual", g.DRSLevel)
+	require.Equal(t, &live.OccupantHA{RestartTimeout: 300, Ready: "guestHbStatusGreen", ReadyDelay: 30, Isolation: "shutdown",
+		Monitoring: &live.OccupantMonitoring{Kind: "vmAndAppMonitoring", Enabled: types.NewBool(true), ClusterSettings: types.NewBool(false), FailureInterval: 31, MinUpTime: 121,
+			MaxFailures: 4, MaxWindow: -1},
+		StorageLoss: &live.OccupantStorageLoss{APD: "restartConservative", APDDelay: 181, APDCleared: "reset", PDL: "restartAggressive"}}, g.HA)
 	require.Equal(t, []string{"apart: DC0_C0_RP0_VM0, vm-99 (rule mail)"}, g.Rules)
 	require.True(t, g.Encrypted)
 	require.Equal(t, "kms1", g.KeyProvider)
+	require.Equal(t, "k1", g.KeyID)
 	require.Equal(t, map[string]string{"Owner": "ops"}, g.Attributes)
 	require.Equal(t, []live.OccupantRight{{Principal: `LAB\mail`, Group: true, Role: "Admin", Propagate: true}}, g.Rights)
 	require.Contains(t, g.NICs, live.OccupantNIC{MAC: "00:50:56:aa:bb:cc", Network: "VM Network", VLAN: "12", Type: "Vmxnet3"})

@@ -147,7 +147,7 @@ func newClusterSetup(c *mo.ClusterComputeResource) live.ClusterSetup {
 		if v.DasSettings != nil && v.DasSettings.RestartPriority != "" {
 			p = v.DasSettings.RestartPriority
 		}
-		if p != "" && p != string(types.ClusterDasVmSettingsRestartPriorityClusterRestartPriority) {
+		if p = own(p, types.ClusterDasVmSettingsRestartPriorityClusterRestartPriority); p != "" {
 			out.RestartPriority[v.Key.Value] = p
 		}
 	}
