@@ -42,7 +42,7 @@ func sample() Record {
 			{Name: "tank/files", GUID: 7, Replica: "backup/ss1/files", Read: moment}},
 		VCenters: []VCenter{{URL: "https://vc1", Occupants: live.Occupants{VCenter: "vc1", Version: "8.0.3", Read: moment, Stores: []live.OccupiedStore{{Name: "mail01", Type: "VMFS", Disks: []string{"naa." + naa + ":1"}}},
 			Guests: []live.Occupant{{Name: "mail <01> \u2028", UUID: "u-1", BIOSUUID: "b-1", Path: "[mail01] mail01/mail01.vmx", Folder: "/Home/vm", Pool: "Prod", VApp: "Mail", VAppStart: 2, Cluster: "Lab", Host: "esx22", Power: "poweredOn",
-				Notes: "two\nlines", NICs: []live.OccupantNIC{{MAC: "00:50:56:aa:bb:cc", Network: "LAN", VLAN: "12", Type: "Vmxnet3"}}, Disks: []live.OccupantDisk{{Label: "Hard disk 1", Path: "[mail01] mail01/mail01.vmdk", Size: 10 << 30}},
+				Notes: "two\nlines", NICs: []live.OccupantNIC{{MAC: "00:50:56:aa:bb:cc", Network: "LAN", VLAN: "12", Type: "Vmxnet3"}}, Disks: []live.OccupantDisk{{Label: "Hard disk 1", Path: "[mail01] mail01/mail01.vmdk", Size: 10 << 30, Policies: []string{"Silver"}}},
 				Tags: []string{"StartUp"}, Attributes: map[string]string{"Owner": "ops"}, Rights: []live.OccupantRight{{Principal: `LAB\mail`, Group: true, Role: "Admin"}}, Policies: []string{"Gold"},
 				Restart: "high", DRS: "disabled", DRSLevel: "manual", HA: &live.OccupantHA{RestartTimeout: 300, Ready: "guestHbStatusGreen", ReadyDelay: 30, Isolation: "shutdown",
 					Monitoring:  &live.OccupantMonitoring{Kind: "vmAndAppMonitoring", Enabled: &yes, ClusterSettings: new(bool), FailureInterval: 31, MinUpTime: 121, MaxFailures: 4, MaxWindow: -1},
@@ -82,7 +82,7 @@ func TestAnOlderRecordIsRead(t *testing.T) {
 	require.NoError(t, err)
 	want := sample()
 	g := &want.VCenters[0].Guests[0]
-	g.DRS, g.DRSLevel, g.HA = "manual", "", nil
+	g.DRS, g.DRSLevel, g.HA, g.Disks[0].Policies = "manual", "", nil, nil
 	require.Equal(t, want, r)
 	require.Contains(t, r.Text(), "  overrides   HA restart priority high, DRS manual\n  rules ")
 }

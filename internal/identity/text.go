@@ -164,7 +164,7 @@ func occupant(p *page, g live.Occupant) {
 				text += x.word
 			}
 		}
-		p.row("disk", "%s", text)
+		p.row("disk", "%s", text+named(", policy ", strings.Join(d.Policies, ", ")))
 	}
 	settings(p, g)
 }
@@ -185,7 +185,9 @@ func settings(p *page, g live.Occupant) {
 	}
 	list("attributes", attributes)
 	list("permissions", rights)
-	list("policies", g.Policies)
+	if len(g.Policies) > 0 {
+		p.row("policies", "%s (home directory)", strings.Join(g.Policies, ", "))
+	}
 	name := "overrides"
 	for _, line := range overrides(g) {
 		p.row(name, "%s", line)

@@ -66,7 +66,7 @@ type Occupant struct {
 	Tags       []string          `json:"tags,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`  // custom attributes by name
 	Rights     []OccupantRight   `json:"permissions,omitempty"` // those set on the VM itself
-	Policies   []string          `json:"policies,omitempty"`    // storage policies by name
+	Policies   []string          `json:"policies,omitempty"`    // storage policies of its home directory, by name; disks have their own
 	// Restart is its priority in vSphere HA, where it is not the cluster's; DRS its level of automation, likewise: fullyAutomated |
 	// partiallyAutomated | manual | disabled.
 	Restart string `json:"restartPriority,omitempty"`
@@ -94,6 +94,7 @@ type OccupantNIC struct {
 
 // An OccupantDisk is a disk.
 type OccupantDisk struct {
+	Key   int    `json:"-"` // of the device in its VM: 2000
 	Label string `json:"label,omitempty"`
 	Path  string `json:"path,omitempty"` // of its newest file; of a raw device the mapping file
 	LUN   string `json:"lun,omitempty"`  // of a raw device: "vml." name of the LUN, without vml.
@@ -101,6 +102,8 @@ type OccupantDisk struct {
 	// Independent disks are left out of snapshots.
 	Independent bool `json:"independent,omitempty"`
 	MultiWriter bool `json:"multiWriter,omitempty"`
+	// Policies are its storage policies, by name; empty: it has none, or NotRead says so.
+	Policies []string `json:"policies,omitempty"`
 }
 
 // An OccupantRight is a permission.

@@ -78,7 +78,7 @@ func (s *structure) device(g *live.Occupant, d types.BaseVirtualDevice, host *mo
 }
 
 func newOccupantDisk(d *types.VirtualDisk) live.OccupantDisk {
-	out := live.OccupantDisk{Path: oneLine(backingFile(d.Backing)), Size: d.CapacityInBytes, MultiWriter: multiWriter(d.Backing)}
+	out := live.OccupantDisk{Key: int(d.Key), Path: oneLine(backingFile(d.Backing)), Size: d.CapacityInBytes, MultiWriter: multiWriter(d.Backing)}
 	if out.Size == 0 {
 		out.Size = d.CapacityInKB << 10
 	}

@@ -38,8 +38,8 @@ func TestOccupantsHaveAllThatItTakesToHaveThemAgain(t *testing.T) {
 	device = append(device,
 		&types.VirtualVmxnet3{VirtualVmxnet: types.VirtualVmxnet{VirtualEthernetCard: types.VirtualEthernetCard{MacAddress: "00:50:56:AA:BB:CC",
 			VirtualDevice: types.VirtualDevice{Backing: &types.VirtualEthernetCardNetworkBackingInfo{VirtualDeviceDeviceBackingInfo: types.VirtualDeviceDeviceBackingInfo{DeviceName: "VM Network"}}}}}},
-		&types.VirtualDisk{CapacityInKB: 1 << 20, VirtualDevice: types.VirtualDevice{Backing: &types.VirtualDiskRawDiskMappingVer1BackingInfo{
-			VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[LocalDS_0] x/raw.vmdk"}, LunUuid: "02000A0000" + mailNAA + "434f4d535441", DiskMode: "independent_persistent"}}})
+		&types.VirtualDisk{CapacityInKB: 1 << 20, VirtualDevice: types.VirtualDevice{Key: 2001, DeviceInfo: &types.Description{Label: "Hard disk 2"}, Backing: &types.VirtualDiskRawDiskMappingVer1BackingInfo{
+			VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: "[LocalDS_0] x/raw.vmdk"}, LunUuid: "02000A0000" + mailNAA + "434f4d535441", DiskMode: "independent_persistent", Sharing: "sharingMultiWriter"}}})
 	s.change(vm, "config.hardware.device", device, "config.annotation", "mail\nserver", "config.version", "vmx-19", "config.guestId", "debian12_64Guest", "config.firmware", "efi",
 		"config.uuid", "422C0B1A-0000-4000-8000-00000000000B", "config.instanceUuid", "502C0B1A-0000-4000-8000-00000000000A", "config.keyId", &types.CryptoKeyId{KeyId: "k1", ProviderId: &types.KeyProviderId{Id: "kms1"}},
 		"customValue", []types.BaseCustomFieldValue{&types.CustomFieldStringValue{CustomFieldValue: types.CustomFieldValue{Key: 9}, Value: "ops"}, &types.CustomFieldStringValue{CustomFieldValue: types.CustomFieldValue{Key: 10}}},
@@ -54,6 +54,7 @@ func TestOccupantsHaveAllThatItTakesToHaveThemAgain(t *testing.T) {
 	set.DrsVmConfig = []types.ClusterDrsVmConfigInfo{{Key: vm, Enabled: types.NewBool(false), Behavior: "manual"}}
 	set.Rule = []types.BaseClusterRuleInfo{&types.ClusterAntiAffinityRuleSpec{ClusterRuleInfo: types.ClusterRuleInfo{Name: "mail", Enabled: types.NewBool(true)}, Vm: []types.ManagedObjectReference{vm, vmRef("vm-99")}}}
 	s.change(cluster, "configurationEx", &set)
+	s.tag(t, vm, "StartUp")
 
 	got, err := c.Occupants(t.Context(), []string{mailNAA})
 	require.NoError(t, err)
@@ -85,12 +86,14 @@ func TestOccupantsHaveAllThatItTakesToHaveThemAgain(t *testing.T) {
 	require.True(t, g.Encrypted)
 	require.Equal(t, "kms1", g.KeyProvider)
 	require.Equal(t, "k1", g.KeyID)
+	require.Equal(t, []string{"StartUp"}, g.Tags)
 	require.Equal(t, map[string]string{"Owner": "ops"}, g.Attributes)
 	require.Equal(t, []live.OccupantRight{{Principal: `LAB\mail`, Group: true, Role: "Admin", Propagate: true}}, g.Rights)
 	require.Contains(t, g.NICs, live.OccupantNIC{MAC: "00:50:56:aa:bb:cc", Network: "VM Network", VLAN: "12", Type: "Vmxnet3"})
 	require.Equal(t, "DC0_DVPG0", g.NICs[0].Network)
 	raw := g.Disks[len(g.Disks)-1]
-	require.Equal(t, live.OccupantDisk{Path: "[LocalDS_0] x/raw.vmdk", LUN: "02000a0000" + mailNAA + "434f4d535441", Size: 1 << 30, Independent: true}, raw)
+	require.Equal(t, live.OccupantDisk{Key: 2001, Label: "Hard disk 2", Path: "[LocalDS_0] x/raw.vmdk", LUN: "02000a0000" + mailNAA + "434f4d535441", Size: 1 << 30, Independent: true,
+		MultiWriter: true}, raw)
 	require.Equal(t, []live.OccupantFile{{Path: "[LocalDS_0] x/x-000001.vmdk", Kind: live.FileDelta}, {Path: "[LocalDS_0] x/x.vmdk", Kind: live.FileDisk}, {Path: "[swap] x/x.vswp", Kind: live.FileSwap, Size: 7}}, g.Files)
 }
 
