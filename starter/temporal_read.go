@@ -107,6 +107,11 @@ func (t *temporalRuns) query(ctx context.Context, id, name string, openOnly bool
 		req.QueryRejectCondition = enums.QUERY_REJECT_CONDITION_NOT_OPEN
 	}
 	r, err := t.client.QueryWorkflowWithOptions(ctx, req)
+	if failed := new(serviceerror.QueryFailed); errors.As(err, &failed) {
+		// Where a busy worker does not answer in time, Temporal 1.32 gives the query to one that has to replay the run, with a history
+		// that may be newer than what it says of it (matching, getHistoryForQueryTask): the SDK takes that for another program's.
+		r, err = t.client.QueryWorkflowWithOptions(ctx, req)
+	}
 	var none *serviceerror.NotFound
 	switch {
 	case errors.As(err, &none):

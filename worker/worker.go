@@ -128,10 +128,11 @@ func Options() worker.Options {
 	// All steps that a run begins come with the answer to its workflow task, and not one by one through a queue: half the work
 	// for the server, and after a hand-over hundreds begin at once.
 	eager := maxActivities
+	// The time for sticky tasks is the SDK's, 5 s: a query that takes longer has the run replayed from its beginning, which helps no
+	// busy machine. After a kill -9 the first task waits as long for the dead worker.
 	return worker.Options{
 		MaxEagerActivityReservationsPerWorkflowTask: &eager,
 		WorkerStopTimeout:                  stopTimeout,
-		StickyScheduleToStartTimeout:       time.Second, // after a restart the first task would wait for the dead worker's queue
 		MaxConcurrentActivityExecutionSize: maxActivities,
 		DisableRegistrationAliasing:        true,
 		DeadlockDetectionTimeout:           20 * time.Second, // two plans of 10,000 guests take a second or two to be put together
