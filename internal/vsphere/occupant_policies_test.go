@@ -38,22 +38,20 @@ type policies struct {
 func (s *sim) policies(t *testing.T) *policies {
 	t.Helper()
 	reg := pbmsim.New()
-	for _, o := range reg.AllReference("PbmProfileProfileManager") {
-		p := &policies{ProfileManager: o.(*pbmsim.ProfileManager), of: map[pbmtypes.PbmServerObjectRef][]string{}, refused: map[pbmtypes.PbmServerObjectRef]types.BaseMethodFault{},
-			ids: map[string]pbmtypes.PbmProfileId{}}
-		reg.Put(p)
-		s.model.Service.RegisterSDK(reg)
-		api, err := pbm.NewClient(t.Context(), s.connect(t).vim)
+	all := reg.AllReference("PbmProfileProfileManager")
+	require.Len(t, all, 1)
+	p := &policies{ProfileManager: all[0].(*pbmsim.ProfileManager), of: map[pbmtypes.PbmServerObjectRef][]string{}, refused: map[pbmtypes.PbmServerObjectRef]types.BaseMethodFault{},
+		ids: map[string]pbmtypes.PbmProfileId{}}
+	reg.Put(p)
+	s.model.Service.RegisterSDK(reg)
+	api, err := pbm.NewClient(t.Context(), s.connect(t).vim)
+	require.NoError(t, err)
+	for _, name := range []string{gold, silver} {
+		id, err := api.ProfileIDByName(t.Context(), name)
 		require.NoError(t, err)
-		for _, name := range []string{gold, silver} {
-			id, err := api.ProfileIDByName(t.Context(), name)
-			require.NoError(t, err)
-			p.ids[name] = pbmtypes.PbmProfileId{UniqueId: id}
-		}
-		return p
+		p.ids[name] = pbmtypes.PbmProfileId{UniqueId: id}
 	}
-	require.Fail(t, "the simulator has no policy service")
-	panic("unreachable")
+	return p
 }
 
 func (p *policies) PbmQueryAssociatedProfiles(req *pbmtypes.PbmQueryAssociatedProfiles) soap.HasFault {
