@@ -11,6 +11,8 @@ import (
 	"go.temporal.io/server/common/membership/static"
 	sqliteplugin "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	"go.temporal.io/server/common/primitives"
+
+	"nightshift/internal/heldport"
 )
 
 // clusterName is written into the file: it must never change.
@@ -62,7 +64,7 @@ func serverConfig(o Options, p *ports) *config.Config {
 	// No HTTP port: the UI speaks gRPC, and a web page could reach it.
 	c.Services = map[string]config.Service{}
 	for name, l := range p.byService() {
-		c.Services[string(name)] = config.Service{RPC: config.RPC{GRPCPort: number(l), BindOnIP: o.IP}}
+		c.Services[string(name)] = config.Service{RPC: config.RPC{GRPCPort: heldport.Number(l), BindOnIP: o.IP}}
 	}
 	c.Archival.History.State, c.Archival.Visibility.State = "disabled", "disabled"
 	c.NamespaceDefaults.Archival.History.State, c.NamespaceDefaults.Archival.Visibility.State = "disabled", "disabled"

@@ -56,7 +56,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := statedir.CheckFree(o.Dir.Path(), statedir.MinFree, o.free); err != nil {
 		return nil, err
 	}
-	p, err := takePorts(o.IP, o.Port, o.UIPort)
+	p, err := takePorts(ctx, o.IP, o.Port, o.UIPort)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,10 @@ func start(ctx context.Context, o Options, p *ports) (*Server, error) {
 	s.startWatch(context.WithoutCancel(ctx), watch)
 	waiting, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	err := ready(waiting, o, s.address)
+	err := p.releaseTemporal()
+	if err == nil {
+		err = ready(waiting, o, s.address)
+	}
 	if err == nil && p.ui != nil {
 		s.uiURL = "http://" + p.ui.Addr().String()
 		s.ui, err = startUI(p.ui, s.address, o.Namespace, o.Logger)
@@ -144,7 +147,7 @@ func (s *Server) launch(p *ports) error {
 	if err != nil {
 		return err
 	}
-	if err := p.releaseTemporal(); err != nil {
+	if err := p.handOver(); err != nil {
 		return err
 	}
 	srv, err := temporal.NewServer(

@@ -25,6 +25,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"nightshift/internal/heldport"
 	"nightshift/internal/statedir"
 )
 
@@ -229,7 +230,7 @@ func TestTakenPortsAreNamed(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
-	for flag, o := range map[string]Options{"--port": {Port: number(l)}, "--ui-port": {UIPort: number(l)}} {
+	for flag, o := range map[string]Options{"--port": {Port: heldport.Number(l)}, "--ui-port": {UIPort: heldport.Number(l)}} {
 		o.Dir = dir(t, t.TempDir())
 		_, err := Start(t.Context(), o)
 		require.ErrorContains(t, err, l.Addr().(*net.TCPAddr).AddrPort().String()[len("127.0.0.1:"):])
@@ -237,7 +238,7 @@ func TestTakenPortsAreNamed(t *testing.T) {
 		require.ErrorContains(t, err, flag)
 		require.NoFileExists(t, o.Dir.Database(), "nothing was touched")
 	}
-	_, err = Start(t.Context(), Options{Dir: dir(t, t.TempDir()), Port: number(l), UIPort: number(l)})
+	_, err = Start(t.Context(), Options{Dir: dir(t, t.TempDir()), Port: heldport.Number(l), UIPort: heldport.Number(l)})
 	require.ErrorContains(t, err, "with --port ")
 	require.ErrorContains(t, err, "with --ui-port ", "both are named at once")
 }
@@ -256,18 +257,23 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	}
 }
 
-// stubborn keeps its port when it is closed.
-type stubborn struct{ net.Listener }
+// elsewhere is a listener that says it has the address of another one.
+type elsewhere struct {
+	*net.TCPListener
+	addr net.Addr
+}
 
-func (stubborn) Close() error { return nil }
+func (e elsewhere) Addr() net.Addr { return e.addr }
 
 func TestAFatalErrorOfTheServerIsAnErrorOfStart(t *testing.T) {
 	o, err := Options{Dir: dir(t, t.TempDir())}.withDefaults()
 	require.NoError(t, err)
-	p, err := takePorts(o.IP, 0, -1)
+	p, err := takePorts(t.Context(), o.IP, 0, -1)
 	require.NoError(t, err)
 	held := p.history
-	p.history = stubborn{held}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p.history = elsewhere{other.(*net.TCPListener), held.Addr()}
 	_, err = start(t.Context(), o, p)
 	require.ErrorContains(t, err, "start Temporal server")
 	require.ErrorContains(t, err, held.Addr().String())

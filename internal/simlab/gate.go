@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"nightshift/internal/heldport"
 )
 
 // A gate is a listener that can be shut in two ways. Cut off, as by a network: open connections are closed, and new ones
@@ -64,7 +66,7 @@ func (g *gate) awaitUp(err error) bool {
 	if down {
 		<-up
 	}
-	return refusing(err)
+	return heldport.Left(err)
 }
 
 // Close closes the listener.
@@ -107,8 +109,10 @@ func (g *gate) setDown(down bool) {
 		return
 	}
 	g.down = down
-	refuse(g.Listener, down)
-	if !down {
+	if down {
+		_ = heldport.Leave(g.Listener) // a listener that is closed already refuses anyway
+	} else {
+		_ = heldport.Return(g.Listener)
 		close(g.up)
 		g.up = make(chan struct{})
 	}

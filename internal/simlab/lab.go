@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"nightshift/internal/heldport"
 	"nightshift/internal/simlab/storage"
 )
 
@@ -177,35 +178,9 @@ func (l *Lab) Close() {
 // Spec returns what the lab consists of, defaults filled in.
 func (l *Lab) Spec() Spec { return l.spec }
 
-// bind listens on a port of 127.0.0.1; 0 is any free one. It is always asked for by number: a port that the system chose
-// would be lost while a gate is down.
-func (l *Lab) bind(port int) (net.Listener, error) {
-	lc := &net.ListenConfig{}
-	lc.SetMultipathTCP(false) // such a socket takes no filter: see silence
-	var err error
-	for range 10 {
-		number := port
-		if port == 0 {
-			free, err := lc.Listen(l.ctx, "tcp", "127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			if a, ok := free.Addr().(*net.TCPAddr); ok {
-				number = a.Port
-			}
-			_ = free.Close() // nobody has connected
-		}
-		var ln net.Listener
-		if ln, err = lc.Listen(l.ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", number)); err == nil || port != 0 {
-			return ln, err
-		}
-	}
-	return nil, err
-}
-
 // listen serves handler on 127.0.0.1 behind a gate, over TLS if a certificate is given. It returns host:port.
 func (l *Lab) listen(system string, port int, cert *tls.Certificate, handler http.Handler) (string, error) {
-	ln, err := l.bind(port)
+	ln, err := heldport.Listen(l.ctx, "127.0.0.1", port)
 	if err != nil {
 		return "", fmt.Errorf("simulated lab %s: listen for %s on port %d: %w", l.spec.Name, system, port, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"nightshift/internal/heldport"
 	"nightshift/internal/simlab/storage"
 )
 
@@ -55,7 +56,7 @@ func (l *Lab) startStorage(seed int64) error {
 }
 
 func (h *storageHost) start() error {
-	ln, err := h.lab.bind(0)
+	ln, err := heldport.Listen(h.lab.ctx, "127.0.0.1", 0)
 	if err != nil {
 		return err
 	}

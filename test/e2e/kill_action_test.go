@@ -68,7 +68,10 @@ var killed = map[string][]leg{
 			at: through(plan.RunInGuest, plan.SetChangeTracking, plan.SnapshotGuest, plan.RemoveSnapshot)},
 	},
 	"replicas": {
-		{run: []string{"replicate", "-p", "group=mail"}, before: func(h *hunt) { require.NoError(h.t, kinds.OldPoints(h.t.Context(), h.lab)) },
+		{run: []string{"replicate", "-p", "group=mail"}, before: func(h *hunt) {
+			require.NoError(h.t, kinds.OldPoints(h.t.Context(), h.lab))
+			slowStorage(h)
+		},
 			at: through(plan.SnapshotGroup, plan.SendDataset, plan.VerifyReplicas, plan.KeepPoint, plan.SaveRecord, plan.MeasureGroup)},
 		{run: []string{"prune", "-p", "group=mail", "-p", "release=true"}, before: func(h *hunt) {
 			h.must("run", "replicate", "-p", "group=mail", "--yes") // so that a point of today is not the newest
