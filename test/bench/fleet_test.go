@@ -51,5 +51,6 @@ func TestTheFleetOfTwoThousandGuestsMakesLongPlans(t *testing.T) {
 // A step that waits for a hand-over, or for anything but what it needs, is no matter of taste.
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	require.Equal(t, "none", result{verdict: ideal.Verdict{Lag: longestWait, Lagged: "a"}}.wrong())
-	require.Equal(t, "step a waited 1.2 s, though it could have begun; 2 steps acted twice", result{verdict: ideal.Verdict{Lag: 1200 * time.Millisecond, Lagged: "a"}, twice: 2}.wrong())
+	require.Equal(t, "step a waited 1.2 s, though it could have begun; 2 steps acted twice; meanwhile no processor came for 1.1 s, and a write to the disk took up to 20 ms",
+		result{verdict: ideal.Verdict{Lag: 1200 * time.Millisecond, Lagged: "a"}, twice: 2, machine: still{1100 * time.Millisecond, 20 * time.Millisecond}}.wrong())
 }

@@ -125,7 +125,7 @@ func (r result) wrong() string {
 	if len(list) == 0 {
 		return "none"
 	}
-	return strings.ReplaceAll(strings.Join(list, "; "), "|", "/")
+	return strings.ReplaceAll(strings.Join(append(list, r.machine.String()), "; "), "|", "/")
 }
 
 // growth shows how runs grow with the lab.

@@ -103,6 +103,7 @@ type result struct {
 	bytes         int64 // of the longest history
 	warnings      []string
 	sheet         runapi.Sheet
+	machine       still
 }
 
 func (r result) ratio() float64 { return float64(r.took) / float64(r.ideal) }
@@ -120,11 +121,15 @@ func (st *station) run(ctx context.Context, id string, p plan.Plan, delay ideal.
 	}
 	st.log.reset()
 	params := runapi.Params{Lab: labName, Runbook: p.Runbook, By: "bench", Approved: true}
+	watched := watchMachine(ctx, st.path)
 	w, err := st.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: plan.TaskQueue(labName)}, workflowOf(p.Runbook), params)
 	if err != nil {
 		return r, err
 	}
 	if err := w.Get(ctx, &r.sheet); err != nil {
+		return r, err
+	}
+	if r.machine, err = watched(); err != nil {
 		return r, err
 	}
 	if r.sheet.Outcome != runapi.Done {
