@@ -102,6 +102,10 @@ func dynamicConfig() dynamicconfig.StaticClient {
 		// Attributes that are added to an older file are usable at once.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():            2048,
+		// Steps that end while a run decides are kept back until it has. The default of 100 of them is reached where hundreds
+		// are under way and a decision takes a second: Temporal takes the decision away then, and the run is replayed.
+		dynamicconfig.MaximumBufferedEventsBatch.Key():       5000,
+		dynamicconfig.MaximumBufferedEventsSizeInBytes.Key(): 16 << 20,
 	}
 	// The default of 20 polls a second caps a sequential run at 20 steps a second.
 	for _, queue := range []string{"transfer", "timer", "visibility", "outbound"} {
