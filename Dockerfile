@@ -2,7 +2,7 @@
 #
 #   docker build -t nightshift:local .
 #
-# Not built where this file was written (no container engine there): the build command below is what `make build` runs.
+# Tried with buildah, on images made in the place of the two below: no registry was at hand.
 # Secret references of the kind exec:COMMAND need that command in the image. This one has none; use file: or env:, or
 # copy /usr/local/bin/nightshift into an image that has it.
 
