@@ -92,7 +92,7 @@ func (r *replication) checkDataset(v *protected) {
 			there = nil
 		}
 	}
-	base, err := replica.ChooseBase(next, nextPoint, there)
+	base, err := replica.ChooseBase(next, nextPoint, there, g.Send.Raw)
 	if no := new(replica.NoBase); errors.As(err, &no) {
 		r.block("dataset "+v.name, no.Text, choices(no))
 		return
@@ -105,10 +105,6 @@ func (r *replication) checkDataset(v *protected) {
 		v.base = "in full"
 	default:
 		v.base = "from " + strings.TrimPrefix(base.From, v.name)
-	}
-	if len(base.Over) > 0 && g.Send.Raw {
-		r.block("dataset "+v.replica, "has snapshots of others, newer than the last common one, and a raw stream does not go over them: "+words.Some(base.Over, fewNames),
-			"destroy them there, or do not send raw")
 	}
 }
 
@@ -155,14 +151,19 @@ func toSend(d *live.ZDataset, base replica.Base) int64 {
 }
 
 func (r *replication) checkKeys(v *protected) {
-	if v.live.Encryption == "" || r.group.Send.Raw {
+	under := r.group.Target.Under
+	raw := r.group.Send.Raw && v.live.Encryption != ""
+	if up := r.target.Dataset(under); !raw && v.there == nil && up != nil && up.KeyStatus == "unavailable" {
+		r.block("dataset "+v.name, "cannot be received: the key of "+under+" is not loaded on "+r.group.Target.Host, "load it")
+	}
+	if v.live.Encryption == "" || raw {
 		return
 	}
 	if v.live.KeyStatus == "unavailable" {
 		r.block("dataset "+v.name, "is encrypted, and its key is not loaded on "+r.group.Source.Host, "load it, or send raw (send.raw: true), which needs no key")
 		return
 	}
-	r.warn("dataset "+v.name, "is encrypted, and its replica will not be, unless "+r.group.Target.Under+" is", "send raw (send.raw: true), if the other side is not to read it")
+	r.warn("dataset "+v.name, "is encrypted, and its replica will not be, unless "+under+" is", "send raw (send.raw: true), if the other side is not to read it")
 }
 
 // checkReserved warns of volumes whose reservation a snapshot may not fit beside.

@@ -160,11 +160,19 @@ func TestReplicateSaysWhatStandsInTheWay(t *testing.T) {
 			d := f.storage("ss1", "tank/mail")
 			d.Encryption, d.KeyStatus = "aes-256-gcm", "unavailable"
 		}, "dataset tank/mail", "its key is not loaded", "raw"},
-		"raw over others' snapshots": {func(f *fixture) {
-			f.groupOf().Send.Raw = true
+		"no key where it is to lie": {func(f *fixture) {
+			d := f.storage("ss2", "backup/ss1")
+			d.Encryption, d.KeyStatus = "aes-256-gcm", "unavailable"
+		}, "dataset tank/mail-log", "the key of backup/ss1 is not loaded on ss2", "load it"},
+		"no key of the replica": {func(f *fixture) {
 			d := f.storage("ss2", "backup/ss1/mail")
-			d.Snapshots = append(d.Snapshots, live.ZSnapshot{Name: "mine", GUID: 77, CreateTXG: 9})
-		}, "dataset backup/ss1/mail", "raw stream", "destroy them"},
+			d.Encryption, d.KeyStatus = "aes-256-gcm", "unavailable"
+		}, "dataset tank/mail", "only a raw stream", "load its key"},
+		"raw onto a replica that is not": {func(f *fixture) {
+			f.groupOf().Send.Raw = true
+			d := f.storage("ss1", "tank/mail")
+			d.Encryption, d.KeyStatus = "aes-256-gcm", "unavailable"
+		}, "dataset tank/mail", "a raw stream does not go onto it", "do not send raw"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := mailLab()

@@ -16,7 +16,7 @@ type Base struct {
 	// Target is the name of the same snapshot on the target, behind the @.
 	Target string
 	// Over are snapshots that others made on the target since, and in which nothing changed. ZFS receives over them, and keeps them;
-	// older ones, and raw streams, are refused there.
+	// older ones are refused there.
 	Over []string
 	// Done: the target has the wanted snapshot already, and it is its newest.
 	Done bool
@@ -40,6 +40,8 @@ const (
 	Missing = "missing"
 	// Kind: one side is a volume, the other a file system.
 	Kind = "kind"
+	// Encryption: a raw stream does not go onto what is not encrypted, and no other goes onto what has no key loaded.
+	Encryption = "encryption"
 )
 
 // NoBase is the error of ChooseBase: why nothing can be sent as things are, and what the choices are. Each of them destroys
@@ -64,9 +66,10 @@ func (e *NoBase) Error() string {
 
 // ChooseBase says what snapshot `wanted` (the name behind the @) of the source is sent from: the newest snapshot of the target,
 // if the source still has it or a bookmark of it. Snapshots are compared by their GUIDs, never by name. target is nil where there
-// is no dataset of this name; both are sorted (live.ZDataset.Sort). The error is always a *NoBase.
-func ChooseBase(source *live.ZDataset, wanted string, target *live.ZDataset) (Base, error) {
+// is no dataset of this name; both are sorted (live.ZDataset.Sort). raw says how it is to be sent. The error is always a *NoBase.
+func ChooseBase(source *live.ZDataset, wanted string, target *live.ZDataset, raw bool) (Base, error) {
 	to := source.Snapshot(wanted)
+	raw = raw && source.Encryption != "" // what is not encrypted goes as any other stream
 	switch {
 	case to == nil:
 		return Base{}, &NoBase{Why: Missing, Text: fmt.Sprintf("%s@%s is not there to be sent", source.Name, wanted)}
@@ -82,39 +85,56 @@ func ChooseBase(source *live.ZDataset, wanted string, target *live.ZDataset) (Ba
 	newest := target.Newest()
 	if newest == nil {
 		return Base{}, &NoBase{Why: Foreign, Text: target.Name + " is there, has no snapshots, and did not come from " + source.Name,
-			Choices: []string{"give the group another place on the target", "rename or destroy that dataset"}}
+			Choices: append(demoted(target), "give the group another place on the target", "rename or destroy that dataset")}
 	}
-	from := find(source, newest.GUID, to)
-	if from == "" && target.Written == 0 {
-		if base, found := overForeign(source, to, target); found {
-			return base, nil
-		}
+	base := Base{From: find(source, newest.GUID, to), GUID: newest.GUID, Target: newest.Name}
+	if base.From == "" && target.Written == 0 {
+		base = overForeign(source, to, target)
 	}
 	switch {
 	case newest.GUID == to.GUID && target.Written == 0:
 		return Base{From: source.Name + "@" + to.Name, GUID: to.GUID, Target: newest.Name, Done: true}, nil
-	case newest.GUID == to.GUID, from != "" && target.Written > 0:
+	case newest.GUID == to.GUID, base.From != "" && target.Written > 0:
 		return Base{}, modified(target)
-	case from != "":
-		return Base{From: from, GUID: newest.GUID, Target: newest.Name}, nil
+	case base.From == "":
+		return Base{}, noBase(source, to, target)
+	case raw && target.Encryption == "", !raw && target.KeyStatus == "unavailable":
+		return Base{}, locked(source, target)
+	case raw && len(base.Over) > 0:
+		return Base{}, &NoBase{Why: Diverged, Common: base.Target, Newer: base.Over, Choices: []string{"destroy them there: nothing changed in them"},
+			Text: fmt.Sprintf("%s has snapshots of others, newer than @%s, the newest that both have, and a raw stream does not go over them: %s",
+				target.Name, base.Target, few(base.Over))}
 	}
-	return Base{}, noBase(source, to, target)
+	return base, nil
 }
 
-// overForeign looks for a base below foreign snapshots of the target in which nothing changed.
-func overForeign(source *live.ZDataset, to *live.ZSnapshot, target *live.ZDataset) (Base, bool) {
+// apart is the choice that keeps the recovery points, and needs room for a second replica.
+const apart = "rename the replica, which keeps its recovery points, and replicate in full in its place"
+
+// locked says why a stream cannot go onto the target, by how that is encrypted.
+func locked(source, target *live.ZDataset) error {
+	if target.Encryption == "" {
+		return &NoBase{Why: Encryption, Text: fmt.Sprintf("%s is not encrypted: it was not sent raw, and a raw stream does not go onto it", target.Name),
+			Choices: []string{"do not send raw, with the key of " + source.Name + " loaded", apart}}
+	}
+	return &NoBase{Why: Encryption, Text: fmt.Sprintf("%s is encrypted, and its key is not loaded: only a raw stream goes onto it", target.Name),
+		Choices: []string{"load its key", "send raw, if it always was"}}
+}
+
+// overForeign looks for a base below foreign snapshots of the target in which nothing changed; without one it has no From.
+func overForeign(source *live.ZDataset, to *live.ZSnapshot, target *live.ZDataset) Base {
 	var over []string
 	for _, s := range slices.Backward(target.Snapshots) {
 		if from := find(source, s.GUID, to); from != "" {
 			slices.Reverse(over)
-			return Base{From: from, GUID: s.GUID, Target: s.Name, Over: over}, true
+			return Base{From: from, GUID: s.GUID, Target: s.Name, Over: over}
 		}
 		if _, _, ours := ParsePoint(s.Name); ours || s.Written != 0 || s.GUID == to.GUID {
 			break
 		}
 		over = append(over, s.Name)
 	}
-	return Base{}, false
+	return Base{}
 }
 
 // find looks for what is left of a snapshot on the source, made before another one: itself, or a bookmark.
@@ -173,12 +193,12 @@ func noBase(source *live.ZDataset, to *live.ZSnapshot, target *live.ZDataset) er
 		e.Why = Lost
 		e.Text = fmt.Sprintf("%s and %s have no snapshot in common any more, nor a bookmark: the newest of the replica, @%s, is gone from the source",
 			source.Name, target.Name, newest.Name)
-		e.Choices = []string{"rename the replica, which keeps its recovery points, and replicate in full in its place", beside}
+		e.Choices = append(demoted(source), apart, beside)
 	case ours:
 		e.Why = Lost
 		e.Text = fmt.Sprintf("%s does not have @%s any more, which is the newest of %s; the newest that both have is @%s",
 			source.Name, newest.Name, target.Name, e.Common)
-		e.Choices = []string{back(target, e), beside}
+		e.Choices = append(demoted(source), back(target, e), beside)
 	default:
 		e.Why = Diverged
 		e.Text = fmt.Sprintf("%s has snapshots that %s does not know, newer than @%s, the newest that both have: %s",
@@ -186,6 +206,14 @@ func noBase(source *live.ZDataset, to *live.ZSnapshot, target *live.ZDataset) er
 		e.Choices = []string{back(target, e), beside}
 	}
 	return e
+}
+
+// demoted is the choice where a clone was promoted, which took the snapshots with it: the dataset is the clone now.
+func demoted(d *live.ZDataset) []string {
+	if d.Origin == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("if a clone of %s was promoted, which took its snapshots, take them back: zfs promote %s", d.Name, d.Name)}
 }
 
 // back is the choice that costs the newer snapshots of the target.

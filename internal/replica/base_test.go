@@ -54,7 +54,7 @@ func TestTheBaseOfAnIncrement(t *testing.T) {
 		{"it is there already", ds("tank/mail", p2, 2, p3, 3), ds("b/mail", p2, 2, p3, 3), Base{From: "tank/mail@" + p3, GUID: 3, Target: p3, Done: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := ChooseBase(test.source, p3, test.target)
+			got, err := ChooseBase(test.source, p3, test.target, false)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
@@ -87,7 +87,7 @@ func TestWhyThereIsNoBase(t *testing.T) {
 		{"the source was taken back and went another way", ds("tank/mail", p1, 1, p3, 7), ds("b/mail", p1, 1, p2, 2, p3, 3), Lost, p1, []string{p2, p3}, "the newest that both have is @" + p1, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := ChooseBase(test.source, p3, test.target)
+			_, err := ChooseBase(test.source, p3, test.target, false)
 			no := new(NoBase)
 			require.ErrorAs(t, err, &no)
 			require.Equal(t, test.why, no.Why)
@@ -101,10 +101,68 @@ func TestWhyThereIsNoBase(t *testing.T) {
 	}
 }
 
+// A clone that was promoted has taken the snapshots with it.
+func TestAPromotedCloneIsOneOfTheChoices(t *testing.T) {
+	clone := func(d *live.ZDataset) { d.Origin = "pool/clone@" + p2 }
+	for name, sides := range map[string][2]*live.ZDataset{
+		"of the source, all":  {with(ds("tank/mail", p3, 3), clone), ds("b/mail", p1, 1, p2, 2)},
+		"of the source, some": {with(ds("tank/mail", p1, 1, p3, 3), clone), ds("b/mail", p1, 1, p2, 2)},
+		"of the replica":      {ds("tank/mail", p1, 1, p3, 3), with(ds("b/mail"), clone)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ChooseBase(sides[0], p3, sides[1], false)
+			require.ErrorContains(t, err, "take them back: zfs promote ")
+		})
+	}
+	_, err := ChooseBase(with(mark(ds("tank/mail", p3, 3), p2, 2), clone), p3, ds("b/mail", p1, 1, p2, 2), false)
+	require.NoError(t, err, "a bookmark stays where it was")
+}
+
+func TestRawStreamsAndEncryption(t *testing.T) {
+	locked := func(d *live.ZDataset) { d.Encryption, d.KeyStatus = "aes-256-gcm", "unavailable" }
+	unlocked := func(d *live.ZDataset) { d.Encryption, d.KeyStatus = "aes-256-gcm", "available" }
+	plain := func(*live.ZDataset) {}
+	for _, test := range []struct {
+		name           string
+		raw            bool
+		source, target func(*live.ZDataset)
+		why, says      string // empty: it goes
+	}{
+		{"raw, and its key is nowhere loaded", true, locked, locked, "", ""},
+		{"raw onto what is not encrypted", true, unlocked, plain, Encryption, "do not send raw, with the key of tank/mail loaded"},
+		{"raw means nothing where the source is not encrypted", true, plain, plain, "", ""},
+		{"nor where only the replica is", true, plain, unlocked, "", ""},
+		{"not raw onto what is encrypted otherwise", false, plain, unlocked, "", ""},
+		{"not raw, and the replica's key is not loaded", false, unlocked, locked, Encryption, "only a raw stream goes onto it"},
+		{"the same, of what is not encrypted", true, plain, locked, Encryption, "load its key"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source, target := with(ds("tank/mail", p2, 2, p3, 3), test.source), with(ds("b/mail", p2, 2), test.target)
+			_, err := ChooseBase(source, p3, target, test.raw)
+			if test.why == "" {
+				require.NoError(t, err)
+			} else {
+				no := new(NoBase)
+				require.ErrorAs(t, err, &no)
+				require.Equal(t, test.why, no.Why)
+				require.ErrorContains(t, err, test.says)
+			}
+			base, err := ChooseBase(source, p3, with(ds("b/mail", p2, 2, p3, 3), test.target), test.raw)
+			require.NoError(t, err, "what is there is there")
+			require.True(t, base.Done)
+		})
+	}
+	_, err := ChooseBase(with(ds("tank/mail", p2, 2, p3, 3), locked), p3, with(ds("b/mail", p2, 2, "mine", 9), locked), true)
+	no := new(NoBase)
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, NoBase{Why: Diverged, Text: no.Text, Common: p2, Newer: []string{"mine"}, Choices: no.Choices}, *no)
+	require.ErrorContains(t, err, "a raw stream does not go over them: @mine. The choices: destroy them there")
+}
+
 func TestABookmarkOfALaterMomentIsNoBase(t *testing.T) {
 	source := mark(ds("tank/mail", p3, 3), "later", 4)
 	target := ds("b/mail", "later", 4)
-	_, err := ChooseBase(source, p3, target)
+	_, err := ChooseBase(source, p3, target, false)
 	no := new(NoBase)
 	require.True(t, errors.As(err, &no))
 }
