@@ -178,7 +178,7 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		if err != nil {
 			return false, err
 		}
-		base, err := replica.ChooseBase(source, point.Name, target, s.p.Raw)
+		base, err := replica.ChooseBase(source, point.Name, target, replica.Stream{Raw: s.p.Raw, LargeBlocks: s.p.LargeBlocks})
 		if err != nil {
 			return false, refuse(fault.State, "%w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/replica"
 	"nightshift/internal/words"
@@ -92,7 +93,7 @@ func (r *replication) checkDataset(v *protected) {
 			there = nil
 		}
 	}
-	base, err := replica.ChooseBase(next, nextPoint, there, g.Send.Raw)
+	base, err := replica.ChooseBase(next, nextPoint, there, replica.Stream{Raw: g.Send.Raw, LargeBlocks: largeBlocks(g)})
 	if no := new(replica.NoBase); errors.As(err, &no) {
 		r.block("dataset "+v.name, no.Text, choices(no))
 		return
@@ -114,6 +115,9 @@ func choices(no *replica.NoBase) string {
 	}
 	return "the choices: " + strings.Join(no.Choices, "; or ")
 }
+
+// largeBlocks says whether blocks of more than 128 KiB are sent as they are: unless the group says otherwise.
+func largeBlocks(g *inventory.ProtectionGroup) bool { return g.Send.LargeBlocks == nil || *g.Send.LargeBlocks }
 
 // nextPoint stands for the snapshot that is not there yet.
 const nextPoint = "next"

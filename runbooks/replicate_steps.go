@@ -94,7 +94,7 @@ func (r *replication) hook(which, title string, h *inventory.SnapshotHook, undoe
 func (r *replication) send(v *protected, needs []string) string {
 	g := r.group
 	p := plan.SendParams{Group: g.Name, From: g.Source.Host, To: g.Target.Host, Dataset: v.name, GUID: v.live.GUID, Replica: v.replica,
-		Raw: g.Send.Raw, Compressed: g.Send.Compressed == nil || *g.Send.Compressed, LargeBlocks: g.Send.LargeBlocks == nil || *g.Send.LargeBlocks,
+		Raw: g.Send.Raw, Compressed: g.Send.Compressed == nil || *g.Send.Compressed, LargeBlocks: largeBlocks(g),
 		Limit: g.Send.Limit.Bytes(), Via: g.Send.Via}
 	holds := []string{"storage:" + g.Source.Host}
 	if g.Target.Host != g.Source.Host {

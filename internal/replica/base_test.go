@@ -54,7 +54,7 @@ func TestTheBaseOfAnIncrement(t *testing.T) {
 		{"it is there already", ds("tank/mail", p2, 2, p3, 3), ds("b/mail", p2, 2, p3, 3), Base{From: "tank/mail@" + p3, GUID: 3, Target: p3, Done: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := ChooseBase(test.source, p3, test.target, false)
+			got, err := ChooseBase(test.source, p3, test.target, Stream{LargeBlocks: true})
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
@@ -87,7 +87,7 @@ func TestWhyThereIsNoBase(t *testing.T) {
 		{"the source was taken back and went another way", ds("tank/mail", p1, 1, p3, 7), ds("b/mail", p1, 1, p2, 2, p3, 3), Lost, p1, []string{p2, p3}, "the newest that both have is @" + p1, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := ChooseBase(test.source, p3, test.target, false)
+			_, err := ChooseBase(test.source, p3, test.target, Stream{LargeBlocks: true})
 			no := new(NoBase)
 			require.ErrorAs(t, err, &no)
 			require.Equal(t, test.why, no.Why)
@@ -110,12 +110,12 @@ func TestAPromotedCloneIsOneOfTheChoices(t *testing.T) {
 		"of the replica":      {ds("tank/mail", p1, 1, p3, 3), with(ds("b/mail"), clone)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ChooseBase(sides[0], p3, sides[1], false)
+			_, err := ChooseBase(sides[0], p3, sides[1], Stream{})
 			require.ErrorContains(t, err, "take them back: zfs promote ")
 		})
 	}
-	_, err := ChooseBase(with(mark(ds("tank/mail", p3, 3), p2, 2), clone), p3, ds("b/mail", p1, 1, p2, 2), false)
-	require.NoError(t, err, "a bookmark stays where it was")
+	_, err := ChooseBase(with(mark(ds("tank/mail", p3, 3), p2, 2), clone), p3, ds("b/mail", p1, 1, p2, 2), Stream{})
+	require.NoError(t, err, "a bookmark is enough")
 }
 
 func TestRawStreamsAndEncryption(t *testing.T) {
@@ -138,7 +138,7 @@ func TestRawStreamsAndEncryption(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			source, target := with(ds("tank/mail", p2, 2, p3, 3), test.source), with(ds("b/mail", p2, 2), test.target)
-			_, err := ChooseBase(source, p3, target, test.raw)
+			_, err := ChooseBase(source, p3, target, Stream{Raw: test.raw})
 			if test.why == "" {
 				require.NoError(t, err)
 			} else {
@@ -147,22 +147,53 @@ func TestRawStreamsAndEncryption(t *testing.T) {
 				require.Equal(t, test.why, no.Why)
 				require.ErrorContains(t, err, test.says)
 			}
-			base, err := ChooseBase(source, p3, with(ds("b/mail", p2, 2, p3, 3), test.target), test.raw)
+			base, err := ChooseBase(source, p3, with(ds("b/mail", p2, 2, p3, 3), test.target), Stream{Raw: test.raw})
 			require.NoError(t, err, "what is there is there")
 			require.True(t, base.Done)
 		})
 	}
-	_, err := ChooseBase(with(ds("tank/mail", p2, 2, p3, 3), locked), p3, with(ds("b/mail", p2, 2, "mine", 9), locked), true)
+	_, err := ChooseBase(with(ds("tank/mail", p2, 2, p3, 3), locked), p3, with(ds("b/mail", p2, 2, "mine", 9), locked), Stream{Raw: true})
 	no := new(NoBase)
 	require.ErrorAs(t, err, &no)
 	require.Equal(t, NoBase{Why: Diverged, Text: no.Text, Common: p2, Newer: []string{"mine"}, Choices: no.Choices}, *no)
 	require.ErrorContains(t, err, "a raw stream does not go over them: @mine. The choices: destroy them there")
 }
 
+func TestVolumesOfLargeBlocks(t *testing.T) {
+	volume := func(block int64) func(*live.ZDataset) { return func(d *live.ZDataset) { d.VolBlockSize = block } }
+	const least, large = 128 << 10, 256 << 10
+	for _, test := range []struct {
+		name           string
+		as             Stream
+		source, target int64
+		says           string // empty: it goes
+	}{
+		{"with them, as before", Stream{LargeBlocks: true}, large, large, ""},
+		{"without them, as before", Stream{}, large, least, ""},
+		{"with them, for the first time", Stream{LargeBlocks: true}, large, least, "ZFS would lose what it has"},
+		{"raw, for the first time: that has them", Stream{Raw: true}, large, least, "ZFS would lose what it has"},
+		{"without them, for the first time", Stream{}, large, large, "send with them, as before"},
+		{"there are none", Stream{LargeBlocks: true}, least, least, ""},
+		{"there are none, and it does not matter", Stream{}, least, least, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := ChooseBase(with(ds("tank/mail", p2, 2, p3, 3), volume(test.source)), p3, with(ds("b/mail", p2, 2), volume(test.target)), test.as)
+			if test.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			no := new(NoBase)
+			require.ErrorAs(t, err, &no)
+			require.Equal(t, Blocks, no.Why)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+}
+
 func TestABookmarkOfALaterMomentIsNoBase(t *testing.T) {
 	source := mark(ds("tank/mail", p3, 3), "later", 4)
 	target := ds("b/mail", "later", 4)
-	_, err := ChooseBase(source, p3, target, false)
+	_, err := ChooseBase(source, p3, target, Stream{LargeBlocks: true})
 	no := new(NoBase)
 	require.True(t, errors.As(err, &no))
 }

@@ -161,7 +161,7 @@ func TestWithoutCurrentAndWithoutNetwork(t *testing.T) {
 	require.NoError(t, err, "nightshift's own way is another")
 	restore()
 	require.NoError(t, r.send("mail"))
-	_, err = replica.ChooseBase(r.replica("mail"), "x", r.replica("mail"), false)
+	_, err = replica.ChooseBase(r.replica("mail"), "x", r.replica("mail"), replica.Stream{})
 	require.NoError(t, err)
 }
 
@@ -214,7 +214,7 @@ func TestTheHistoryOfAGroup(t *testing.T) {
 		require.Equal(t, here[0].Snapshots[i].Name, s.Name)
 	}
 	newest := here[0].Newest().Name
-	base, err := replica.ChooseBase(&here[0], newest, &there[0], false)
+	base, err := replica.ChooseBase(&here[0], newest, &there[0], replica.Stream{LargeBlocks: true})
 	require.NoError(t, err)
 	tr := zfs.Transfer{Send: zfs.Send{Snapshot: "tank/files@" + newest, From: base.From, Compressed: true, LargeBlocks: true},
 		Receive: zfs.Receive{Dataset: "backup/ss1/files", Set: zfs.ReplicaProps(true)}}

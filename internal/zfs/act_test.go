@@ -30,7 +30,6 @@ func TestCommandsAreListsOfArguments(t *testing.T) {
 	require.NoError(t, c.SetUser(ctx, map[string]string{"nightshift:group": "mail", "nightshift:b": "1 = 2"}, "tank/mail"))
 	require.NoError(t, c.ClearUser(ctx, "tank/mail", "nightshift:group"))
 	require.NoError(t, c.Abort(ctx, "backup/mail"))
-	require.NoError(t, c.Rollback(ctx, "backup/mail@x", Decision{By: "ann", Reason: "somebody mounted it"}))
 	require.Equal(t, []string{
 		"zfs|snapshot|tank/mail@x|tank/mail-log@x",
 		"zfs|snapshot|-o|nightshift:a=b|-o|nightshift:run=r 1|tank/mail@y|tank/mail-log@y",
@@ -41,7 +40,6 @@ func TestCommandsAreListsOfArguments(t *testing.T) {
 		"zfs|set|nightshift:b=1 = 2|nightshift:group=mail|tank/mail",
 		"zfs|inherit|nightshift:group|tank/mail",
 		"zfs|receive|-A|backup/mail",
-		"zfs|rollback|backup/mail@x",
 	}, ran)
 }
 
@@ -50,9 +48,6 @@ func TestWhatIsNotToBeDoneIsNotSent(t *testing.T) {
 	var ran []string
 	c := quiet(&ran)
 	for _, err := range []error{
-		c.Rollback(ctx, "backup/mail@x", Decision{}),
-		c.Rollback(ctx, "backup/mail@x", Decision{By: "ann"}),
-		c.Rollback(ctx, "backup/mail", Decision{By: "ann", Reason: "x"}),
 		c.Snapshot(ctx),
 		c.Snapshot(ctx, "tank/a@x", "other/b@x"),
 		c.Snapshot(ctx, "tank/a"),

@@ -38,7 +38,7 @@ var (
 	ErrQuota   = errors.New("quota reached")
 	// ErrSuspended: the pool has lost its devices; everything waits until they are back and it is cleared.
 	ErrSuspended = errors.New("pool suspended")
-	// ErrKey: an encryption key is not loaded, or does not fit.
+	// ErrKey: an encryption key is not loaded, or does not fit; or a raw stream does not go onto what did not come raw.
 	ErrKey = errors.New("encryption key")
 	// ErrRights: somebody has to delegate it (zfs allow).
 	ErrRights = errors.New("not delegated")
@@ -109,6 +109,7 @@ var sayings = []saying{
 	{"failed to read from stream", []error{fault.Unreachable, ErrIncomplete}, true},
 	{"encryption key does not match", []error{fault.State, ErrKey}, false},
 	{"key must be loaded", []error{fault.State, ErrKey}, false},
+	{"raw receive on top of existing unencrypted", []error{fault.State, ErrKey}, false},
 	{"iv set guid", []error{fault.State, ErrKey}, false},
 	{"invalid backup stream", []error{fault.State, ErrDamaged}, true},
 	// zfs send

@@ -59,22 +59,6 @@ func (c *Client) DestroyBookmark(ctx context.Context, bookmark string) error {
 	return c.act(ctx, "zfs", "destroy", bookmark)
 }
 
-// A Decision is what a person decided, of what cannot be undone.
-type Decision struct{ By, Reason string }
-
-// Rollback takes a dataset back to its newest snapshot, and destroys what was written since. It never destroys a snapshot:
-// where there are newer ones it is refused (ErrDiverged). Whoever calls it has seen that no initiator has the volume open: ZFS
-// does not look. Without a decision of a person nothing is done.
-func (c *Client) Rollback(ctx context.Context, snapshot string, d Decision) error {
-	if err := checkSnapshot(snapshot); err != nil {
-		return err
-	}
-	if d.By == "" || d.Reason == "" {
-		return fault.As(fault.NotDone, fault.As(fault.Invalid, fmt.Errorf("%s: a rollback to %s is decided by a person, with a reason", c.name, snapshot)))
-	}
-	return c.act(ctx, "zfs", "rollback", snapshot)
-}
-
 // dataset is what stands in front of @ or #.
 func dataset(name string) string {
 	if i := strings.IndexAny(name, "@#"); i >= 0 {

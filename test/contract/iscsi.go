@@ -69,13 +69,7 @@ func SameDisk(t *testing.T, source, dr TargetHost) {
 	require.NoError(t, err)
 	require.Empty(t, done, "it is so already")
 
-	require.Equal(t, refused, dr.Initiator().Login(source, p.Target, chapUser, "wrongwrong1234"), "another secret")
-	dr.Initiator().Logout(p.Target)
-	require.NotZero(t, dr.Initiator().Login(source, p.Target, "", ""), "none")
-	dr.Initiator().Logout(p.Target)
-	require.NotZero(t, source.Initiator().Login(source, p.Target, chapUser, chapSecret), "an initiator that is not listed, with the right secret")
-	source.Initiator().Logout(p.Target)
-
+	refuseOthers(t, source, p.Target, dr.Initiator(), source.Initiator())
 	require.Zero(t, dr.Initiator().Login(source, p.Target, chapUser, chapSecret))
 	dr.Initiator().Write(p.Target, 7, 4)
 	atSource := onlyDisk(t, dr.Initiator(), p.Target)
@@ -119,6 +113,18 @@ func SameDisk(t *testing.T, source, dr TargetHost) {
 	require.Equal(t, atSource, onlyDisk(t, source.Initiator(), q.Target), "page 0x83, LUN, serial number, vendor, product, sizes")
 	require.Equal(t, q.Identity.NAA, atSource.NAA)
 	source.Initiator().Logout(q.Target)
+	refuseOthers(t, dr, q.Target, source.Initiator(), dr.Initiator())
+}
+
+// refuseOthers tries what a target with one grant must not let in.
+func refuseOthers(t *testing.T, at TargetHost, target string, granted, other Initiator) {
+	t.Helper()
+	require.Equal(t, refused, granted.Login(at, target, chapUser, "wrongwrong1234"), "another secret")
+	granted.Logout(target)
+	require.NotZero(t, granted.Login(at, target, "", ""), "none")
+	granted.Logout(target)
+	require.NotZero(t, other.Login(at, target, chapUser, chapSecret), "an initiator that is not listed, with the right secret")
+	other.Logout(target)
 }
 
 func onlyDisk(t *testing.T, i Initiator, target string) iscsi.Identity {
@@ -140,9 +146,30 @@ func Silent(t *testing.T, h TargetHost) {
 	require.NoError(t, err)
 	h.Write(volume, 0, 1)
 	h.Root("zfs", "rollback", volume+"@a")
+	received, from := h.Pool()+"/received", h.Volume("from", 16)
+	h.Root("zfs", "snapshot", from+"@a")
+	_, to := h.Pipe([]string{"zfs", "send", from + "@a"}, []string{"zfs", "receive", "-u", "-o", "readonly=off", "-o", "volmode=dev", received})
+	require.Zero(t, to.Status, to.Err)
+	h.Await("/dev/zvol/" + received)
+	second := unique()
+	again := h.Target(second)
+	_, err = iscsi.Ensure(ctx, again, publication(h, second, received, "iqn.2026-01.lab:nobody"))
+	require.NoError(t, err)
+	h.Write(received, 0, 1)
+	h.Write(from, 4, 1)
+	h.Root("zfs", "snapshot", from+"@b")
+	increment := []string{"zfs", "send", "-i", "@a", from + "@b"}
+	_, to = h.Pipe(increment, []string{"zfs", "receive", "-u", received})
+	require.Contains(t, to.Err, "has been modified")
+	_, to = h.Pipe(increment, []string{"zfs", "receive", "-u", "-F", received})
+	require.Zero(t, to.Status, "with -F it is: %s", to.Err)
+	require.Equal(t, h.Digest(from+"@b"), h.Digest(received+"@b"), "what was written is gone, under who has it open")
+	require.Contains(t, h.Try(true, "zpool", "export", h.Pool()).Err, "busy", "and the pool is not let go of")
+	_, err = again.Unpublish(ctx, second, false)
+	require.NoError(t, err)
 	h.Root("zfs", "set", "volsize=24M", volume)
 	h.Root("zfs", "rename", volume, volume+"-2")
-	require.Contains(t, h.Try(true, "zfs", "destroy", "-r", volume+"-2").Err, "busy", "only this one is refused")
+	require.Contains(t, h.Try(true, "zfs", "destroy", "-r", volume+"-2").Err, "busy", "this, and an export, are refused")
 	h.Root("zfs", "rename", volume+"-2", volume)
 
 	l, err := published.List(ctx)

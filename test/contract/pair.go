@@ -5,6 +5,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,10 +30,12 @@ type Host interface {
 	Try(root bool, argv ...string) Said
 	// Pipe runs `send | receive` on this host as root.
 	Pipe(send, receive []string) (from, to Said)
-	// Volume makes one of so many MiB, thin; Write fills a part of it with random bytes.
-	Volume(name string, mib int) string
-	Write(volume string, fromMiB, mib int)
-	// Digest is that of what a snapshot of a volume holds.
+	// Volume makes one of so many MiB, thin; FileSystem makes one that is mounted. Write fills a part of what either holds with
+	// random bytes: of a file system, in its one file.
+	Volume(name string, mib int, options ...string) string
+	FileSystem(name string, options ...string) string
+	Write(dataset string, fromMiB, mib int)
+	// Digest is that of what a snapshot holds; its key is loaded.
 	Digest(snapshot string) string
 	// Kill kills what runs `zfs send` or `zfs receive` on this host with this pool.
 	Kill(verb string)
@@ -68,11 +71,17 @@ type replication struct {
 	p    Pair
 	from string // dataset on the source
 	to   string // on the target
+	send zfs.Send
 }
 
-func newReplication(t *testing.T, p Pair, name string, mib int) replication {
+func newReplication(t *testing.T, p Pair, name string, mib int, options ...string) replication {
 	t.Helper()
-	return replication{t, p, p.Source.Volume(name, mib), p.Target.Pool() + "/" + name}
+	return replicationOf(t, p, p.Source.Volume(name, mib, options...))
+}
+
+// replicationOf is that of a dataset of the source, by the options that a group has unless it says otherwise.
+func replicationOf(t *testing.T, p Pair, from string) replication {
+	return replication{t, p, from, p.Target.Pool() + strings.TrimPrefix(from, p.Source.Pool()), zfs.Send{Compressed: true, LargeBlocks: true}}
 }
 
 // point takes a snapshot of a moment that differs by n, and answers its name behind the @.
@@ -86,10 +95,9 @@ func (r replication) point(n int) string {
 
 // transfer is that of a snapshot from a base.
 func (r replication) transfer(name string, base replica.Base) zfs.Transfer {
-	return zfs.Transfer{
-		Send:    zfs.Send{Snapshot: r.from + "@" + name, From: base.From, Compressed: true, LargeBlocks: true},
-		Receive: zfs.Receive{Dataset: r.to, Set: zfs.ReplicaProps(true)},
-	}
+	send := r.send
+	send.Snapshot, send.From = r.from+"@"+name, base.From
+	return zfs.Transfer{Send: send, Receive: zfs.Receive{Dataset: r.to, Set: zfs.ReplicaProps(r.source().Volume)}}
 }
 
 func (r replication) start(w way, tr zfs.Transfer) (zfs.Progress, error) {
@@ -116,7 +124,7 @@ func read(t *testing.T, h Host, dataset string) *live.ZDataset {
 // base chooses what a snapshot is sent from.
 func (r replication) base(name string) (replica.Base, error) {
 	r.t.Helper()
-	return replica.ChooseBase(r.source(), name, r.target())
+	return replica.ChooseBase(r.source(), name, r.target(), replica.Stream{Raw: r.send.Raw, LargeBlocks: r.send.LargeBlocks})
 }
 
 // replicate sends a snapshot, which must work, and compares both sides.
@@ -140,12 +148,24 @@ func (r replication) verify(name string) {
 	require.NoError(r.t, err)
 	require.NotZero(r.t, here[r.from+"@"+name])
 	require.Equal(r.t, here[r.from+"@"+name], there[r.to+"@"+name])
-	require.Equal(r.t, r.p.Source.Digest(r.from+"@"+name), r.p.Target.Digest(r.to+"@"+name))
+	require.Equal(r.t, digest(r.t, r.p.Source, r.from, name), digest(r.t, r.p.Target, r.to, name))
 	d := r.target()
 	require.True(r.t, d.ReadOnly)
-	require.Equal(r.t, "none", d.VolMode)
+	if d.Volume {
+		require.Equal(r.t, "none", d.VolMode)
+	}
 	require.Empty(r.t, d.ResumeToken)
 	require.Zero(r.t, d.Written, "nobody writes to a replica")
+}
+
+// digest is that of a snapshot; a key that is not loaded is so for the moment only.
+func digest(t *testing.T, h Host, dataset, snapshot string) string {
+	t.Helper()
+	if read(t, h, dataset).KeyStatus == "unavailable" {
+		h.Root("zfs", "load-key", "-L", keyFile, dataset)
+		defer h.Root("zfs", "unload-key", dataset)
+	}
+	return h.Digest(dataset + "@" + snapshot)
 }
 
 // resume goes on with what was broken off, as a run does: old receivers ended, the token judged on the source.
@@ -162,7 +182,7 @@ func (r replication) resume(w way, name string) zfs.Estimate {
 	require.NoError(r.t, err)
 	require.Equal(r.t, r.from+"@"+name, e.Snapshot)
 	require.Positive(r.t, e.AlreadyArrived)
-	_, err = r.start(w, zfs.Transfer{Send: zfs.Send{Token: no.Token}, Receive: zfs.Receive{Dataset: r.to, Set: zfs.ReplicaProps(true)}})
+	_, err = r.start(w, zfs.Transfer{Send: zfs.Send{Token: no.Token}, Receive: zfs.Receive{Dataset: r.to, Set: zfs.ReplicaProps(r.source().Volume)}})
 	require.NoError(r.t, err)
 	r.verify(name)
 	return e

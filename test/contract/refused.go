@@ -69,12 +69,9 @@ func Names(t *testing.T, p Pair) {
 	source, target := p.Source.Client(), p.Target.Client()
 	for _, w := range []way{direct, relay} {
 		name := "/the mail: a_b-c.d " + string(w)
-		r := replication{t, p, p.Source.Pool() + name, p.Target.Pool() + name}
+		r := replicationOf(t, p, p.Source.Pool()+name)
 		p.Source.Root("zfs", "create", r.from)
-		point := r.point(1)
-		tr := r.transfer(point, replica.Base{})
-		tr.Receive.Set = zfs.ReplicaProps(false)
-		_, err := r.start(w, tr)
+		_, err := r.start(w, r.transfer(r.point(1), replica.Base{}))
 		require.NoError(t, err)
 		require.Equal(t, r.source().Newest().GUID, r.target().Newest().GUID)
 		_, err = target.EndReceivers(ctx, r.to)
@@ -96,8 +93,8 @@ func Names(t *testing.T, p Pair) {
 		_, err = target.EndReceivers(ctx, p.Target.Pool()+"/"+evil)
 		refused(err)
 		for _, w := range []way{direct, relay} {
-			r := replication{t, p, name, p.Target.Pool() + "/x"}
-			_, err = r.start(w, zfs.Transfer{Send: zfs.Send{Snapshot: name + "@x"}, Receive: zfs.Receive{Dataset: r.to}})
+			r := replicationOf(t, p, name)
+			_, err = r.start(w, zfs.Transfer{Send: zfs.Send{Snapshot: name + "@x"}, Receive: zfs.Receive{Dataset: p.Target.Pool() + "/x"}})
 			refused(err)
 			_, err = r.start(w, zfs.Transfer{Send: zfs.Send{Snapshot: p.Source.Pool() + "/x@x"}, Receive: zfs.Receive{Dataset: p.Target.Pool() + "/" + evil}})
 			refused(err)

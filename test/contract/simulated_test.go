@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,6 +40,12 @@ func TestSimulatedCut(t *testing.T)      { t.Parallel(); contract.Cut(t, pair(t)
 func TestSimulatedKeys(t *testing.T)     { t.Parallel(); contract.Keys(t, pair(t)) }
 func TestSimulatedRights(t *testing.T)   { t.Parallel(); contract.Rights(t, pair(t)) }
 func TestSimulatedNames(t *testing.T)    { t.Parallel(); contract.Names(t, pair(t)) }
+func TestSimulatedRaw(t *testing.T)      { t.Parallel(); contract.Raw(t, pair(t)) }
+func TestSimulatedMixed(t *testing.T)    { t.Parallel(); contract.Mixed(t, pair(t)) }
+func TestSimulatedBlocks(t *testing.T)   { t.Parallel(); contract.Blocks(t, pair(t)) }
+func TestSimulatedFiles(t *testing.T)    { t.Parallel(); contract.Files(t, pair(t)) }
+func TestSimulatedClones(t *testing.T)   { t.Parallel(); contract.Clones(t, pair(t)) }
+func TestSimulatedPruned(t *testing.T)   { t.Parallel(); contract.Pruned(t, pair(t)) }
 
 // speed is that of the hosts: twice as fast as real ones, so that there is time to disturb them.
 const speed = 2
@@ -157,9 +164,15 @@ func (h *host) Pipe(send, receive []string) (from, to contract.Said) {
 	return <-done, contract.Said{Out: out.String(), Err: errs.String(), Status: exit.Shell()}
 }
 
-func (h *host) Volume(name string, mib int) string {
+func (h *host) Volume(name string, mib int, options ...string) string {
 	h.t.Helper()
-	h.Root("zfs", "create", "-s", "-V", fmt.Sprintf("%dM", mib), h.pool+"/"+name)
+	h.Root(slices.Concat([]string{"zfs", "create", "-s", "-V", fmt.Sprintf("%dM", mib)}, options, []string{h.pool + "/" + name})...)
+	return h.pool + "/" + name
+}
+
+func (h *host) FileSystem(name string, options ...string) string {
+	h.t.Helper()
+	h.Root(slices.Concat([]string{"zfs", "create", "-o", "mountpoint=/" + h.pool + "/" + name}, options, []string{h.pool + "/" + name})...)
 	return h.pool + "/" + name
 }
 

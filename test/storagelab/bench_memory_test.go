@@ -16,7 +16,7 @@ import (
 // remembered is the most memory that serve has while a stream goes through it, against the stream's size.
 func remembered(b *testing.B) string {
 	sizes := []int{16, 64, 256} // MiB
-	s := newStationOf(b, storagelab.ConnectAlone(b), "via: worker", volume{"mail", 512, 1})
+	s := newStationOf(b, storagelab.ConnectAlone(b), "send: {via: worker}", volume{"mail", 512, 1})
 	s.cycle()
 	var text strings.Builder
 	text.WriteString("\n### Memory\n\nThe most that `nightshift serve` has (VmHWM: engine, worker and run) during a replication whose stream goes through it.\n\n" +

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -58,11 +59,11 @@ func (m *Machine) takeSlot() int {
 // Dataset is the name of a dataset in the pool.
 func (p *Pool) Dataset(name string) string { return p.Name + "/" + name }
 
-// Volume makes a volume of so many MiB, thin, and returns its dataset. Its device is there when it returns.
-func (p *Pool) Volume(name string, mib int) string {
+// Volume makes a volume of so many MiB, thin, with options of `zfs create`, and returns its dataset. Its device is there when it returns.
+func (p *Pool) Volume(name string, mib int, options ...string) string {
 	p.On.lab.t.Helper()
 	dataset := p.Dataset(name)
-	p.On.Run("zfs", "create", "-s", "-V", fmt.Sprintf("%dM", mib), dataset)
+	p.On.Run(slices.Concat([]string{"zfs", "create", "-s", "-V", fmt.Sprintf("%dM", mib)}, options, []string{dataset})...)
 	p.On.awaitDevice(Device(dataset))
 	return dataset
 }

@@ -40,7 +40,7 @@ type station struct {
 	under    string
 }
 
-// A volume of a station's group: so large, and so much of it is written, in MiB.
+// A volume of a station's group: so large, and so much of it is written, in MiB. One without a size is a file system.
 type volume struct {
 	name          string
 	size, written int
@@ -48,10 +48,11 @@ type volume struct {
 
 func newStation(t testing.TB, lab *storagelab.Lab, send string) *station {
 	t.Helper()
-	return newStationOf(t, lab, send, volume{"mail", 64, 24}, volume{"log", 16, 2})
+	return newStationOf(t, lab, "send: {"+send+"}", volume{"mail", 64, 24}, volume{"log", 16, 2})
 }
 
-func newStationOf(t testing.TB, lab *storagelab.Lab, send string, volumes ...volume) *station {
+// newStationOf makes one with further lines of its group.
+func newStationOf(t testing.TB, lab *storagelab.Lab, group string, volumes ...volume) *station {
 	t.Helper()
 	s := &station{t: t, lab: lab, dir: t.TempDir(), from: newHost(t, lab, lab.SS1), to: newHost(t, lab, lab.SS2)}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -60,7 +61,12 @@ func newStationOf(t testing.TB, lab *storagelab.Lab, send string, volumes ...vol
 	require.NoError(t, err)
 	require.NoError(t, ln.Close())
 	for _, v := range volumes {
-		dataset := s.from.Volume(v.name, v.size)
+		dataset := s.from.pool.Dataset(v.name)
+		if v.size == 0 {
+			s.from.FileSystem(v.name)
+		} else {
+			s.from.Volume(v.name, v.size)
+		}
 		s.from.Write(dataset, 0, v.written)
 		s.volumes = append(s.volumes, dataset)
 	}
@@ -81,9 +87,9 @@ protectionGroups:
     target: {host: ss2, under: %s}
     every: 1h
     keep: {source: {daily: 1}, target: {daily: 1}}
-    send: {%s}
+    %s
 `, lab.SS1.Address, of.name, filepath.Join(of.dir, "id"), sshexec.HostKeyLine(of.ss1.admin.HostKey()),
-		lab.SS2.Address, of.name, filepath.Join(of.dir, "id"), sshexec.HostKeyLine(of.ss2.admin.HostKey()), lab.SS2.Private, strings.Join(s.volumes, ", "), s.under, send)
+		lab.SS2.Address, of.name, filepath.Join(of.dir, "id"), sshexec.HostKeyLine(of.ss2.admin.HostKey()), lab.SS2.Private, strings.Join(s.volumes, ", "), s.under, group)
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "lab.yaml"), []byte(file), 0o600))
 	t.Cleanup(func() {
 		s.server.Kill()
@@ -169,7 +175,9 @@ func (s *station) same() {
 		d, there := s.newest(s.to, copied)
 		require.Equal(s.t, here.GUID, there.GUID)
 		require.True(s.t, d.ReadOnly)
-		require.Equal(s.t, "none", d.VolMode)
+		if d.Volume {
+			require.Equal(s.t, "none", d.VolMode)
+		}
 		require.Equal(s.t, s.from.Digest(v+"@"+here.Name), s.to.Digest(copied+"@"+there.Name))
 	}
 }

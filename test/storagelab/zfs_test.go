@@ -37,6 +37,12 @@ func TestZFSDiverged(t *testing.T)   { long(t); contract.Diverged(t, pair(t, sto
 func TestZFSCut(t *testing.T)        { long(t); contract.Cut(t, pair(t, storagelab.ConnectAlone(t))) }
 func TestZFSRights(t *testing.T)     { long(t); contract.Rights(t, pair(t, storagelab.Connect(t))) }
 func TestZFSNames(t *testing.T)      { long(t); contract.Names(t, pair(t, storagelab.Connect(t))) }
+func TestZFSRaw(t *testing.T)        { long(t); contract.Raw(t, pair(t, storagelab.Connect(t))) }
+func TestZFSMixed(t *testing.T)      { long(t); contract.Mixed(t, pair(t, storagelab.Connect(t))) }
+func TestZFSFiles(t *testing.T)      { long(t); contract.Files(t, pair(t, storagelab.Connect(t))) }
+func TestZFSClones(t *testing.T)     { long(t); contract.Clones(t, pair(t, storagelab.Connect(t))) }
+func TestZFSPruned(t *testing.T)     { long(t); contract.Pruned(t, pair(t, storagelab.Connect(t))) }
+func TestZFSBlocks(t *testing.T)     { long(t); contract.Blocks(t, pair(t, storagelab.Connect(t))) }
 
 // zfsadm is the account of all tests.
 func TestZFSKeys(t *testing.T) { long(t); contract.Keys(t, pair(t, storagelab.ConnectAlone(t))) }
@@ -120,25 +126,49 @@ rm -r "$dir"`, "bash", strconv.Itoa(len(send))}, append(send, receive...)...)
 	return from, to
 }
 
-func (h host) Volume(name string, mib int) string {
+func (h host) Volume(name string, mib int, options ...string) string {
 	h.t.Helper()
-	return h.pool.Volume(name, mib)
+	return h.pool.Volume(name, mib, options...)
 }
 
-func (h host) Write(volume string, from, mib int) {
+func (h host) FileSystem(name string, options ...string) string {
 	h.t.Helper()
+	dataset := h.pool.Dataset(name)
+	h.m.Run(slices.Concat([]string{"zfs", "create", "-o", "mountpoint=/run/" + dataset}, options, []string{dataset})...)
+	return dataset
+}
+
+func (h host) Write(dataset string, from, mib int) {
+	h.t.Helper()
+	to := storagelab.Device(dataset)
+	if h.files(dataset) {
+		to = "/run/" + dataset + "/file"
+	}
 	h.m.Script(`tries=100
 until dd if=/dev/urandom of="$1" bs=1M seek="$2" count="$3" conv=notrunc,fsync status=none; do # under load, ZFS's open may say error 512
 	tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 0.2
-done`, storagelab.Device(volume), strconv.Itoa(from), strconv.Itoa(mib))
+done`, to, strconv.Itoa(from), strconv.Itoa(mib))
 }
 
-// Digest reads a clone: a replica has no device.
+// files says whether it is a file system.
+func (h host) files(dataset string) bool {
+	h.t.Helper()
+	return h.m.Run("zfs", "get", "-Ho", "value", "type", dataset) == "filesystem"
+}
+
+// Digest reads a clone: a replica has no device, and is not mounted.
 func (h host) Digest(snapshot string) string {
 	h.t.Helper()
 	clone := h.pool.Dataset("digest-" + uuid.NewString()[:8]) // udev may not have noticed the end of the last one
-	h.m.Run("zfs", "clone", "-o", "volmode=dev", snapshot, clone)
-	sum := h.m.Digest(storagelab.Device(clone))
+	dataset, _, _ := strings.Cut(snapshot, "@")
+	var sum string
+	if h.files(dataset) {
+		h.m.Run("zfs", "clone", "-o", "mountpoint=/run/"+clone, snapshot, clone)
+		sum, _, _ = strings.Cut(h.m.Run("sha256sum", "/run/"+clone+"/file"), " ")
+	} else {
+		h.m.Run("zfs", "clone", "-o", "volmode=dev", snapshot, clone)
+		sum = h.m.Digest(storagelab.Device(clone))
+	}
 	h.m.Script(`until zfs destroy "$1"; do sleep 0.2; done`, clone) // udev may still look at it
 	return sum
 }

@@ -77,8 +77,13 @@ func (t *tool) create() int {
 
 // withOptions sets what -o says on a new dataset.
 func (t *tool) withOptions(d *dataset, doing string) int {
+	encryption := map[string]string{}
 	for _, o := range t.opts['o'] {
 		name, value, _ := strings.Cut(o, "=")
+		if d.origin == nil && slices.Contains(cryptOptions, name) {
+			encryption[name] = value
+			continue
+		}
 		full, v, why := t.checked(thing{d: d}, name, value)
 		if why != "" {
 			return t.fail("cannot %s '%s': %s", doing, d.name, why)
@@ -87,6 +92,9 @@ func (t *tool) withOptions(d *dataset, doing string) int {
 			return t.fail("cannot %s '%s': permission denied", doing, d.name)
 		}
 		d.local[full] = v
+	}
+	if d.origin == nil {
+		d.encrypt(encryption)
 	}
 	return 0
 }
@@ -109,7 +117,7 @@ func (t *tool) clone() int {
 		return t.fail("cannot create '%s': source and target pools differ", name)
 	}
 	d := up.pool.add(name, t.guid(), t.tick(), time.Now())
-	d.volume, d.block, d.volsize, d.refs, d.origin = x.d.volume, x.d.block, x.s.volsize, x.s.refs, x.s
+	d.volume, d.block, d.volsize, d.refs, d.origin, d.crypt = x.d.volume, x.d.block, x.s.volsize, x.s.refs, x.s, x.d.crypt
 	if status := t.withOptions(d, "create"); status != 0 {
 		delete(up.pool.datasets, name)
 		return status

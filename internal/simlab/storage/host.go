@@ -162,6 +162,8 @@ func (h *Host) write(name string, fill func(*dataset) error) error {
 		return fmt.Errorf("%s: %s: Read-only file system", h.cfg.Name, name)
 	case d.volume && d.word("volmode") == "none":
 		return fmt.Errorf("%s: /dev/zvol/%s: No such file or directory", h.cfg.Name, name)
+	case d.locked():
+		return fmt.Errorf("%s: %s: its key is not loaded", h.cfg.Name, name)
 	}
 	h.tick()
 	return fill(d)

@@ -40,9 +40,10 @@ type dataset struct {
 	local, received map[string]string
 	snaps           []*snapshot // by age
 	marks           []*bookmark
-	head            layer // since the newest snapshot
-	refs            int64 // units that it holds
-	volsize, block  int64
+	head            layer  // since the newest snapshot
+	refs            int64  // units that it holds
+	volsize, block  int64  // block: the largest that it was written with, in bytes; of a file system where it was received
+	crypt           *crypt // nil: not encrypted
 	origin          *snapshot
 	mounted         bool
 	partial         *partial // of a receive that was broken off, or is under way
@@ -62,13 +63,14 @@ type snapshot struct {
 	sends         int // that read it
 	doomed        bool
 	user          map[string]string
+	iv            uint64 // its IV set, which only raw streams keep
 }
 
 type bookmark struct {
-	name      string
-	guid, txg uint64
-	creation  time.Time
-	refs      int64
+	name          string
+	guid, txg, iv uint64
+	creation      time.Time
+	refs          int64
 }
 
 func (p *pool) add(name string, guid, txg uint64, at time.Time) *dataset {
@@ -181,7 +183,7 @@ func (s *snapshot) content() layer {
 
 // take makes a snapshot of what is there.
 func (d *dataset) take(name string, guid, txg uint64, at time.Time) *snapshot {
-	s := &snapshot{of: d, name: name, guid: guid, txg: txg, creation: at, delta: d.head, refs: d.refs, volsize: d.volsize,
+	s := &snapshot{of: d, name: name, guid: guid, iv: guid, txg: txg, creation: at, delta: d.head, refs: d.refs, volsize: d.volsize,
 		holds: map[string]time.Time{}, user: map[string]string{}}
 	d.head = layer{}
 	d.snaps = append(d.snaps, s)

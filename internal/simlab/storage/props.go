@@ -61,7 +61,6 @@ var properties = map[string]property{
 	"compression":    {kinds: "fv", set: true, inherits: true, def: "on"},
 	"copies":         {kinds: "fv", set: true, inherits: true, def: "1", values: "1 | 2 | 3"},
 	"dedup":          {kinds: "fv", set: true, inherits: true, def: "off"},
-	"encryption":     {kinds: "fvs", inherits: true, def: "off"},
 	"logbias":        {kinds: "fv", set: true, inherits: true, def: "latency", values: "latency | throughput"},
 	"mountpoint":     {kinds: "f", set: true, inherits: true, def: "/"},
 	"primarycache":   {kinds: "fvs", set: true, inherits: true, def: "all", values: "all | none | metadata"},
@@ -82,7 +81,7 @@ var properties = map[string]property{
 // told are those that nobody sets, in the order in which `zfs get all` tells them.
 var told = []string{"type", "creation", "used", "available", "referenced", "compressratio", "mounted", "origin", "name", "guid", "createtxg", "userrefs", "clones",
 	"defer_destroy", "written", "usedbysnapshots", "usedbydataset", "usedbychildren", "usedbyrefreservation", "logicalused", "logicalreferenced",
-	"receive_resume_token", "keystatus", "snapshot_count"}
+	"receive_resume_token", "encryption", "keystatus", "encryptionroot", "keyformat", "keylocation", "pbkdf2iters", "snapshot_count"}
 
 var aliases = map[string]string{"avail": "available", "refer": "referenced", "usedsnap": "usedbysnapshots", "usedds": "usedbydataset",
 	"usedchild": "usedbychildren", "usedrefreserv": "usedbyrefreservation", "rdonly": "readonly", "refreserv": "refreservation", "reserv": "reservation",

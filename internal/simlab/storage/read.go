@@ -42,7 +42,7 @@ func (c *call) readZvol(args []string) Exit {
 func (c *call) volume(name string) (units layer, size int64) {
 	c.locked(func() {
 		switch x := (&tool{Host: c.Host}).find(name); {
-		case x == nil || !x.d.volume || x.d.word("volmode") == "none":
+		case x == nil || !x.d.volume || x.d.word("volmode") == "none", x.d.locked():
 		case x.s != nil && x.d.word("snapdev") == "visible":
 			units, size = x.s.content(), x.s.volsize
 		case x.s == nil:

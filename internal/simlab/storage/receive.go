@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type receiving struct {
 	what   string // as it calls the stream
 	// ignores: the snapshot is there already.
 	ignores bool
+	// late is what it says when all has arrived, of what was to be known before.
+	late string
 }
 
 // prepareReceive reads what is asked for. The host is locked.
@@ -92,6 +95,9 @@ func (c *call) receive(t *tool, r *receiving) Exit {
 				status = t.cutShort(r)
 			case done && r.d.partial.records != h.Records:
 				status = t.cutShort(r)
+			case done && r.late != "":
+				status = t.fail("%s", r.late)
+				t.dropUnlessKept(r)
 			case done:
 				t.complete(r)
 			default:
@@ -149,6 +155,12 @@ func (t *tool) begin(p *process, r *receiving, h header) int {
 		return t.fail("%s: destination '%s' does not exist", r.what, r.into)
 	case d.partial != nil:
 		return t.fail("%s: destination %s contains partially-complete state from \"zfs receive -s\".", r.what, r.into)
+	case h.Raw && d.crypt == nil:
+		return t.fail("%s: cannot perform raw receive on top of existing unencrypted dataset", r.what)
+	case !h.Raw && d.locked():
+		return t.fail("%s: inherited key must be loaded", r.what)
+	case d.block > small && !h.Large:
+		return t.fail("%s: incremental send stream requires -L (--large-block), to match previous receive.", r.what)
 	default:
 		if status := t.base1(r, d, h); status != 0 {
 			return status
@@ -202,9 +214,27 @@ func (t *tool) newReplica(r *receiving, h header) *dataset {
 		t.fail("%s: parent '%s' is not a filesystem", r.what, up.name)
 		return nil
 	}
+	if !h.Raw && up.locked() {
+		t.fail("%s: inherited key must be loaded", r.what)
+		return nil
+	}
 	d := up.pool.add(r.into, t.guid(), t.tick(), time.Now())
-	d.volume, d.volsize, d.block, d.fresh = h.Volume, h.Size, h.Block, true
+	d.volume, d.volsize, d.block, d.fresh, d.crypt = h.Volume, h.Size, h.blocks(), true, up.crypt
+	if h.Raw {
+		d.crypt = &crypt{root: d, key: h.Key, prompt: true}
+	}
 	return d
+}
+
+// small is how large a block gets in a stream without -L, in bytes.
+const small = 128 << 10
+
+// blocks is how large they are where they arrive.
+func (h header) blocks() int64 {
+	if h.Large {
+		return h.Block
+	}
+	return min(h.Block, small)
 }
 
 // base1 looks whether the increment fits: its base is there, and nothing changed since, though there may be snapshots.
@@ -221,8 +251,11 @@ func (t *tool) base1(r *receiving, d *dataset, h header) int {
 	if d.snap(short) != nil {
 		return t.fail("cannot restore to %s@%s: destination already exists", r.into, short)
 	}
+	if h.Raw && d.snaps[at].iv != h.FromIV {
+		return t.fail("%s: IV set guid mismatch. See the 'zfs receive' man page section\n discussing the limitations of raw encrypted send streams.", r.what)
+	}
 	if !r.forces {
-		changed := len(d.head) > 0
+		changed := len(d.head) > 0 || h.Raw && at+1 < len(d.snaps)
 		for _, s := range d.snaps[at+1:] {
 			changed = changed || len(s.delta) > 0
 		}
@@ -233,7 +266,8 @@ func (t *tool) base1(r *receiving, d *dataset, h header) int {
 	}
 	for _, s := range slices.Clone(d.snaps[at+1:]) {
 		if why := s.kept(); why != "" || len(s.clones) > 0 {
-			return t.fail("cannot restore to %s@%s: destination already exists", r.into, short)
+			r.late = fmt.Sprintf("cannot restore to %s@%s: destination already exists", r.into, short)
+			return 0
 		}
 		d.drop(s)
 	}
@@ -283,13 +317,24 @@ func (t *tool) complete(r *receiving) {
 	d, p := r.d, r.d.partial
 	txg := t.tick()
 	d.head = layer{} // of -F
+	if d.volume && !d.fresh && d.block <= small && p.blocks() > small {
+		for i := range d.shown() { // ZFS makes the volume anew with larger blocks, and has only what came now
+			d.head[i] = unit{birth: txg}
+		}
+	}
+	if d.block = max(d.block, p.blocks()); d.volume {
+		d.block = p.blocks()
+	}
 	for i, u := range p.layer {
 		u.birth = txg
 		d.head[i] = u
 	}
 	d.refs, d.volsize = p.Refs, p.Size
 	_, short, _ := strings.Cut(p.Snapshot, "@")
-	d.take(short, p.To, t.tick(), p.Made)
+	s := d.take(short, p.To, t.tick(), p.Made)
+	if s.iv = p.IV; !p.Raw {
+		s.iv = t.guid()
+	}
 	d.partial, d.fresh = nil, false
 	if p.props != nil {
 		got := maps.Clone(p.props)

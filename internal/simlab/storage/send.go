@@ -68,8 +68,10 @@ func (c *call) prepareSend(t *tool, argv []string) (func() Exit, int) {
 		t.out.WriteString(s.told())
 		return nil, 0
 	}
+	if s.snap.of.locked() && !s.Raw {
+		return nil, t.fail("warning: cannot send '%s': dataset key must be loaded", s.Snapshot)
+	}
 	s.snap.sends++
-	s.Large = s.Large || t.has('L')
 	return func() Exit { return c.send(s, t.has('v')) }, 0
 }
 
@@ -78,6 +80,7 @@ func (t *tool) find1() (*sending, int) {
 	s := &sending{}
 	var name string
 	from, fromGUID := t.last('i', ""), uint64(0)
+	raw, large := t.has('w'), t.has('L') || t.has('w')
 	if t.has('t') {
 		token, why := parseToken(t.last('t', ""))
 		if why != "" {
@@ -85,7 +88,7 @@ func (t *tool) find1() (*sending, int) {
 			return nil, minusOne
 		}
 		s.token = &token
-		name, fromGUID = token.Snapshot, token.From
+		name, fromGUID, raw, large = token.Snapshot, token.From, token.Raw, token.Large
 		switch x := t.find(name); {
 		case x == nil:
 			return nil, t.fail("cannot resume send: '%s' used in the initial send no longer exists", name)
@@ -107,55 +110,66 @@ func (t *tool) find1() (*sending, int) {
 	if !t.may(x, "send") {
 		return nil, t.fail("warning: cannot send '%s': permission denied", name)
 	}
-	var txg uint64
+	var base bookmark
 	var why string
 	switch {
 	case fromGUID != 0:
-		if txg, s.from = x.d.byGUID(fromGUID); s.from == "" {
+		if base, s.from = x.d.byGUID(fromGUID); s.from == "" {
 			return nil, t.fail("cannot resume send: incremental source %#x no longer exists", fromGUID)
 		}
 	case from != "":
-		if txg, fromGUID, why = t.base(x, from); why != "" {
+		if base, why = t.base(x, from); why != "" {
 			return nil, t.fail("%s", why)
 		}
 		s.from = from
 	}
 	s.snap, s.units = x.s, x.s.content()
 	for i, u := range s.units {
-		if u.birth > txg {
+		if u.birth > base.txg {
 			s.numbers = append(s.numbers, i)
 		}
 	}
 	slices.Sort(s.numbers)
-	s.header = header{Snapshot: name, To: x.s.guid, From: fromGUID, Made: x.s.creation, Volume: x.d.volume, Size: x.s.volsize, Block: x.d.block,
-		Unit: t.cfg.Unit, Scale: t.cfg.Scale, Refs: x.s.refs, Records: int64(len(s.numbers))}
+	s.header = header{Snapshot: name, To: x.s.guid, From: base.guid, Made: x.s.creation, Volume: x.d.volume, Size: x.s.volsize, Block: x.d.largest(),
+		Large: large, Unit: t.cfg.Unit, Scale: t.cfg.Scale, Refs: x.s.refs, Records: int64(len(s.numbers))}
+	if raw && x.d.crypt != nil {
+		s.Raw, s.Key, s.IV, s.FromIV = true, x.d.crypt.key, x.s.iv, base.iv
+	}
 	if t.has('p') {
 		s.Props = maps.Clone(x.d.local)
 	}
 	if s.token != nil {
-		s.Resumes, s.Have, s.HaveBytes, s.Large = true, s.token.Have, s.token.HaveBytes, s.token.Large
+		s.Resumes, s.Have, s.HaveBytes = true, s.token.Have, s.token.HaveBytes
 		s.numbers = s.numbers[min(int64(len(s.numbers)), s.Have):]
 	}
 	return s, 0
 }
 
-// byGUID finds what is left of a snapshot: when it was made, and its name.
-func (d *dataset) byGUID(guid uint64) (txg uint64, name string) {
+// largest is the largest block that it writes, in bytes.
+func (d *dataset) largest() int64 {
+	if d.volume {
+		return d.block
+	}
+	return max(d.block, d.number("recordsize"))
+}
+
+// byGUID finds what is left of a snapshot, and its name.
+func (d *dataset) byGUID(guid uint64) (left bookmark, name string) {
 	for _, s := range d.snaps {
 		if s.guid == guid {
-			return s.txg, "@" + s.name
+			return bookmark{guid: guid, txg: s.txg, iv: s.iv}, "@" + s.name
 		}
 	}
 	for _, b := range d.marks {
 		if b.guid == guid {
-			return b.txg, "#" + b.name
+			return *b, "#" + b.name
 		}
 	}
-	return 0, ""
+	return left, ""
 }
 
 // base finds what an increment is sent from; why: it cannot be.
-func (t *tool) base(x *thing, from string) (txg, guid uint64, why string) {
+func (t *tool) base(x *thing, from string) (left bookmark, why string) {
 	if from[0] == '@' || from[0] == '#' {
 		from = x.d.name + from
 	}
@@ -163,18 +177,20 @@ func (t *tool) base(x *thing, from string) (txg, guid uint64, why string) {
 	at := strings.IndexAny(from, "@#")
 	switch {
 	case at < 0 || b == nil && from[at] == '@':
-		return 0, 0, fmt.Sprintf("cannot open '%s': dataset does not exist", from)
+		return left, fmt.Sprintf("cannot open '%s': dataset does not exist", from)
+	case b == nil && !t.has('n'):
+		return left, fmt.Sprintf("warning: cannot send '%s': incremental source (%s) does not exist", x.name(), from)
 	case b == nil:
-		return 0, 0, fmt.Sprintf("warning: cannot send '%s': No such process", x.name())
+		return left, fmt.Sprintf("warning: cannot send '%s': No such process", x.name())
 	case b.s != nil:
-		txg, guid = b.s.txg, b.s.guid
+		left = bookmark{guid: b.s.guid, txg: b.s.txg, iv: b.s.iv}
 	case b.b != nil:
-		txg, guid = b.b.txg, b.b.guid
+		left = *b.b
 	}
-	if b.d != x.d || txg >= x.s.txg {
-		return 0, 0, fmt.Sprintf("warning: cannot send '%s': not an earlier snapshot from the same fs", x.name())
+	if b.d != x.d || left.txg >= x.s.txg {
+		return left, fmt.Sprintf("warning: cannot send '%s': not an earlier snapshot from the same fs", x.name())
 	}
-	return txg, guid, ""
+	return left, ""
 }
 
 // told is what it says of what it will send (send_print_verbose).

@@ -77,6 +77,23 @@ func (h *Host) changed(d *dataset, name string) {
 	}
 }
 
+// mount is zfs mount.
+func (t *tool) mount() int {
+	x := t.open(t.args[0])
+	switch {
+	case x == nil:
+		return 1
+	case x.d.mounted:
+		return t.fail("cannot mount '%s': filesystem already mounted", x.name())
+	case x.d.word("mountpoint") == "none":
+		return t.fail("cannot mount '%s': no mountpoint set", x.name())
+	case t.user != root:
+		return t.fail("cannot mount '%s': Insufficient privileges", x.name())
+	}
+	x.d.mounted = true
+	return 0
+}
+
 func (d *dataset) mountable() bool {
 	m := d.word("mountpoint")
 	return d.word("canmount") == "on" && m != "none" && m != "legacy"

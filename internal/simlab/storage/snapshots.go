@@ -118,9 +118,9 @@ func (t *tool) bookmark() int {
 	}
 	b := &bookmark{name: short}
 	if x.s != nil {
-		b.guid, b.txg, b.creation, b.refs = x.s.guid, x.s.txg, x.s.creation, x.s.refs
+		b.guid, b.txg, b.iv, b.creation, b.refs = x.s.guid, x.s.txg, x.s.iv, x.s.creation, x.s.refs
 	} else {
-		b.guid, b.txg, b.creation, b.refs = x.b.guid, x.b.txg, x.b.creation, x.b.refs
+		b.guid, b.txg, b.iv, b.creation, b.refs = x.b.guid, x.b.txg, x.b.iv, x.b.creation, x.b.refs
 	}
 	t.tick()
 	d.marks = append(d.marks, b)

@@ -35,7 +35,11 @@ type header struct {
 	Unit      int64
 	Scale     int64
 	Refs      int64
-	Large     bool
+	Large     bool // blocks of more than 128 KiB as they are
+	Raw       bool
+	Key       string // of Raw: where its key comes from
+	IV        uint64 // of Raw: the IV sets of To and From
+	FromIV    uint64
 	Props     map[string]string // with -p
 	Resumes   bool
 	Have      int64 // records that the receiver has, where it resumes
@@ -158,7 +162,7 @@ type partial struct {
 
 // token is its receive_resume_token: of the form of OpenZFS's, 1-CHECKSUM-SIZE-COMPRESSED (zfs_get_receive_resume_token).
 func (p *partial) token() string {
-	text, _ := json.Marshal(header{Snapshot: p.Snapshot, To: p.To, From: p.From, Have: p.records, HaveBytes: p.bytes, Large: p.Large}) // plain data
+	text, _ := json.Marshal(header{Snapshot: p.Snapshot, To: p.To, From: p.From, Have: p.records, HaveBytes: p.bytes, Large: p.Large, Raw: p.Raw}) // plain data
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
 	_, _ = z.Write(text) // into memory

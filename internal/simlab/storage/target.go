@@ -66,7 +66,7 @@ func (l *lio) look(h *Host) error {
 	h.mu.Lock()
 	for _, p := range h.pools {
 		for n, d := range p.datasets {
-			if d.volume && !d.fresh && d.word("volmode") != "none" {
+			if d.volume && !d.fresh && d.word("volmode") != "none" && !d.locked() {
 				shown[n] = device{d.volsize, d.block}
 			}
 		}

@@ -30,6 +30,8 @@ func (h *Host) tell(t thing, name string, exact bool) string {
 		return at.Local().Format("Mon Jan _2 15:04 2006")
 	}
 	switch {
+	case t.b == nil && (name == "keystatus" || slices.Contains(cryptOptions, name) || name == "encryptionroot"):
+		return t.d.tellCrypt(name)
 	case t.b != nil:
 		if name == "referenced" {
 			return number(h.referenced(t.d, t.b.refs), exact)

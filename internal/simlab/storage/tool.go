@@ -92,7 +92,8 @@ func verbs() map[string]verb {
 		"inherit": {"rS", 2, (*tool).inherit}, "create": {"pso:V:b:", 1, (*tool).create}, "clone": {"po:", 2, (*tool).clone},
 		"rename": {"pruf", 2, (*tool).rename}, "destroy": {"rRdfnpv", 1, (*tool).destroy}, "snapshot": {"ro:", 1, (*tool).snapshots},
 		"snap": {"ro:", 1, (*tool).snapshots}, "hold": {"r", 2, (*tool).hold}, "release": {"r", 2, (*tool).release}, "holds": {"Hrp", 1, (*tool).listHolds},
-		"bookmark": {"", 2, (*tool).bookmark}, "rollback": {"rRf", 1, (*tool).rollback}, "allow": {"ldcu:g:es:", 1, (*tool).allow},
+		"bookmark": {"", 2, (*tool).bookmark}, "promote": {"", 1, (*tool).promote}, "mount": {"vfO", 1, (*tool).mount}, "load-key": {"nraL:", 1, (*tool).loadKey}, "unload-key": {"ra", 1, (*tool).unloadKey},
+		"rollback": {"rRf", 1, (*tool).rollback}, "allow": {"ldcu:g:es:", 1, (*tool).allow},
 		"unallow": {"rldcu:g:es:", 1, (*tool).unallow}, "version": {"", 0, func(t *tool) int { t.print("zfs-%s\nzfs-kmod-%s\n", version, version); return 0 }},
 	}
 }
