@@ -345,3 +345,31 @@ func TestNothingIsReceivedUnderAnOpenLUN(t *testing.T) {
 	require.NoError(t, err)
 	m.same("tank/mail", replica)
 }
+
+// What a group says of its streams may have changed since the plan was made, and the replica be one of the other kind.
+func TestAStreamOfTheOtherKindIsNotSent(t *testing.T) {
+	m := newMailLab(t)
+	m.root(m.ss1, "zfs", "create", "-s", "-b", "256K", "-V", "64M", "tank/large")
+	m.root(m.ss1, "zfs", "create", "-s", "-V", "64M", "-o", "encryption=on", "-o", "keyformat=passphrase", "-o", "keylocation=file:///etc/key", "tank/secret")
+	m.write("tank/large", 0, 8)
+	g := &m.lab.ProtectionGroups[0]
+	g.Source.Datasets = []string{"tank/large", "tank/secret"}
+	g.Send.Raw = true
+	p := m.plan()
+	require.Empty(t, p.Blockers)
+	no := false
+	g.Send.Raw, g.Send.LargeBlocks = false, &no
+	m.cycle("run-1")
+	m.write("tank/large", 8, 1)
+	m.must(p, "run-2", "snapshot:mail")
+	for volume, says := range map[string]string{"large": "ZFS would lose what it has", "secret": "a raw stream does not go onto it"} {
+		_, err := m.step(p, "run-2", "send:tank/"+volume)
+		requireType(t, err, Precondition)
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, "The choices:")
+		require.Len(t, m.snapshots(m.ss2, "backup/ss1/"+volume), 1)
+	}
+	m.cycle("run-3")
+	m.same("tank/large", "backup/ss1/large")
+	m.same("tank/secret", "backup/ss1/secret")
+}
