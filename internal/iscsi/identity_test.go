@@ -57,6 +57,11 @@ func TestWhatAnInitiatorSees(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, id, as, "what LIO says can be published on another LIO, to the last byte of page 0x83")
 	require.Empty(t, iscsi.Expressible(iscsi.LIO, id))
+
+	seen.Page80 = append([]byte{0, 0x80, 0, byte(len(labSerial) + 24)}, strings.Repeat(" ", 24)+labSerial...)
+	id, err = seen.Identity()
+	require.NoError(t, err)
+	require.Equal(t, labSerial, id.Serial, "tgt fills it up in front")
 }
 
 func TestAnswersThatAreNone(t *testing.T) {

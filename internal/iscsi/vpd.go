@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"nightshift/internal/fault"
 )
@@ -63,13 +64,13 @@ func ParseDesignators(page []byte) ([]Designator, error) {
 	return list, nil
 }
 
-// ParseSerial reads page 0x80.
+// ParseSerial reads page 0x80. Some targets (tgt) fill it up with blanks in front, as SPC has it right-aligned.
 func ParseSerial(page []byte) (string, error) {
 	b, err := body(page, pageSerial)
 	if err != nil {
 		return "", err
 	}
-	return printable(b), nil
+	return strings.TrimLeft(printable(b), " "), nil
 }
 
 // ParseCompareAndWrite reads from page 0xB0 whether COMPARE AND WRITE is there: the longest that is taken is not 0 blocks.

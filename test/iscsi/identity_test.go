@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/iscsi"
 )
 
 const (
@@ -44,6 +47,28 @@ func TestIdentity(t *testing.T) {
 	out, err := d.inq(initiator{name: us}, lunOf+1, standard)
 	require.Error(t, err, "there is no LUN 8: %s", out)
 	require.Contains(t, out, "LOGICAL_UNIT_NOT_SUPPORTED")
+}
+
+// What nightshift makes of the bytes that a real target answers: the identity that it was given, and in words where another differs.
+func TestIdentityAsNightshiftReadsIt(t *testing.T) {
+	t.Parallel()
+	d := startTGT(t).mail()
+	d.allow("ALL")
+	s := d.login(initiator{name: us})
+	got, err := iscsi.Seen{LUN: lunOf, Inquiry: s.page(lunOf, standard), Page80: s.page(lunOf, 0x80), Page83: s.page(lunOf, 0x83), PageB0: s.page(lunOf, 0xb0),
+		Capacity16: s.capacity(lunOf)}.Identity()
+	require.NoError(t, err)
+	want := iscsi.Identity{LUN: lunOf, NAA: naa, Serial: "5eadbeef0001", Vendor: "SUN", Product: "COMSTAR", Revision: "1.0", Size: 16 << 20, LogicalBlock: 512,
+		PhysicalBlock: got.PhysicalBlock, Designators: got.Designators, CompareAndWrite: got.CompareAndWrite, ExtendedCopy: got.ExtendedCopy}
+	require.Equal(t, want, got)
+	require.Empty(t, iscsi.Words(iscsi.Diff(want, got)))
+	want.Product = "VIRTUAL-DISK"
+	differ := iscsi.Diff(want, got)
+	require.Len(t, differ, 1)
+	require.True(t, iscsi.IsCopy(differ), "to ESXi it is another disk: %v", iscsi.Words(differ))
+
+	_, err = iscsi.Seen{LUN: lunOf + 1, Inquiry: s.page(lunOf+1, standard), Page83: []byte{0, 0x83, 0, 0}}.Identity()
+	require.ErrorIs(t, err, fault.NotFound, "there is no LUN 8")
 }
 
 func TestCHAP(t *testing.T) {
