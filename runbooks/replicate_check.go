@@ -117,7 +117,9 @@ func choices(no *replica.NoBase) string {
 }
 
 // largeBlocks says whether blocks of more than 128 KiB are sent as they are: unless the group says otherwise.
-func largeBlocks(g *inventory.ProtectionGroup) bool { return g.Send.LargeBlocks == nil || *g.Send.LargeBlocks }
+func largeBlocks(g *inventory.ProtectionGroup) bool {
+	return g.Send.LargeBlocks == nil || *g.Send.LargeBlocks
+}
 
 // nextPoint stands for the snapshot that is not there yet.
 const nextPoint = "next"

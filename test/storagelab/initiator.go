@@ -15,7 +15,7 @@ type Portal struct {
 const login = `
 portal=$1 target=$2
 set_to() { iscsiadm -m node -T "$target" -p "$portal" -o update -n "node.session.$1" -v "$2"; }
-iscsiadm -m node -o new -T "$target" -p "$portal:3260,1" >/dev/null
+iscsiadm -m node -o new -T "$target" -p "$portal:3260" >/dev/null # of whichever portal group
 set_to initial_login_retry_max 1
 if [ -n "$3" ]; then
 	set_to auth.authmethod CHAP

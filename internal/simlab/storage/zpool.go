@@ -55,11 +55,6 @@ func (c *call) zpool(argv []string, out, errs *bytes.Buffer) int {
 		return status
 	case "sync": // all is, at once
 		return status
-	case "export":
-		for _, p := range found {
-			status = max(status, t.export(p))
-		}
-		return status
 	}
 	return t.wrong("unrecognized command '%s'", argv[0])
 }
@@ -149,17 +144,6 @@ func (t *tool) getPools(pools []*pool, list string) {
 		}
 	}
 	t.table(rows)
-}
-
-// export is zpool export.
-func (t *tool) export(p *pool) int {
-	for _, d := range p.datasets {
-		if t.open1(d) {
-			return t.fail("cannot export '%s': pool is busy", p.name)
-		}
-	}
-	delete(t.pools, p.name)
-	return 0
 }
 
 // status is zpool status.
