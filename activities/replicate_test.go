@@ -373,3 +373,25 @@ func TestAStreamOfTheOtherKindIsNotSent(t *testing.T) {
 	m.same("tank/large", "backup/ss1/large")
 	m.same("tank/secret", "backup/ss1/secret")
 }
+
+// A raw group needs no key on either side.
+func TestARawGroupNeedsNoKey(t *testing.T) {
+	m := newMailLab(t)
+	m.root(m.ss1, "zfs", "create", "-s", "-V", "64M", "-o", "encryption=on", "-o", "keyformat=passphrase", "-o", "keylocation=file:///etc/key", "tank/secret")
+	g := &m.lab.ProtectionGroups[0]
+	g.Source.Datasets, g.Send.Raw = []string{"tank/secret"}, true
+	for n, run := range []string{"run-1", "run-2"} {
+		m.write("tank/secret", int64(n), 8)
+		m.root(m.ss1, "zfs", "unload-key", "tank/secret")
+		m.cycle(run)
+		m.same("tank/secret", "backup/ss1/secret")
+		m.root(m.ss1, "zfs", "load-key", "tank/secret")
+	}
+	require.Equal(t, "unavailable", m.root(m.ss2, "zfs", "get", "-Ho", "value", "keystatus", "backup/ss1/secret"))
+	m.root(m.ss1, "zfs", "unload-key", "tank/secret")
+	g.Send.Raw = false
+	p := m.plan()
+	require.Len(t, p.Blockers, 2)
+	require.Contains(t, p.Blockers[0].Text, "its key is not loaded on ss1")
+	require.Contains(t, p.Blockers[1].Text, "only a raw stream goes onto it")
+}
