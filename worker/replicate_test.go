@@ -1,11 +1,13 @@
 package worker
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/client"
 
 	"nightshift/internal/ledger"
@@ -80,4 +82,42 @@ func TestReplicateGroups(t *testing.T) {
 	require.Equal(t, 3, ran("quiesce"))
 	require.Equal(t, 3, ran("go-on"))
 	require.Empty(t, s.ledger().Locks)
+}
+
+// Temporal's UI shows what the server knows of activities under way, as JSON, and the run sheet, which says where to look. Neither costs
+// an event of history.
+func TestHowFarAStreamIsInTheTemporalUI(t *testing.T) {
+	t.Parallel()
+	spec := simlab.StorageSpec()
+	spec.StorageHosts[0].Datasets = []simlab.DatasetSpec{{Name: "tank/mail", SizeGB: 16, UsedGB: 8}}
+	spec.Groups = spec.Groups[:1]
+	spec.Groups[0].Datasets = []string{"tank/mail"}
+	spec.Groups[0].Extra = `    send: {limit: 1MiB}`
+	s := newSite(t, spec)
+	run := s.replicate("mail")
+	far := regexp.MustCompile(`"progress":\{"text":"[0-9.]+ .iB of [0-9.]+ .iB, [0-9.]+ .iB/s, about [^"]+ left",`)
+	beats, events := map[string]bool{}, map[int64]bool{}
+	require.Eventually(t, func() bool {
+		d, err := s.client.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+		if err != nil {
+			return false
+		}
+		for _, a := range d.GetPendingActivities() {
+			for _, p := range a.GetHeartbeatDetails().GetPayloads() {
+				if said := far.FindString(string(p.GetData())); said != "" {
+					beats[said], events[d.GetWorkflowExecutionInfo().GetHistoryLength()] = true, true
+				}
+			}
+		}
+		return len(beats) == 3
+	}, 2*time.Minute, 50*time.Millisecond)
+	require.Len(t, events, 1, "heartbeats are no part of it")
+
+	v, err := s.client.QueryWorkflow(s.Context(), run.GetID(), "", "__temporal_workflow_metadata")
+	require.NoError(t, err)
+	var metadata sdk.WorkflowMetadata
+	require.NoError(t, v.Get(&metadata))
+	require.Contains(t, metadata.GetCurrentDetails(), "tab *Pending Activities*, or `nightshift status "+run.GetID()+"`")
+	require.NoError(t, s.client.CancelWorkflow(s.Context(), run.GetID(), ""))
+	require.Equal(t, runapi.Aborted, s.result(run).Outcome)
 }

@@ -49,6 +49,7 @@ func (r *run) markdown(id string) string {
 	}
 	r.list(&b, id, "Blocked: waits for you", runapi.Blocked)
 	r.list(&b, id, "Running", runapi.Running)
+	r.streams(&b, id)
 	r.list(&b, id, "Skipped", runapi.StepSkip)
 	r.list(&b, id, "Half done", runapi.HalfDone)
 	r.groups(&b)
@@ -87,6 +88,20 @@ func (r *run) planned(b *strings.Builder, id string) {
 	}
 	if len(r.Amendments) > 0 {
 		b.WriteString("\n")
+	}
+}
+
+// streams says where to see how far they are, while there are any. A run cannot read heartbeats, and being told of them, once a minute
+// by a signal, would make four events of history each time.
+func (r *run) streams(b *strings.Builder, id string) {
+	if r.count[runapi.Running] == 0 {
+		return
+	}
+	for i, c := range r.steps {
+		if c == runapi.Running && r.graph.Steps[i].Action == plan.SendDataset {
+			fmt.Fprintf(b, "How far a stream is, is in its heartbeat: tab *Pending Activities*, or %s\n\n", code("nightshift status "+id))
+			return
+		}
 	}
 }
 

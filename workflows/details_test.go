@@ -53,6 +53,23 @@ func TestTheRunSheetOfABlockedRun(t *testing.T) {
 	require.Contains(t, r.markdown("run-1"), "| Guests | 1 of 3, 2 skipped |", "also of steps that are skipped now")
 }
 
+// The sheet has no bytes: while a stream is under way it says where they are.
+func TestTheRunSheetSaysWhereAStreamIsSeen(t *testing.T) {
+	p := plan.Plan{Schema: plan.SchemaVersion, Steps: []plan.Step{{ID: "send:tank/mail", Title: "Send tank/mail", Group: "Transfer", Action: plan.SendDataset},
+		{ID: "verify:mail", Title: "Compare both sides", Group: "Transfer", Action: plan.VerifyReplicas}}}
+	g, err := plan.NewGraph(p)
+	require.NoError(t, err)
+	const line = "\nHow far a stream is, is in its heartbeat: tab *Pending Activities*, or `nightshift status run-1`\n"
+	for steps, want := range map[string]bool{"rw": true, "wr": false, "dr": false, "dd": false} {
+		r := &run{graph: g, steps: []byte(steps), State: State{Phase: runapi.PhaseExecute}}
+		for _, c := range r.steps {
+			r.count[c]++
+		}
+		r.countGroups()
+		require.Equal(t, want, strings.Contains(r.markdown("run-1"), line), steps)
+	}
+}
+
 // A lab of 64 hosts and 2,000 guests has more groups than a page: nothing of it may be missing from the sheet.
 func TestTheRunSheetOfALargeRun(t *testing.T) {
 	p := plan.Plan{Schema: plan.SchemaVersion}

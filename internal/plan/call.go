@@ -94,6 +94,15 @@ type Progress struct {
 	Left  Duration `json:"left,omitempty"` // about; 0: not known
 }
 
+// MarshalJSON puts the words of String before the numbers: Temporal's UI shows a heartbeat as the JSON that it is.
+func (p Progress) MarshalJSON() ([]byte, error) {
+	type numbers Progress
+	return json.Marshal(struct {
+		Text string `json:"text"`
+		numbers
+	}{p.String(), numbers(p)})
+}
+
 // String is for people: "120 MiB of 1.2 GiB, 6.5 MiB/s, 3 min left".
 func (p Progress) String() string {
 	s := words.Bytes(p.Bytes)

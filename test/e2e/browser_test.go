@@ -13,8 +13,8 @@ import (
 	"nightshift/internal/simlab"
 )
 
-// A real browser looks at reports, of a real run and of runs of 20 and 2,000 guests, and at a run in the Temporal UI of the
-// embedded engine. `make e2e-browser` has what it needs; the pictures stay in NIGHTSHIFT_SHOTS where that is set.
+// A real browser looks at reports, of a real run and of runs of 20 and 2,000 guests, and at runs in the Temporal UI of the
+// embedded engine, one of them with a stream under way. `make e2e-browser` has what it needs; the pictures stay in NIGHTSHIFT_SHOTS where that is set.
 func TestBrowser(t *testing.T) {
 	shots := os.Getenv("NIGHTSHIFT_SHOTS")
 	if shots == "" {
@@ -39,6 +39,13 @@ func TestBrowser(t *testing.T) {
 	require.Len(t, list, 4)
 	look(t, append([]string{"report.mjs", shots}, list...)...)
 	look(t, "temporal.mjs", shots, link, down, r.report(down).Title)
+
+	spec := simlab.StorageSpec()
+	spec.Groups[0].Extra = "    send: {limit: 1MiB}" // the stream is under way for as long as somebody looks
+	r = newRig(t, spec, 1)
+	r.start()
+	run := r.begin("replicate", "-p", "group=mail")
+	look(t, "stream.mjs", shots, r.report(run).Link, "send:tank/mail")
 }
 
 // look runs a script of test/browser.
