@@ -1,8 +1,12 @@
 package activities
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +106,43 @@ func TestARecordTravelsWithTheData(t *testing.T) {
 	require.Equal(t, want, m.fileRecord())
 	out = m.must(p, "run-2", "record:mail")
 	require.True(t, out.Acted, "each run writes its own")
+}
+
+// Who is to show the LUN again learns who proves himself by CHAP, and where the secret is kept: never the secret, and no log has it.
+func TestARecordRefersToCHAPSecrets(t *testing.T) {
+	m := newRecordLab(t)
+	host := &m.lab.StorageHosts[0]
+	const secret, mutual = "correct horse 1", "the targets own 3"
+	secrets := filepath.Join(t.TempDir(), "chap")
+	require.NoError(t, os.WriteFile(secrets, []byte(secret), 0o600))
+	host.Target.CHAP = []inventory.TargetCHAP{{Initiators: []string{esxIQN}, User: "esx", Secret: inventory.SecretRef("file:" + secrets), MutualUser: "ss1", MutualSecret: "env:SS1_CHAP"}}
+	t.Setenv("SS1_CHAP", mutual)
+	h, err := m.a.lunHost("ss1")
+	require.NoError(t, err)
+	target, err := iscsi.OpenWith(*host, h.run)
+	require.NoError(t, err)
+	_, err = target.Unpublish(t.Context(), "mail", false)
+	require.NoError(t, err)
+	_, err = target.Publish(t.Context(), iscsi.Publication{Name: "mail", Device: "/dev/zvol/tank/mail", Target: "iqn.2026-01.lab.storage:ds1", Group: 1, Portals: []string{"10.0.0.1:3260"},
+		Identity: iscsi.Identity{LUN: 3, NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}, Grants: []iscsi.Grant{{Initiator: esxIQN, CHAP: &iscsi.CHAP{
+			User: "esx", Secret: inventory.NewSecret(secret), MutualUser: "ss1", MutualSecret: inventory.NewSecret(mutual)}}}})
+	require.NoError(t, err)
+	m.restart()
+	var log bytes.Buffer
+	m.a.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+
+	p := m.plan()
+	m.must(p, "run-1", "snapshot:mail", "send:tank/mail", "send:tank/log", "verify:mail")
+	out := m.must(p, "run-1", "record:mail")
+	acl := m.fileRecord().Datasets[0].LUNs[0].Paths[0].ACLs[0]
+	require.Equal(t, iscsi.RecordACL{Initiator: esxIQN, LUN: 3, CHAP: true, User: "esx", Secret: inventory.SecretRef("file:" + secrets), MutualUser: "ss1", MutualSecret: "env:SS1_CHAP"}, acl)
+	record, told := m.fileRecord(), m.w.memos
+	for _, hidden := range []string{secret, mutual} {
+		for what, text := range map[string]string{"the file": string(m.ss2.File(recordFile)), "its text": record.Text(), "the log": log.String(),
+			"heartbeats": string(plan.Encode(told)), "the outcome": string(plan.Encode(out))} {
+			require.NotContains(t, text, hidden, what)
+		}
+	}
 }
 
 // A vCenter or target that is down takes nothing from the record.

@@ -29,6 +29,14 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 			places = append(places, place{"password of the jump host of " + p.machine, p.ssh.Jump.Password})
 		}
 	}
+	for _, h := range lab.StorageHosts {
+		if h.Target == nil {
+			continue
+		}
+		for _, c := range h.Target.CHAP {
+			places = append(places, place{"CHAP secret of " + c.User + " at storage host " + h.Name, c.Secret}, place{"CHAP secret of storage host " + h.Name, c.MutualSecret})
+		}
+	}
 	for _, ch := range lab.Notifications.Channels {
 		places = append(places, place{"URL of channel " + ch.Name, ch.URL})
 	}

@@ -40,9 +40,11 @@ func TestServeSaysWhichSecretsCannotBeHad(t *testing.T) {
 	t.Setenv("BMC_PASSWORD", "")
 	lab, err := inventory.Load("lab.yaml")
 	require.NoError(t, err)
+	lab.StorageHosts = []inventory.StorageHost{{Name: "ss1", Target: &inventory.StorageTarget{CHAP: []inventory.TargetCHAP{{User: "esx", Secret: "env:VC1_PASSWORD", MutualUser: "ss1", MutualSecret: "env:SS1_CHAP"}}}}, {Name: "ss2"}}
 	c.warnOfSecrets(t.Context(), lab)
+	require.Contains(t, c.stderr.String(), "the CHAP secret of storage host ss1: the environment variable SS1_CHAP is not set")
 	require.Contains(t, c.stderr.String(), "the password of BMC of esx21: the environment variable BMC_PASSWORD is not set")
-	require.Equal(t, 1, strings.Count(c.stderr.String(), "Warning:"))
+	require.Equal(t, 2, strings.Count(c.stderr.String(), "Warning:"))
 	require.NotContains(t, c.stderr.String(), "hunter2")
 }
 

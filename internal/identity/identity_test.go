@@ -37,7 +37,8 @@ func sample() Record {
 		Datasets: []Dataset{{Name: "tank/mail", GUID: 1 << 63, Replica: "backup/ss1/mail", Volume: true, Size: 64 << 30, Block: 16384, Read: moment, LUNs: []LUN{{
 			Record: iscsi.Record{Version: 1, Kind: iscsi.LIO, Name: "mail", Device: "/dev/zvol/tank/mail", Identity: iscsi.Identity{LUN: 3, NAA: naa, Serial: "s1", Vendor: "SUN", Product: "COMSTAR", LogicalBlock: 512, PhysicalBlock: 4096,
 				Size: 64 << 30, CompareAndWrite: &yes, ExtendedCopy: &yes, WriteCache: new(bool)},
-				Paths: []iscsi.RecordPath{{Target: "iqn.2026-01.lab:ds1", Group: 1, LUN: 3, Portals: []string{"10.0.0.1:3260"}, ACLs: []iscsi.RecordACL{{Initiator: "iqn.1998-01.com.vmware:esx1", LUN: 3, CHAP: true}}}}},
+				Paths: []iscsi.RecordPath{{Target: "iqn.2026-01.lab:ds1", Group: 1, LUN: 3, Portals: []string{"10.0.0.1:3260"}, ACLs: []iscsi.RecordACL{{Initiator: "iqn.1998-01.com.vmware:esx1", LUN: 3, CHAP: true, User: "esx1", Secret: "file:chap-esx1",
+					Mutual: &yes, MutualUser: "ds1", MutualSecret: "exec:op read op://lab/ds1"}}}}},
 			VMFS: &VMFS{Expects: "vml.0200030000600144f07ed404000000496ff8cd0003434f4d535441", NAA: naa, Volume: "v", Extents: 1, UUID: "49716cd8-ebcbbf9a-6792-000d60d46e2e", Label: "mail01", Version: "6.82", MadeBy: "00:0d:60:d4:6e:2e"}}}},
 			{Name: "tank/files", GUID: 7, Replica: "backup/ss1/files", Read: moment}},
 		VCenters: []VCenter{{URL: "https://vc1", Occupants: live.Occupants{VCenter: "vc1", Version: "8.0.3", Read: moment, Stores: []live.OccupiedStore{{Name: "mail01", Type: "VMFS", Disks: []string{"naa." + naa + ":1"}}},
@@ -83,7 +84,10 @@ func TestAnOlderRecordIsRead(t *testing.T) {
 	want := sample()
 	g := &want.VCenters[0].Guests[0]
 	g.DRS, g.DRSLevel, g.HA, g.Disks[0].Policies = "manual", "", nil, nil
+	acl := &want.Datasets[0].LUNs[0].Paths[0].ACLs[0]
+	*acl = iscsi.RecordACL{Initiator: acl.Initiator, LUN: 3, CHAP: true}
 	require.Equal(t, want, r)
+	require.Contains(t, r.Text(), "esx1, LUN 3, by CHAP as an unknown user (secret: the lab file did not say where it is kept)\n")
 	require.Contains(t, r.Text(), "  overrides   HA restart priority high, DRS manual\n  rules ")
 }
 

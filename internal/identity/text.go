@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/live"
 	"nightshift/internal/words"
@@ -126,9 +127,17 @@ func initiator(a iscsi.RecordACL) string {
 		text += ", read-only"
 	}
 	if a.CHAP {
-		text += ", by CHAP (the secret is not in the record)"
+		text += ", by CHAP" + prover(a.User, a.Secret)
+	}
+	if a.MutualUser != "" || a.Mutual != nil && *a.Mutual {
+		text += ", the target" + prover(a.MutualUser, a.MutualSecret)
 	}
 	return text
+}
+
+// prover is who proves itself by CHAP, and where the secret is kept.
+func prover(user string, secret inventory.SecretRef) string {
+	return " as " + cmp.Or(user, "an unknown user") + " (secret: " + cmp.Or(secret.Source(), "the lab file did not say where it is kept") + ")"
 }
 
 func (v *VCenter) text(p *page) {

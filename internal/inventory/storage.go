@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,31 @@ type StorageTarget struct {
 	Portal string `json:"portal,omitempty"`
 	// Unproven lets comstar and iscsitgt be changed, and not only read: accept. Nobody has tried nightshift's commands on a real one.
 	Unproven string `json:"unproven,omitempty" jsonschema:"enum=accept"`
+	// CHAP is where the secrets are kept with which initiators prove themselves to it. Identity records name these places, never a secret:
+	// whoever shows the LUNs again, on another host, needs to know them.
+	CHAP []TargetCHAP `json:"chap,omitempty"`
+}
+
+// TargetCHAP is how initiators prove themselves to a target and, where there is a mutual user, the target to them.
+type TargetCHAP struct {
+	Initiators   []string  `json:"initiators" jsonschema:"minItems=1"` // their IQNs
+	User         string    `json:"user"`
+	Secret       SecretRef `json:"secret"`                 // a reference, never the secret itself
+	MutualUser   string    `json:"mutualUser,omitempty"`   // with which the target proves itself
+	MutualSecret SecretRef `json:"mutualSecret,omitempty"` // a reference, never the secret itself
+}
+
+// CHAPOf is how an initiator proves itself; nil: the lab file does not say.
+func (t *StorageTarget) CHAPOf(initiator string) *TargetCHAP {
+	if t == nil {
+		return nil
+	}
+	for i := range t.CHAP {
+		if slices.Contains(t.CHAP[i].Initiators, initiator) {
+			return &t.CHAP[i]
+		}
+	}
+	return nil
 }
 
 // Kinds of targets.

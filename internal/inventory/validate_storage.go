@@ -63,4 +63,33 @@ func (c *checker) storageTarget(at string, t *StorageTarget) {
 	if t.Unproven != "" && t.Kind == TargetLIO {
 		c.add(at+".unproven", "lio is proven: there is nothing to accept", "remove it")
 	}
+	seen := map[string]bool{}
+	for i, entry := range t.CHAP {
+		c.targetCHAP(fmt.Sprintf("%s.chap[%d]", at, i), entry, seen)
+	}
+}
+
+// targetCHAP checks an entry; seen are the initiators of those before it.
+func (c *checker) targetCHAP(at string, entry TargetCHAP, seen map[string]bool) {
+	if c.has(at+".initiators") && len(entry.Initiators) == 0 {
+		c.add(at+".initiators", "it is nobody's", "name the initiators, or remove the entry")
+	}
+	for i, initiator := range entry.Initiators {
+		field := fmt.Sprintf("%s.initiators[%d]", at, i)
+		if !c.has(field) {
+			continue
+		}
+		if !strings.HasPrefix(initiator, "iqn.") && !strings.HasPrefix(initiator, "eui.") && !strings.HasPrefix(initiator, "naa.") {
+			c.add(field, fmt.Sprintf("%q is no iSCSI name", initiator), "the initiator's IQN, as the host shows it: iqn.1998-01.com.vmware:esx21")
+		}
+		if seen[initiator] {
+			c.add(field, fmt.Sprintf("%q has a user and a secret already", initiator), "an initiator stands in one entry")
+		}
+		seen[initiator] = true
+	}
+	c.secret(at+".secret", entry.Secret)
+	c.secret(at+".mutualSecret", entry.MutualSecret)
+	if (entry.MutualUser == "") != (entry.MutualSecret == "") {
+		c.add(at+".mutualUser", "mutualUser and mutualSecret go together", "give both, or neither")
+	}
 }

@@ -32,7 +32,7 @@ type comstar struct {
 	hostGroups, targetGroups map[string][]string
 	targets                  map[string]*comstarTarget
 	portals                  map[string][]string
-	secrets                  map[string]bool
+	initiators               map[string]comstarInitiator
 }
 
 // List implements Target.
@@ -88,7 +88,7 @@ func (t *COMSTARTarget) readTargets(ctx context.Context, c *comstar) error {
 		{[]string{"stmfadm", "list-target", "-v"}, func(out []byte) (err error) { c.targets, err = parseTargets(out); return err }},
 		{[]string{"itadm", "list-target", "-v"}, func(out []byte) error { return addAuth(out, c.targets) }},
 		{[]string{"itadm", "list-tpg", "-v"}, func(out []byte) (err error) { c.portals, err = parsePortals(out); return err }},
-		{[]string{"itadm", "list-initiator", "-v"}, func(out []byte) (err error) { c.secrets, err = parseInitiators(out); return err }},
+		{[]string{"itadm", "list-initiator", "-v"}, func(out []byte) (err error) { c.initiators, err = parseInitiators(out); return err }},
 	} {
 		out, err := ask(ctx, t.run, t.elevate(step.argv))
 		if err != nil {
@@ -170,7 +170,10 @@ func (c *comstar) paths(v view, state State) []Path {
 func (c *comstar) acls(v view, t *comstarTarget) []ACL {
 	var list []ACL
 	for _, member := range c.hostGroups[v.hostGroup] {
-		a := ACL{Initiator: member, LUN: v.lun, CHAP: t.auth == "chap" && c.secrets[member]}
+		a := ACL{Initiator: member, LUN: v.lun}
+		if i := c.initiators[member]; t.auth == "chap" && i.secret {
+			a.CHAP, a.User, a.MutualUser = true, i.user, t.user
+		}
 		if t.known {
 			a.Session = &Session{LoggedIn: t.sessions[member]}
 		}

@@ -174,6 +174,7 @@ type comstarTarget struct {
 	state    State
 	sessions map[string]bool   // initiators that are logged in
 	auth     string            // none, chap, radius
+	user     string            // of CHAP, with which it proves itself to initiators that ask for that; empty: it has no secret, or the name is its own
 	groups   map[uint16]string // names of its portal groups by tag; none: the default one, 1
 	known    bool
 }
@@ -200,6 +201,7 @@ func parseTargets(out []byte) (map[string]*comstarTarget, error) {
 // addAuth reads `itadm list-target -v`: a line for each target, and indented fields below it.
 func addAuth(out []byte, targets map[string]*comstarTarget) error {
 	var t *comstarTarget
+	user := ""
 	for n, line := range strings.Split(string(out), "\n") {
 		words := strings.Fields(line)
 		switch {
@@ -214,6 +216,10 @@ func addAuth(out []byte, targets map[string]*comstarTarget) error {
 			return unreadable("line %d of `itadm list-target -v` is not understood: %q", n+1, clip(line))
 		case words[0] == "auth:" && len(words) > 1:
 			t.auth = words[1]
+		case words[0] == "targetchapuser:" && len(words) > 1:
+			user = words[1]
+		case words[0] == "targetchapsecret:" && len(words) > 1 && words[1] == "set" && user != "-":
+			t.user = user
 		case words[0] == "tpg-tags:":
 			if err := t.tags(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "tpg-tags:"))); err != nil {
 				return err
@@ -261,15 +267,25 @@ func parsePortals(out []byte) (map[string][]string, error) {
 	return groups, nil
 }
 
-// parseInitiators reads `itadm list-initiator -v`: of each initiator whether a CHAP secret is set.
-func parseInitiators(out []byte) (map[string]bool, error) {
-	list := map[string]bool{}
+// A comstarInitiator is what itadm tells of an initiator: whether a CHAP secret is set, and its user; none: it is the initiator's own name.
+type comstarInitiator struct {
+	user   string
+	secret bool
+}
+
+// parseInitiators reads `itadm list-initiator -v`.
+func parseInitiators(out []byte) (map[string]comstarInitiator, error) {
+	list := map[string]comstarInitiator{}
 	for n, line := range strings.Split(string(out), "\n") {
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0 || strings.HasPrefix(line, "INITIATOR NAME"):
 		case len(words) == 3 && (words[2] == "set" || words[2] == "unset"):
-			list[words[0]] = words[2] == "set"
+			i := comstarInitiator{user: words[1], secret: words[2] == "set"}
+			if i.user == "<none>" {
+				i.user = ""
+			}
+			list[words[0]] = i
 		default:
 			return nil, unreadable("line %d of `itadm list-initiator -v` is not understood: %q", n+1, clip(line))
 		}

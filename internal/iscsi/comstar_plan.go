@@ -102,7 +102,7 @@ func (b *comstarPlan) initiators() error {
 			return fault.As(fault.Unsupported, fmt.Errorf("COMSTAR proves itself with one secret per target, not per initiator: %s", g.Initiator))
 		}
 		verb := "create-initiator"
-		if _, there := b.now.secrets[g.Initiator]; there {
+		if _, there := b.now.initiators[g.Initiator]; there {
 			verb = "modify-initiator"
 		}
 		argv := append([]string{"sh", "-c", secretScript, g.Initiator}, b.elevate([]string{"itadm", verb, "-u", g.CHAP.User})...)

@@ -1,6 +1,7 @@
 package iscsi_test
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 )
 
@@ -161,7 +163,7 @@ func TestRecord(t *testing.T) {
 		Portals: []string{portal}, ACLs: []iscsi.ACL{{Initiator: esx1, LUN: 3, CHAP: true, Session: &iscsi.Session{LoggedIn: true}}}}}}
 	lu.Identity.LUN = 0
 	lu.Identity.Designators = []iscsi.Designator{{CodeSet: 1, Type: iscsi.DesignatorNAA, Value: unhex(t, sunGUID)}}
-	r := iscsi.NewRecord(iscsi.LIO, lu)
+	r := iscsi.NewRecord(iscsi.LIO, lu, nil)
 	require.Equal(t, uint16(3), r.Identity.LUN, "as initiators see it")
 	b, err := r.Marshal()
 	require.NoError(t, err)
@@ -177,6 +179,36 @@ func TestRecord(t *testing.T) {
 	}
 	_, err = iscsi.ParseRecord([]byte(`{"version":1,"later":1}`))
 	require.NoError(t, err, "a field of a later nightshift does no harm")
+}
+
+// A record says who proves itself by CHAP and where the lab file has the secrets. What the target tells goes before what the lab file says.
+func TestARecordRefersToSecrets(t *testing.T) {
+	entry := inventory.TargetCHAP{Initiators: []string{esx1, esx2}, User: "esx", Secret: "file:chap", MutualUser: "ds", MutualSecret: "env:DS_CHAP"}
+	target := &inventory.StorageTarget{Kind: "lio", CHAP: []inventory.TargetCHAP{{Initiators: []string{"iqn.1998-01.com.vmware:other"}, User: "x", Secret: "env:X"}, entry}}
+	whole := iscsi.RecordACL{Initiator: esx1, CHAP: true, User: "esx", Secret: "file:chap", MutualUser: "ds", MutualSecret: "env:DS_CHAP"}
+	for name, c := range map[string]struct {
+		is     iscsi.ACL
+		target *inventory.StorageTarget
+		want   iscsi.RecordACL
+	}{
+		"the target tells no names":     {iscsi.ACL{CHAP: true}, target, whole},
+		"it tells the same":             {iscsi.ACL{CHAP: true, User: "esx", MutualUser: "ds"}, target, whole},
+		"no lab file says":              {iscsi.ACL{CHAP: true, User: "esx", Mutual: yes(), MutualUser: "ds"}, nil, iscsi.RecordACL{CHAP: true, User: "esx", Mutual: yes(), MutualUser: "ds"}},
+		"no CHAP":                       {iscsi.ACL{}, target, iscsi.RecordACL{}},
+		"another user":                  {iscsi.ACL{CHAP: true, User: "u"}, target, iscsi.RecordACL{CHAP: true, User: "u", MutualUser: "ds", MutualSecret: "env:DS_CHAP"}},
+		"the target proves itself not":  {iscsi.ACL{CHAP: true, Mutual: no()}, target, iscsi.RecordACL{CHAP: true, User: "esx", Secret: "file:chap", Mutual: no()}},
+		"the target as another":         {iscsi.ACL{CHAP: true, Mutual: yes(), MutualUser: "t"}, target, iscsi.RecordACL{CHAP: true, User: "esx", Secret: "file:chap", Mutual: yes(), MutualUser: "t"}},
+		"an initiator that is not said": {iscsi.ACL{Initiator: "iqn.1998-01.com.vmware:third", CHAP: true}, target, iscsi.RecordACL{Initiator: "iqn.1998-01.com.vmware:third", CHAP: true}},
+	} {
+		c.is.Initiator, c.want.Initiator = cmp.Or(c.is.Initiator, esx1), cmp.Or(c.want.Initiator, esx1)
+		r := iscsi.NewRecord(iscsi.LIO, iscsi.LU{Paths: []iscsi.Path{{ACLs: []iscsi.ACL{c.is}}}}, c.target)
+		require.Equal(t, []iscsi.RecordACL{c.want}, r.Paths[0].ACLs, name)
+		b, err := r.Marshal()
+		require.NoError(t, err)
+		back, err := iscsi.ParseRecord(b)
+		require.NoError(t, err)
+		require.Equal(t, r, back, name)
+	}
 }
 
 // ZFS and LIO are silent where they should not be: the guard is ours.

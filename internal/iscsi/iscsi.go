@@ -88,6 +88,8 @@ type ACL struct {
 	LUN       uint16 // as this initiator sees it
 	ReadOnly  bool
 	CHAP      bool // it has to prove itself; the secret is never read
+	// User and MutualUser are the names that the initiator and the target use for that; empty: not known. LIO tells only root.
+	User, MutualUser string
 	// Mutual says that the target has to, too; nil where that is not known: LIO tells only root.
 	Mutual *bool
 	// Session is the initiator's login to the portal group: nil where it is not known, which is not the same as none.

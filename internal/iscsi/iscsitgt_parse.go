@@ -192,7 +192,8 @@ func (t *iscsitgt) paths(g smfGroup, lun uint16, sessions map[string]bool) ([]Pa
 	var acls []ACL
 	for _, local := range g.list("acl-list") {
 		i := t.initiators[local]
-		a := ACL{Initiator: i.get("iscsi-name"), LUN: lun, CHAP: i.get("chap-name") != ""}
+		user := i.get("chap-name")
+		a := ACL{Initiator: i.get("iscsi-name"), LUN: lun, CHAP: user != "", User: user}
 		if a.Initiator == "" {
 			a.Initiator = "initiator " + local // which is not defined any more
 		}

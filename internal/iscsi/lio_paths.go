@@ -58,6 +58,12 @@ func (t *tree) acls(tpg, lun string) ([]ACL, error) {
 		if !a.CHAP || t.secretsKnown {
 			a.Mutual = of(a.CHAP && t.secrets[acl+"/auth/password_mutual"])
 		}
+		if a.CHAP {
+			a.User = strings.TrimSpace(t.values[acl+"/auth/userid"])
+		}
+		if a.Mutual != nil && *a.Mutual {
+			a.MutualUser = strings.TrimSpace(t.values[acl+"/auth/userid_mutual"])
+		}
 		list = append(list, a)
 	}
 	return list, nil

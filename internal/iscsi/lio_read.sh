@@ -1,5 +1,5 @@
-# Prints what LIO has, for parseLIO. It changes nothing, needs no rights, and never prints a CHAP secret, only which are set: that, the
-# kernel tells nobody but root (the files' modes say otherwise).
+# Prints what LIO has, for parseLIO. It changes nothing, needs no rights, and never prints a CHAP secret, only which are set: that, and the
+# names of CHAP's users, the kernel tells nobody but root (the files' modes say otherwise).
 # Arguments: LIO's configfs, sysfs' block devices, the directory of zvols, the directory of what nightshift puts back at boot.
 # Lines: F<path>NUL<line of an attribute>, D<directory>, L<symbolic link>NUL<where to>, C<secret that is set>, K (which are set is known), X<what may not be read>,
 # B<backstore>NUL<device>NUL<logical block>NUL<physical block>NUL<sectors of 512 bytes>NUL<cache>, Z<zvol>NUL<where to>, S<saved>.
@@ -18,6 +18,10 @@ attributes() {
 
 secrets() {
 	find "$@" -type f -path 'iscsi/*/tpgt_*/acls/*/auth/password_mutual' -print0
+}
+
+users() {
+	find "$@" -type f -path 'iscsi/*/tpgt_*/acls/*/auth/*' \( -name userid -o -name userid_mutual \) -print0
 }
 
 number() {
@@ -42,6 +46,7 @@ find "$@" -type f \( -name info -o -name vpd_unit_serial \) ! -readable -printf 
 if [ "$(id -u)" = 0 ]; then
 	echo K
 	secrets "$@" | xargs -0 -r grep -lvx -e '' -e NULL 2>/dev/null | sed 's/^/C/'
+	users "$@" | xargs -0 -r grep -HZvx -e '' -e NULL 2>/dev/null | sed 's/^/F/'
 fi
 find "$@" -mindepth 2 -maxdepth 5 -type d \( -path 'core/*_*/*' ! -path 'core/*/*/*' -o -path 'iscsi/*/tpgt_*' ! -path 'iscsi/*/tpgt_*/*' \
 	-o -path 'iscsi/*/tpgt_*/np/*' -o -path 'iscsi/*/tpgt_*/acls/*' ! -path 'iscsi/*/tpgt_*/acls/*/*' \) -printf 'D%p\n'

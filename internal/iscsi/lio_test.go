@@ -125,6 +125,31 @@ func TestSecretsAreNowhereElse(t *testing.T) {
 	require.NotContains(t, string(out.Stdout), "correct")
 }
 
+// Root is told who proves itself by CHAP, and no more: the script gives names, and neither what it prints nor a record has a secret.
+func TestUsersOfCHAPAreRecordedWithoutTheirSecrets(t *testing.T) {
+	r := newRig(t)
+	p := publication(r.volume("tank/vol1"))
+	p.Grants[0].CHAP.MutualUser, p.Grants[0].CHAP.MutualSecret = "ds1", inventory.NewSecret("the targets own 3")
+	p.Grants = append(p.Grants, iscsi.Grant{Initiator: esx2, CHAP: &iscsi.CHAP{User: "u2", Secret: inventory.NewSecret("another secret 2")}})
+	r.ensure(p)
+	asRoot := strings.ReplaceAll(iscsi.LIOReadScript(), `[ "$(id -u)" = 0 ]`, "true")
+	out, err := r.host.Query(t.Context(), append([]string{"sh", "-c", asRoot, "sh"}, iscsi.LIOPlaces()...))
+	require.NoError(t, err)
+	l, err := iscsi.ParseLIO(out.Stdout)
+	require.NoError(t, err)
+	target := &inventory.StorageTarget{CHAP: []inventory.TargetCHAP{{Initiators: []string{esx1}, User: "labuser", Secret: "file:chap"}}}
+	record := iscsi.NewRecord(iscsi.LIO, l.LUs[0], target)
+	require.Equal(t, []iscsi.RecordACL{{Initiator: esx1, LUN: 3, CHAP: true, User: "labuser", Secret: "file:chap", Mutual: yes(), MutualUser: "ds1"},
+		{Initiator: esx2, LUN: 3, CHAP: true, User: "u2", Mutual: no()}}, record.Paths[0].ACLs)
+	b, err := record.Marshal()
+	require.NoError(t, err)
+	for _, hidden := range []string{secret, "the targets own 3", "another secret 2"} {
+		require.NotContains(t, string(out.Stdout), hidden)
+		require.NotContains(t, string(b), hidden)
+	}
+	require.Empty(t, r.list().LUs[0].Paths[0].ACLs[0].User, "the service account is told nothing")
+}
+
 func TestItComesBackAtBoot(t *testing.T) {
 	r := newRig(t)
 	p := publication(r.volume("tank/vol1"))

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 )
 
 // RecordVersion is that of the form in which records are written. Fields are added to it; a change of what one means is a new
@@ -40,19 +41,42 @@ type RecordACL struct {
 	Initiator string `json:"initiator"`
 	LUN       uint16 `json:"lun"`
 	ReadOnly  bool   `json:"readOnly,omitempty"`
-	CHAP      bool   `json:"chap,omitempty"` // it proved itself; where the secret is kept is in the lab file
-	Mutual    *bool  `json:"mutual,omitempty"`
+	// CHAP says that it proved itself, as User and with what Secret refers to: how the lab file names the place of it, never the secret
+	// itself. Mutual says that the target did, too. Names and references are empty where neither the target nor the lab file told them.
+	CHAP         bool                `json:"chap,omitempty"`
+	User         string              `json:"user,omitempty"`
+	Secret       inventory.SecretRef `json:"secret,omitempty"`
+	Mutual       *bool               `json:"mutual,omitempty"`
+	MutualUser   string              `json:"mutualUser,omitempty"`
+	MutualSecret inventory.SecretRef `json:"mutualSecret,omitempty"`
 }
 
-// NewRecord is the record of a logical unit. Its LUN number is that of the first initiator, or of the first path.
-func NewRecord(kind Kind, lu LU) Record {
+// NewRecord is the record of a logical unit. Its LUN number is that of the first initiator, or of the first path. The target is as in
+// the lab file.
+func NewRecord(kind Kind, lu LU, target *inventory.StorageTarget) Record {
 	r := Record{Version: RecordVersion, Kind: kind, Name: lu.Name, Device: lu.Device, Identity: lu.Seen(), ReadOnly: lu.ReadOnly}
 	for _, p := range lu.Paths {
 		path := RecordPath{Target: p.Target, Group: p.Group, LUN: p.LUN, Portals: p.Portals, Open: p.Open}
 		for _, a := range p.ACLs {
-			path.ACLs = append(path.ACLs, RecordACL{Initiator: a.Initiator, LUN: a.LUN, ReadOnly: a.ReadOnly, CHAP: a.CHAP, Mutual: a.Mutual})
+			path.ACLs = append(path.ACLs, newRecordACL(a, target.CHAPOf(a.Initiator)))
 		}
 		r.Paths = append(r.Paths, path)
+	}
+	return r
+}
+
+// newRecordACL keeps what the target tells of an initiator. The lab file's entry for it, which may be nil, adds what is not told, and where
+// the secrets are; what is told otherwise is another user's, whose secret is not that of the entry.
+func newRecordACL(a ACL, entry *inventory.TargetCHAP) RecordACL {
+	r := RecordACL{Initiator: a.Initiator, LUN: a.LUN, ReadOnly: a.ReadOnly, CHAP: a.CHAP, User: a.User, Mutual: a.Mutual, MutualUser: a.MutualUser}
+	if entry == nil || !a.CHAP {
+		return r
+	}
+	if a.User == "" || a.User == entry.User {
+		r.User, r.Secret = entry.User, entry.Secret
+	}
+	if (a.Mutual == nil || *a.Mutual) && (a.MutualUser == "" || a.MutualUser == entry.MutualUser) {
+		r.MutualUser, r.MutualSecret = entry.MutualUser, entry.MutualSecret
 	}
 	return r
 }

@@ -94,6 +94,13 @@ func TestCOMSTARPortalGroupsAndCHAP(t *testing.T) {
 	require.Len(t, paths, 2)
 	require.Equal(t, []any{uint16(2), []string{"10.0.0.1:3260", "10.0.0.2:3260"}, uint16(5)}, []any{paths[0].Group, paths[0].Portals, paths[1].Group})
 	require.True(t, paths[0].ACLs[0].CHAP)
+	require.Equal(t, "labuser", paths[0].ACLs[0].User)
+	require.Empty(t, paths[0].ACLs[0].MutualUser)
+
+	out = strings.NewReplacer("targetchapuser:     	-", "targetchapuser:     	ds1", "unset", "set").Replace(out)
+	l, err = iscsi.NewCOMSTAR(comstarHost(t, map[string]string{"itadm list-target -v": out}), pfexec, false).List(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ds1", l.LUs[0].Paths[0].ACLs[0].MutualUser)
 }
 
 // Output of a newer tool, or of one that failed half way, is one clear error.
@@ -245,7 +252,7 @@ func TestTheDocumentsTargetIsRead(t *testing.T) {
 		Identity: iscsi.Identity{NAA: sunGUID, Vendor: "SUN", Product: "SOLARIS", LogicalBlock: 512, Size: 10 << 30},
 		Paths: []iscsi.Path{{Target: oldTarget, Group: 1, Enabled: true, Portals: []string{"10.10.0.1", "10.10.0.2"}, ACLs: []iscsi.ACL{
 			{Initiator: "iqn.1998-01.com.vmware:vh0.0", Session: &iscsi.Session{LoggedIn: true}},
-			{Initiator: "iqn.1998-01.com.vmware:vh1.0", CHAP: true, Session: &iscsi.Session{}}}}}}, lu)
+			{Initiator: "iqn.1998-01.com.vmware:vh1.0", CHAP: true, User: "vh1", Session: &iscsi.Session{}}}}}}, lu)
 	require.Empty(t, l.LUs[1].Identity.NAA, "it is made up when first used")
 	require.Equal(t, []iscsi.LU{lu}, l.OpenLUNs("sp2"))
 

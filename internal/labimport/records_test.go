@@ -27,7 +27,8 @@ func fromRecord() labimport.Records {
 			Target: inventory.ProtectionTarget{Host: "ss2", Under: "backup/ss1"}, Every: plan.Duration(time.Hour), Noise: "1GiB", Send: inventory.Send{Compressed: &yes, Via: "direct"},
 			Hooks: inventory.SnapshotHooks{Before: &inventory.SnapshotHook{Command: []string{"fsfreeze", "-f", "/mail"}, At: "mailbox", Timeout: plan.Duration(time.Minute)}},
 			Keep:  inventory.Retentions{Zone: "UTC", Source: &inventory.Retention{All: plan.Duration(48 * time.Hour), Daily: 7}}},
-		Source:   inventory.StorageHost{Name: "ss1", Site: "home", Elevate: "sudo", SSH: inventory.SSH{Address: "ss1.lab:22", User: "zfsadm", Key: "keys/zfsadm", HostKey: key}, Target: &inventory.StorageTarget{Kind: "lio", Portal: "10.0.0.1:3260"}},
+		Source: inventory.StorageHost{Name: "ss1", Site: "home", Elevate: "sudo", SSH: inventory.SSH{Address: "ss1.lab:22", User: "zfsadm", Key: "keys/zfsadm", HostKey: key}, Target: &inventory.StorageTarget{Kind: "lio", Portal: "10.0.0.1:3260",
+			CHAP: []inventory.TargetCHAP{{Initiators: []string{"iqn.1998-01.com.vmware:esx21"}, User: "esx", Secret: "file:chap", MutualUser: "ss1", MutualSecret: "env:SS1"}}}},
 		Target:   inventory.StorageHost{Name: "ss2", Elevate: "sudo", SSH: inventory.SSH{Address: "ss2.lab:22", User: "zfsadm", Key: "keys/zfsadm", HostKey: key}},
 		Datasets: []identity.Dataset{{Name: "tank/mail", GUID: 1, Replica: "backup/ss1/mail", Volume: true, LUNs: []identity.LUN{{Record: iscsi.Record{Identity: iscsi.Identity{LUN: 3, NAA: "600144f07ed404000000496ff8cd0003", Vendor: "SUN", Product: "COMSTAR"}}, VMFS: &identity.VMFS{Label: "mail01"}}}}, {Name: "tank/mail-log", GUID: 2, Replica: "backup/ss1/mail-log", Volume: true}},
 		VCenters: []identity.VCenter{{URL: "https://vc1.lab", Occupants: live.Occupants{VCenter: "vc1", Version: "8.0.3", Guests: []live.Occupant{
@@ -53,7 +54,7 @@ func TestALabFileFromRecords(t *testing.T) {
 	require.Equal(t, *in.Host, ss2.SSH, "as it was reached")
 	ss1, ok := lab.StorageHost("ss1")
 	require.True(t, ok)
-	require.Equal(t, "10.0.0.1:3260", ss1.Target.Portal)
+	require.Equal(t, in.Found[0].Source.Target, ss1.Target, "also where the secrets of CHAP are kept")
 	got, ok := lab.ProtectionGroup("mail")
 	require.True(t, ok)
 	want := in.Found[0].Protection

@@ -81,7 +81,7 @@ func SameDisk(t *testing.T, source, dr TargetHost) {
 	loggedIn, unknown := lu.Sessions()
 	require.Equal(t, []string{dr.Initiator().Name()}, loggedIn)
 	require.Zero(t, unknown)
-	record, err := iscsi.NewRecord(iscsi.LIO, lu).Marshal()
+	record, err := iscsi.NewRecord(iscsi.LIO, lu, nil).Marshal()
 	require.NoError(t, err)
 
 	_, err = published.Unpublish(ctx, name, false)
