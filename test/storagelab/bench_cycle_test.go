@@ -37,7 +37,8 @@ const syncoidCycle = `to=$1 under=$2
 shift 2
 for volume; do syncoid --quiet --no-privilege-elevation --sshoption=BatchMode=yes "$volume" "zfsadm@$to:$under/${volume##*/}"; done`
 
-// A cost is what a cycle took: how long somebody waits, and how many logins and commands over SSH the hosts saw.
+// A cost is what a cycle took: how long somebody waits, and how many logins and commands over SSH the hosts
+// saw, which stand for round trips: nobody sees those themselves.
 type cost struct {
 	waited           time.Duration
 	logins, commands int
@@ -91,7 +92,8 @@ func cycled(b *testing.B) string {
 	var text strings.Builder
 	text.WriteString("\n### A cycle\n\nTwo volumes, of which nothing, or 1 MiB of one, has changed: what a person waits for who types it, from here. For `nightshift` that is the\n" +
 		"plan with all that is read for it, the snapshot, holds, both streams, the comparison, the identity record and the measurements; for `syncoid` it is one\n" +
-		"command per volume. Logins and commands are what the SSH servers of both machines saw, those between them as well.\n\n" +
+		"command per volume. Round trips are not counted: the logins and commands in the logs of both machines' SSH servers, those between them as well,\n" +
+		"stand for them. A login takes several round trips, a command on a connection that is there about two.\n\n" +
 		"| | changed | took | logins | commands |\n| --- | --- | ---: | ---: | ---: |\n")
 	for _, what := range []string{"nothing", "1 MiB"} {
 		for n, w := range ways {
