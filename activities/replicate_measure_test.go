@@ -106,6 +106,17 @@ func TestLagIsToldInIntervals(t *testing.T) {
 	}
 }
 
+func TestLagWords(t *testing.T) {
+	now := time.Now()
+	for age, want := range map[time.Duration]string{
+		time.Hour:         "the newest recovery point on the other side is 1h0m0s old, 1.0 times the interval",
+		150 * time.Minute: "warning: the newest recovery point on the other side is 2h30m0s old, 2.5 times the interval",
+		210 * time.Minute: "critical: the newest recovery point on the other side is 3h30m0s old, 3.5 times the interval",
+	} {
+		require.Equal(t, want, lagWords(replica.LagOf(now.Add(-age), time.Hour, now)))
+	}
+}
+
 func TestLagOfAGroupThatNeverArrivedWhole(t *testing.T) {
 	m := newMailLab(t)
 	m.aged("tank/mail", 1, pointsOf(t, 2*time.Hour))

@@ -37,11 +37,11 @@ func aStream(t *testing.T, failed string) *fakeLab {
 		activity.Attempt, activity.LastFailure = 2, &failurepb.Failure{Message: failed}
 	}
 	notePending(&s, []*workflowpb.PendingActivityInfo{activity})
-	return &fakeLab{plan: p, script: []runapi.Sheet{s, end}, list: []runInfo{{Run: runA, Runbook: p.Runbook, State: runapi.PhaseExecute, Open: true, Started: s.Started}}}
+	return &fakeLab{plan: p, script: []runapi.Sheet{s, s, end}, list: []runInfo{{Run: runA, Runbook: p.Runbook, State: runapi.PhaseExecute, Open: true, Started: s.Started}}}
 }
 
 // What a stream says with its heartbeats is shown wherever somebody looks, also after a worker was killed with it.
-func TestStatusAndWatchTellHowFarAStreamIs(t *testing.T) {
+func TestStatusWatchAndRunTellHowFarAStreamIs(t *testing.T) {
 	const far = "11.2 GiB of 23.9 GiB, 550 MiB/s, about 24 s left"
 	const title = "Send tank/mail to backup/ss1/mail on ss2, in full (about 50 GiB)"
 	for failed, why := range map[string]string{"": "", "activity Heartbeat timeout": "; attempt 2, as the one before failed: activity Heartbeat timeout"} {
@@ -62,6 +62,7 @@ func TestStatusAndWatchTellHowFarAStreamIs(t *testing.T) {
 			st.Runs[0].Sheet.Progress)
 
 		require.Contains(t, told(250, "watch", runA), "▸ "+title+"  58s: "+far+why+"\n")
+		require.Contains(t, told(250, "run", "replicate", "-p", "group=mail", "--yes"), "▸ "+title+"  58s: "+far+why+"\n")
 		require.Contains(t, told(80, "watch", runA), "▸ "+title+"  58s\n          "+far, "it is not cut off in a narrow window")
 	}
 }
