@@ -171,7 +171,9 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 			return false, err
 		}
 		t.note(fmt.Sprintf("went on with a stream of which %s had arrived", words.Bytes(e.AlreadyArrived)))
-		t.arrived(e.AlreadyArrived)
+		if err := t.arrived(e.AlreadyArrived); err != nil {
+			return false, err
+		}
 		tr.Send, arrived = zfs.Send{Token: target.ResumeToken}, e.AlreadyArrived
 	} else {
 		point, err := s.find(ctx) // the attempt that made this carriage may have ended before it had read anything
@@ -185,7 +187,9 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		if base.Done {
 			return true, nil
 		}
-		t.anew()
+		if err := t.anew(); err != nil {
+			return false, err
+		}
 		tr.Send = zfs.Send{Snapshot: full(s.p.Dataset, point.Name), From: base.From, Raw: s.p.Raw, Compressed: s.p.Compressed, LargeBlocks: s.p.LargeBlocks}
 	}
 	return tr.Send.Token == "", s.send(ctx, t, tr, arrived) // a token may be of an earlier point

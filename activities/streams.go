@@ -21,7 +21,7 @@ import (
 const (
 	// unattended is how long a stream goes on that no step looks at: a run that hands over to its next one is back by then.
 	unattended = time.Minute
-	// mostBreaks is how often a stream may break off, one after the other, without getting on.
+	// mostBreaks is how often a stream breaks off, one after the other, without getting on, until it is given up.
 	mostBreaks = 12
 	longBreak  = time.Minute
 	// longLeft is so long, in seconds, that it is not told how long it takes: ten years.
@@ -57,8 +57,12 @@ type carriage struct {
 	stop    context.CancelFunc // of the try under way; nil: none is
 	ended   chan struct{}      // of it, or of the last
 	err     error              // of the last
+	last    error              // with which a try broke off
 	began   bool
-	breaks  int
+	breaks  int   // since the stream got on, or since one of which is not known yet whether it did
+	before  int   // breaks before that one
+	unsure  bool  // there is one: only the next try that gets to look at the target can tell
+	sends   bool  // the try under way, or the last, got as far as sending
 	most    int64 // that had arrived of the stream at a try's begin
 	next    time.Time
 	looked  time.Time
@@ -133,7 +137,7 @@ func (t *carriage) begin() {
 	}
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // it outlives the attempt that begins it, and ends when nobody attends it
 	t.stop, t.ended, t.err, t.began, t.samples, t.total = stop, make(chan struct{}), nil, true, nil, 0
-	t.lively, t.stalled = time.Now(), false
+	t.lively, t.stalled, t.sends = time.Now(), false, false
 	after, ended := t.after, t.ended
 	t.after = nil
 	go t.watch(ctx, stop)
@@ -214,13 +218,21 @@ func (t *carriage) judge() (again bool, _ error) {
 	case !breaksOff(t.err):
 		return false, t.err
 	}
-	if t.breaks++; t.breaks > mostBreaks {
-		return false, refuse(fault.State, "it was broken off %d times without getting on, at last: %w", t.breaks, plain(t.err))
+	t.last = t.err
+	if t.sends { // it may have got on
+		t.unsure, t.before, t.breaks = true, t.breaks, 0
+	} else if t.breaks++; t.breaks >= mostBreaks {
+		return false, t.vain()
 	}
-	pause := min(t.pause<<(t.breaks-1), longBreak)
+	pause := min(t.pause<<max(t.before+t.breaks-1, 0), longBreak)
 	t.next = time.Now().Add(pause)
 	t.remember(fmt.Sprintf("was broken off: %s", t.err))
 	return false, nil
+}
+
+// vain is why it is given up. The caller holds mu.
+func (t *carriage) vain() error {
+	return refuse(fault.State, "it was broken off %d times without getting on, at last: %w", t.breaks, plain(t.last))
 }
 
 // breaksOff tells of what may be otherwise at the next try.
@@ -228,21 +240,37 @@ func breaksOff(err error) bool {
 	return errors.Is(err, fault.Unreachable) || errors.Is(err, zfs.ErrBusy) || errors.Is(err, zfs.ErrToken) || errors.Is(err, context.Canceled)
 }
 
-// arrived tells, at the beginning of a try, how much the target has: one that has got on may be broken off again.
-func (t *carriage) arrived(bytes int64) {
+// arrived tells, before a try sends, how much the target has: one that has got on may be broken off again. The error is that it was often
+// enough.
+func (t *carriage) arrived(bytes int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if bytes > t.most {
-		t.most, t.breaks = bytes, 0
+		t.most, t.breaks, t.before, t.unsure = bytes, 0, 0, false
 	}
+	return t.send()
 }
 
-// anew tells that a stream begins of which the target has nothing: how much arrived of one before is no measure for it. It clears no
-// breaks, as nothing has got on by that.
-func (t *carriage) anew() {
+// anew tells, before a try sends, that it is a stream of which the target has nothing: how much arrived of one before is no measure for it.
+// It clears no breaks, as nothing has got on by that.
+func (t *carriage) anew() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.most = 0
+	return t.send()
+}
+
+// send lets a try send, unless that was in vain too often. If it is not known by now that the last stream got on, it did not. The
+// caller holds mu.
+func (t *carriage) send() error {
+	if t.unsure {
+		t.breaks, t.before, t.unsure = t.before+1+t.breaks, 0, false
+	}
+	if t.breaks >= mostBreaks {
+		return t.vain()
+	}
+	t.sends = true
+	return nil
 }
 
 // moved takes in how far the stream is.

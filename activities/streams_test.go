@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -42,7 +43,7 @@ func TestAStreamInWhichNothingMovesIsBegunAnew(t *testing.T) {
 	err := carried(t, c)
 	require.ErrorIs(t, err, fault.State, "not for ever")
 	require.ErrorContains(t, err, "nothing moved for")
-	require.Equal(t, mostBreaks+1, begun)
+	require.Equal(t, mostBreaks, begun)
 	require.Contains(t, c.remarks(), "was broken off: nothing moved")
 }
 
@@ -53,10 +54,48 @@ func TestAStreamThatGetsOnMayBreakAsOftenAsItLikes(t *testing.T) {
 		if n++; n > 5*mostBreaks {
 			return refuse(fault.Permission, "enough")
 		}
-		c.arrived(n)
-		return refuse(fault.Unreachable, "the line broke")
+		return cmp.Or(c.arrived(n), refuse(fault.Unreachable, "the line broke"))
 	})
 	require.ErrorIs(t, carried(t, c), fault.Permission)
+}
+
+// How far a try got is known when the next one looks, and that may take some more tries.
+func TestAStreamThatGetsOnBetweenBreaksIsNotGivenUp(t *testing.T) {
+	n := int64(0)
+	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+		switch n++; {
+		case n > 5*mostBreaks:
+			return refuse(fault.Permission, "enough")
+		case n == mostBreaks:
+			return cmp.Or(c.anew(), refuse(fault.Unreachable, "the line broke"))
+		case n%mostBreaks == 0:
+			return cmp.Or(c.arrived(n), refuse(fault.Unreachable, "the line broke"))
+		}
+		return refuse(fault.Unreachable, "nobody answers")
+	})
+	require.ErrorIs(t, carried(t, c), fault.Permission)
+}
+
+// One that gets on no more is given up all the same, however breaks and looks follow each other.
+func TestAStreamThatGetsOnNoMoreIsGivenUp(t *testing.T) {
+	for name, every := range map[string]int{"each try sends": 1, "every third": 3, "every eleventh": 11} {
+		begun, sent := 0, 0
+		c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+			if begun++; begun%every == 0 {
+				if err := c.arrived(10); err != nil {
+					return err
+				}
+				sent++
+				return refuse(fault.Unreachable, "the line broke")
+			}
+			return refuse(fault.Unreachable, "nobody answers")
+		})
+		err := carried(t, c)
+		require.ErrorIs(t, err, fault.State, name)
+		require.ErrorContains(t, err, "without getting on, at last: ", name)
+		require.LessOrEqual(t, sent, mostBreaks+1, name)
+		require.LessOrEqual(t, begun, 3*mostBreaks, name)
+	}
 }
 
 func TestAStreamAfterALongerOneMayBreakAsOftenAsItLikes(t *testing.T) {
@@ -64,27 +103,26 @@ func TestAStreamAfterALongerOneMayBreakAsOftenAsItLikes(t *testing.T) {
 	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
 		switch n++; {
 		case n == 1:
-			c.arrived(1 << 40)
-			c.anew()
+			return cmp.Or(c.arrived(1<<40), c.anew(), refuse(fault.Unreachable, "the line broke"))
 		case n > 5*mostBreaks:
 			return refuse(fault.Permission, "enough")
-		default:
-			c.arrived(n)
 		}
-		return refuse(fault.Unreachable, "the line broke")
+		return cmp.Or(c.arrived(n), refuse(fault.Unreachable, "the line broke"))
 	})
 	require.ErrorIs(t, carried(t, c), fault.Permission)
 }
 
 func TestAStreamOfWhichNothingArrivesIsGivenUp(t *testing.T) {
-	begun := 0
+	sent := 0
 	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
-		begun++
-		c.anew()
+		if err := c.anew(); err != nil {
+			return err
+		}
+		sent++
 		return refuse(fault.Unreachable, "the line broke")
 	})
 	require.ErrorIs(t, carried(t, c), fault.State)
-	require.Equal(t, mostBreaks+1, begun)
+	require.Equal(t, mostBreaks, sent)
 }
 
 func TestABusyReplicaIsTriedAgain(t *testing.T) {
