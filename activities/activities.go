@@ -131,6 +131,7 @@ func (a *Activities) steps() map[plan.Action]stepFunc {
 		plan.MapLUNs: a.MapLUNs, plan.InspectVolume: a.InspectVolume, plan.SaveVolume: a.SaveVolume, plan.CopyBackup: a.CopyBackup, plan.RestoreTable: a.RestoreTable,
 		plan.RunCommand: a.RunCommand, plan.ProbeHTTP: a.ProbeHTTP, plan.Wait: a.Wait, plan.Confirm: a.Confirm, plan.SendMessage: a.SendMessage,
 		plan.RunInGuest: a.RunInGuest, plan.RebootHost: a.RebootHost, plan.SetHostOption: a.SetHostOption, plan.ReadHostOption: a.ReadHostOption,
+		plan.MarkGroup: a.MarkGroup, plan.UnmarkGroup: a.UnmarkGroup,
 		plan.SnapshotGroup: a.SnapshotGroup, plan.SendDataset: a.SendDataset, plan.VerifyReplicas: a.VerifyReplicas, plan.KeepPoint: a.KeepPoint,
 		plan.SaveRecord: a.SaveRecord, plan.MeasureGroup: a.MeasureGroup,
 		plan.ReleaseHolds: a.ReleaseHolds, plan.DestroyPoints: a.DestroyPoints,

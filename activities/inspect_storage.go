@@ -66,6 +66,12 @@ func (a *Activities) inspectStorageHost(ctx context.Context, w runbooks.StorageR
 		}
 		return err
 	})
+	if w.Group != "" {
+		all.Go(func() (err error) {
+			h.Mark, err = markOn(ctx, c, w.Group, w.Under)
+			return err
+		})
+	}
 	return h, all.Wait()
 }
 

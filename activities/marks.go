@@ -15,9 +15,25 @@ type markSystem interface {
 	SetMark(ctx context.Context, value string) error
 }
 
+// A marking sets a mark somewhere, or takes it off.
+type marking struct {
+	place  string // that is marked: "vCenter vc1"
+	remedy string // how a person takes off the mark of a nightshift that is no more
+	off    bool
+	look   func(context.Context) (marked, error)
+	set    func(context.Context) error
+}
+
+// marked is what mark there is.
+type marked struct {
+	by    string // in words; empty: there is none
+	other bool   // another nightshift's
+	done  bool   // as the step wants it
+}
+
 const (
 	markLimit = 2 * time.Minute
-	// markSettles is after what time a mark is read again. A custom attribute cannot be compared and set: of two who saw none, and
+	// markSettles is after what time a mark is read again. A custom attribute, or a property, cannot be compared and set: of two who saw none, and
 	// set theirs, the later one's stands, and the other gives way. What lies between a look and the call is an intent, one heartbeat.
 	markSettles = 3 * time.Second
 )
@@ -33,37 +49,49 @@ func (a *Activities) UnmarkLab(ctx context.Context, c plan.Call) (plan.Outcome, 
 }
 
 func (a *Activities) mark(ctx context.Context, op plan.Action, c plan.Call, want string) (plan.Outcome, error) {
-	var vc vcenter
-	var got string
+	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (verb, error) {
+		vc, err := a.clients.vcenter(ctx, c.Target.Endpoint)
+		return a.marks(marking{place: "vCenter " + c.Target.Endpoint, remedy: "clear the attribute in the vSphere client", off: want == "",
+			look: func(ctx context.Context) (marked, error) {
+				got, err := vc.Mark(ctx)
+				a.clients.failed(c.Target.Endpoint, vc, err)
+				return marked{by: got, other: got != "" && got != a.instance, done: got == want}, err
+			},
+			set: func(ctx context.Context) error { return vc.SetMark(ctx, want) }}), err
+	}})
+}
+
+// marks is the verb of a marking.
+func (a *Activities) marks(m marking) verb {
 	v := verb{
 		// The mark of another one ends the step, too: finish refuses it.
-		read: func(ctx context.Context) (_ seen, err error) {
-			got, err = vc.Mark(ctx)
-			a.clients.failed(c.Target.Endpoint, vc, err)
-			return seen{done: got == want || got != "" && got != a.instance, state: markState(got)}, err
+		read: func(ctx context.Context) (seen, error) {
+			got, err := m.look(ctx)
+			return seen{done: got.done || got.other, state: markState(got.by)}, err
 		},
 		first: func(context.Context, *seen) (string, error) { return "set", nil },
-		calls: map[string]call{"set": {words: "set the mark on vCenter " + c.Target.Endpoint, limit: markLimit, harmless: true,
-			send: func(ctx context.Context, _ seen) (string, error) { return "", vc.SetMark(ctx, want) }}},
+		calls: map[string]call{"set": {words: "set the mark on " + m.place, limit: markLimit, harmless: true,
+			send: func(ctx context.Context, _ seen) (string, error) { return "", m.set(ctx) }}},
 	}
-	if want != "" {
-		v.finish = func(ctx context.Context, _ seen) error {
-			if err := rest(ctx, min(markSettles, a.settle/20)); err != nil {
-				return err
-			}
-			now, err := vc.Mark(ctx)
-			a.clients.failed(c.Target.Endpoint, vc, err)
-			if err == nil && now != want {
-				err = refuse(fault.State, "nightshift %s works on vCenter %s: two must not; if it is gone, clear the attribute in the vSphere client",
-					cmp.Or(now, "(that is off again)"), c.Target.Endpoint)
-			}
+	if m.off {
+		return v
+	}
+	v.finish = func(ctx context.Context, _ seen) error {
+		if err := rest(ctx, min(markSettles, a.settle/20)); err != nil {
 			return err
 		}
+		got, err := m.look(ctx)
+		if err == nil && !got.done {
+			err = m.others(got.by)
+		}
+		return err
 	}
-	return a.act(ctx, verb{op: op, call: c, prepare: func(ctx context.Context) (_ verb, err error) {
-		vc, err = a.clients.vcenter(ctx, c.Target.Endpoint)
-		return v, err
-	}})
+	return v
+}
+
+// others refuses to work beside another nightshift.
+func (m marking) others(by string) error {
+	return refuse(fault.State, "nightshift %s works on %s: two must not; if it is gone, %s", cmp.Or(by, "(that is off again)"), m.place, m.remedy)
 }
 
 func markState(mark string) string {

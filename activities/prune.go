@@ -21,15 +21,16 @@ import (
 type pointsStep struct {
 	p           plan.PointsParams
 	here, other *zfs.Client
+	mark        groupMark
 	left        []string // of the last look: what stays, and why
 	frees       int64    // bytes that the points destroyed by this attempt had for themselves
 }
 
-func (a *Activities) pointsStep(p plan.PointsParams) (*pointsStep, error) {
+func (a *Activities) pointsStep(c plan.Call, p plan.PointsParams) (*pointsStep, error) {
 	if _, ok := a.lab.ProtectionGroup(p.Group); !ok {
 		return nil, refuse(fault.Invalid, "protection group %q is not in the lab file", p.Group)
 	}
-	s := &pointsStep{p: p}
+	s := &pointsStep{p: p, mark: groupMark{a, c.Run, p.Group, p.To, p.Under}}
 	var err error
 	if s.here, err = a.zfsOf(p.Host); err != nil {
 		return nil, err
@@ -194,12 +195,12 @@ func (s *pointsStep) remark() string {
 // DestroyPoints destroys recovery points that the policy does not keep, with one command. Each is read again before.
 func (a *Activities) DestroyPoints(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	return a.act(ctx, verb{op: plan.DestroyPoints, call: c, prepare: from(c, func(_ context.Context, p plan.PointsParams) (verb, error) {
-		s, err := a.pointsStep(p)
+		s, err := a.pointsStep(c, p)
 		if err != nil {
 			return verb{}, err
 		}
 		return verb{read: s.read, remark: s.remark,
-			first: func(context.Context, *seen) (string, error) { return "destroy", nil },
+			first: s.mark.first("destroy"),
 			calls: map[string]call{"destroy": {words: fmt.Sprintf("the destruction of %s of %s", words.Count(len(p.Points), "recovery point"), p.Dataset), limit: zfsLimit, harmless: true,
 				send: func(ctx context.Context, _ seen) (string, error) { return "", s.destroy(ctx) }}},
 		}, nil

@@ -14,12 +14,12 @@ import (
 // ReleaseHolds takes our hold from snapshots where nothing needs it any more.
 func (a *Activities) ReleaseHolds(ctx context.Context, c plan.Call) (plan.Outcome, error) {
 	return a.act(ctx, verb{op: plan.ReleaseHolds, call: c, prepare: from(c, func(_ context.Context, p plan.PointsParams) (verb, error) {
-		s, err := a.pointsStep(p)
+		s, err := a.pointsStep(c, p)
 		if err != nil {
 			return verb{}, err
 		}
 		return verb{read: s.readHolds, remark: s.remark,
-			first: func(context.Context, *seen) (string, error) { return "release", nil },
+			first: s.mark.first("release"),
 			calls: map[string]call{"release": {words: fmt.Sprintf("the release of %s on %s", words.Count(len(p.Points), "hold"), p.Dataset), limit: zfsLimit, harmless: true,
 				send: func(ctx context.Context, _ seen) (string, error) { return "", s.release(ctx) }}},
 		}, nil

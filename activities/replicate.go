@@ -30,13 +30,14 @@ type groupStep struct {
 	call     plan.Call
 	p        plan.GroupParams
 	from, to *zfs.Client
+	mark     groupMark
 }
 
 func (a *Activities) groupStep(c plan.Call, p plan.GroupParams) (*groupStep, error) {
 	if _, ok := a.lab.ProtectionGroup(p.Group); !ok {
 		return nil, refuse(fault.Invalid, "protection group %q is not in the lab file", p.Group)
 	}
-	s := &groupStep{a: a, call: c, p: p}
+	s := &groupStep{a: a, call: c, p: p, mark: groupMark{a, c.Run, p.Group, p.To, p.Under}}
 	var err error
 	if s.from, err = a.zfsOf(p.From); err != nil {
 		return nil, err
@@ -136,6 +137,9 @@ func (a *Activities) SnapshotGroup(ctx context.Context, c plan.Call) (plan.Outco
 		}
 		return verb{read: s.readPoint,
 			first: func(ctx context.Context, _ *seen) (string, error) {
+				if err := s.mark.still(ctx); err != nil {
+					return "", err
+				}
 				found, err := s.from.List(ctx, false, s.datasets()...)
 				if err != nil {
 					return "", err

@@ -17,6 +17,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/replica"
 	"nightshift/internal/simlab/storage"
 	"nightshift/runbooks"
 )
@@ -29,6 +30,7 @@ type mailLab struct {
 	lab      *inventory.Lab
 	ss1, ss2 *storage.Host
 	network  *storage.Network
+	marked   string // the run that is at it
 }
 
 // newMailLab has 8 MiB written to each volume.
@@ -110,17 +112,40 @@ func (m *mailLab) planOf(runbook string, given map[string]string) plan.Plan {
 	m.t.Helper()
 	book, ok := runbooks.Lookup(runbook)
 	require.True(m.t, ok)
-	st := &live.State{At: time.Now(), Storage: m.a.inspectStorage(m.t.Context(), book.Reads.Storage(m.lab, given))}
+	st := &live.State{At: time.Now(), Instance: m.a.instance, Storage: m.a.inspectStorage(m.t.Context(), book.Reads.Storage(m.lab, given))}
 	p, err := book.Plan(runbooks.Input{Lab: m.lab, State: st, Parameters: given})
 	require.NoError(m.t, err)
 	return p
 }
 
-// call is that of a step in a run.
+// mark marks the group as that run's, of a nightshift.
+func (m *mailLab) mark(by, run string) {
+	m.t.Helper()
+	m.root(m.ss2, "zfs", "set", replica.MarkProperty("mail")+"="+replica.Mark{By: by, Run: run, Since: time.Now()}.Value(), "backup/ss1")
+}
+
+// markNow is whose mark the group bears; the zero value: nobody's.
+func (m *mailLab) markNow() replica.Mark {
+	m.t.Helper()
+	value := m.root(m.ss2, "zfs", "get", "-H", "-o", "value", replica.MarkProperty("mail"), "backup/ss1")
+	if value == "-" {
+		return replica.Mark{}
+	}
+	return replica.ParseMark(value)
+}
+
+// call is that of a step in a run. A step that comes after the mark finds it.
 func (m *mailLab) call(p plan.Plan, run, step string) plan.Call {
 	m.t.Helper()
 	for _, s := range p.Steps {
 		if s.ID == step {
+			switch {
+			case s.Action == plan.UnmarkGroup:
+				m.marked = ""
+			case s.Action != plan.MarkGroup && m.marked != run:
+				m.mark(m.a.instance, run)
+				m.marked = run
+			}
 			return plan.Call{Run: run, Lab: "home", Runbook: p.Runbook, Step: s.ID, Title: s.Title, Target: s.Target, Params: s.Params}
 		}
 	}

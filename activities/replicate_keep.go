@@ -27,7 +27,7 @@ func (a *Activities) KeepPoint(ctx context.Context, c plan.Call) (plan.Outcome, 
 				todo, err := s.upkeep(ctx)
 				return seen{done: err == nil && todo.none(), state: todo.String()}, err
 			},
-			first: func(context.Context, *seen) (string, error) { return "keep", nil },
+			first: s.mark.first("keep"),
 			calls: map[string]call{"keep": {words: "the holds and bookmarks of " + c.Target.String(), limit: zfsLimit, harmless: true,
 				send: func(ctx context.Context, _ seen) (string, error) {
 					todo, err := s.upkeep(ctx)

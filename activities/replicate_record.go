@@ -40,7 +40,12 @@ func (a *Activities) SaveRecord(ctx context.Context, c plan.Call) (plan.Outcome,
 			return verb{}, err
 		}
 		return verb{read: r.look, remark: r.remark,
-			first: func(ctx context.Context, _ *seen) (string, error) { return "save", r.read(ctx) },
+			first: func(ctx context.Context, _ *seen) (string, error) {
+				if err := r.read(ctx); err != nil {
+					return "", err
+				}
+				return "save", s.mark.still(ctx)
+			},
 			calls: map[string]call{"save": {words: "the identity record of " + c.Target.String(), limit: zfsLimit, harmless: true,
 				send: func(ctx context.Context, _ seen) (string, error) { return "", r.save(ctx) }}}}, nil
 	})})

@@ -28,6 +28,7 @@ type sendStep struct {
 	call     plan.Call
 	p        plan.SendParams
 	from, to *zfs.Client
+	mark     groupMark
 	route    zfs.Route
 	point    zfs.Marked // of this run, once read has found it
 }
@@ -40,7 +41,7 @@ func (a *Activities) SendDataset(ctx context.Context, c plan.Call) (plan.Outcome
 		if err != nil {
 			return verb{}, err
 		}
-		t := a.streams.of(p.To+":"+p.Replica, commandKey(c), s.try)
+		t := a.streams.of(into(p.To, p.Replica), commandKey(c), s.try)
 		return verb{
 			read:   func(ctx context.Context) (seen, error) { return s.read(ctx, t) },
 			first:  func(context.Context, *seen) (string, error) { return "send", nil },
@@ -57,7 +58,7 @@ func (a *Activities) SendDataset(ctx context.Context, c plan.Call) (plan.Outcome
 }
 
 func (a *Activities) sendStep(c plan.Call, p plan.SendParams) (*sendStep, error) {
-	s := &sendStep{a: a, call: c, p: p}
+	s := &sendStep{a: a, call: c, p: p, mark: groupMark{a, c.Run, p.Group, p.To, p.Under}}
 	var err error
 	if s.from, err = a.zfsOf(p.From); err != nil {
 		return nil, err
@@ -136,6 +137,9 @@ func (s *sendStep) try(ctx context.Context, t *carriage) error {
 
 // one sends one stream, or sees that there is nothing left to send. Receivers of ours that were left over are ended before.
 func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
+	if err := s.mark.still(ctx); err != nil {
+		return false, err
+	}
 	var source, target *live.ZDataset
 	for stale := true; stale; {
 		all, ctx := errgroup.WithContext(ctx)

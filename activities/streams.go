@@ -108,6 +108,19 @@ func (s *streams) close() {
 	}
 }
 
+// into is where a stream goes to.
+func into(host, replica string) string { return host + ":" + replica }
+
+// end stops what goes there.
+func (s *streams) end(where string) {
+	s.mu.Lock()
+	t := s.by[where]
+	s.mu.Unlock()
+	if t != nil {
+		t.end()
+	}
+}
+
 func (t *carriage) attend() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -27,7 +27,7 @@ func prune() Runbook {
 			{Name: plan.ParamGroup, Type: TypeString, Help: "the protection group, by its name in the lab file", Required: true},
 			{Name: paramRelease, Type: TypeBool, Help: "take away the holds of nightshift that nothing needs any more; a schedule never does", Default: "false"},
 		},
-		Actions: []plan.Action{plan.ReleaseHolds, plan.DestroyPoints},
+		Actions: []plan.Action{plan.MarkGroup, plan.UnmarkGroup, plan.ReleaseHolds, plan.DestroyPoints},
 		Reads:   Reads{OnlyStorage: true, Storage: func(l *inventory.Lab, given map[string]string) []StorageRead { return groupReads(l, given, true) }},
 		Plan:    planPrune,
 	}
@@ -45,6 +45,7 @@ type pruning struct {
 	release bool
 	sides   [2]*pruned // source and target
 	room    int        // how many points may still be destroyed
+	mark    string     // the step that marks the group; empty: there is nothing to do yet
 }
 
 // A pruned side.
@@ -83,10 +84,16 @@ func planPrune(in Input) (plan.Plan, error) {
 	for _, s := range r.sides {
 		r.read(s, in.State)
 	}
+	if target := r.sides[1]; target.live != nil {
+		r.checkMark(g, target.live)
+	}
 	for i, s := range r.sides {
 		if err := r.side(s, r.sides[1-i]); err != nil {
 			return plan.Plan{}, err
 		}
+	}
+	if r.mark != "" {
+		r.unmarkGroup(r.params())
 	}
 	if r.room <= 0 {
 		r.warn("group "+g.Name, fmt.Sprintf("a run destroys %s recovery points at most: the next one goes on", words.Thousands(mostDestroyed)), "")
@@ -106,7 +113,7 @@ func (r *pruning) read(s *pruned, st *live.State) {
 		r.unread(s, st.Storage[i].Err)
 		return
 	}
-	s.live = &live.StorageHost{Host: s.host}
+	s.live = &live.StorageHost{Host: s.host, Mark: st.Storage[i].Mark}
 	count, there := map[string]int{}, 0
 	for _, name := range s.datasets {
 		d := st.Storage[i].Dataset(name)

@@ -61,7 +61,7 @@ func (r *pruning) facts(s *pruned, d *live.ZDataset, other *pruned, name string)
 
 // dataset plans one: what is released, what is destroyed, and the table of all.
 func (r *pruning) dataset(s *pruned, d *live.ZDataset, f replica.Facts, otherHost, other string, p replica.Policy) error {
-	of := plan.PointsParams{Group: r.group.Name, Host: s.host, Dataset: d.Name, GUID: d.GUID, OtherHost: otherHost, Other: other}
+	of := plan.PointsParams{Group: r.group.Name, Host: s.host, Dataset: d.Name, GUID: d.GUID, OtherHost: otherHost, Other: other, To: r.group.Target.Host, Under: r.group.Target.Under}
 	if len(f.Common) > 0 {
 		of.Common = f.Common[0]
 	}
@@ -125,6 +125,12 @@ func (r *pruning) points(a plan.Action, verb string, of plan.PointsParams, point
 	if a == plan.DestroyPoints {
 		takes, id, what = takesDestroy, "destroy", "recovery point"
 	}
+	if r.mark == "" && len(points) > 0 {
+		r.mark = r.markGroup(r.params())
+	}
+	if len(needs) == 0 {
+		needs = []string{r.mark}
+	}
 	for some := range slices.Chunk(points, plan.MostPoints) {
 		of.Points = some
 		ids = append(ids, r.add(plan.Step{ID: fmt.Sprintf("%s:%s:%s:%d", id, of.Host, of.Dataset, len(ids)+1),
@@ -133,6 +139,15 @@ func (r *pruning) points(a plan.Action, verb string, of plan.PointsParams, point
 			Holds: []string{"storage:" + of.Host}, OnFailure: plan.Skip, Estimate: plan.Duration(takes), Timeout: r.settled(marginTask)}))
 	}
 	return ids
+}
+
+// params are those of the steps on the group as a whole.
+func (r *pruning) params() plan.GroupParams {
+	p := plan.GroupParams{Group: r.group.Name, From: r.group.Source.Host, To: r.group.Target.Host, Under: r.group.Target.Under}
+	for _, d := range r.group.Source.Datasets {
+		p.Datasets = append(p.Datasets, plan.GroupDataset{Dataset: d, Replica: r.group.Replica(d)})
+	}
+	return p
 }
 
 // span names points by the first and the last.

@@ -114,8 +114,9 @@ func TestEachSideHasItsOwnPolicy(t *testing.T) {
 	require.Len(t, gone["ss2:backup/ss1/mail-log"], 117-2-3, "those of two hours, and the last ones of two days and a week before")
 	require.Len(t, gone["ss1:tank/mail"], 120-5-1-2, "the cloned one and the held one stay")
 	require.Equal(t, "Prune group mail: destroy 226 of 240 recovery points on ss1 and 224 of 234 recovery points on ss2", p.Title)
-	for _, s := range p.Steps {
+	for _, s := range p.Steps[1 : len(p.Steps)-1] {
 		require.Equal(t, plan.Skip, s.OnFailure, "one failure does not stop the rest")
+		require.Equal(t, []string{"mark-group:mail"}, s.Needs)
 		of := pointsOf(t, s)
 		require.LessOrEqual(t, len(of.Points), plan.MostPoints)
 		require.Equal(t, []string{"storage:" + of.Host}, s.Holds)
@@ -125,7 +126,7 @@ func TestEachSideHasItsOwnPolicy(t *testing.T) {
 			require.Equal(t, f.snapshot(of.Host, of.Dataset, x.Name).GUID, x.GUID)
 		}
 	}
-	require.Len(t, p.Steps, 8, "a hundred at a time")
+	require.Len(t, p.Steps, 1+8+1, "a hundred at a time")
 }
 
 // Safety rule 7: a snapshot that is held, cloned, in flight or the last common one is never destroyed.
@@ -261,10 +262,12 @@ func TestDanglingHoldsAreOfferedAndReleasedOnlyByAPerson(t *testing.T) {
 
 	f.params["release"] = "true"
 	p = f.plan(t, runbooks.Prune)
-	require.Equal(t, plan.ReleaseHolds, p.Steps[0].Action)
-	require.Equal(t, "Take nightshift's hold from 2 snapshots of tank/mail: 2026-11-16T08:00:00Z to 2026-11-16T09:00:00Z", p.Steps[0].Title)
-	require.Len(t, pointsOf(t, p.Steps[0]).Points, 2)
-	require.Equal(t, []string{p.Steps[0].ID}, p.Steps[1].Needs)
+	release := p.Steps[1]
+	require.Equal(t, plan.ReleaseHolds, release.Action)
+	require.Equal(t, "Take nightshift's hold from 2 snapshots of tank/mail: 2026-11-16T08:00:00Z to 2026-11-16T09:00:00Z", release.Title)
+	require.Len(t, pointsOf(t, release).Points, 2)
+	require.Equal(t, []string{"mark-group:mail"}, release.Needs)
+	require.Equal(t, []string{release.ID}, p.Steps[2].Needs)
 	require.Subset(t, destroyed(t, p)["ss1:tank/mail"], old)
 	require.Contains(t, p.Title, "take away 2 holds on ss1, destroy")
 
@@ -282,7 +285,7 @@ func TestOneRunDestroysSoManyAtMost(t *testing.T) {
 	f := pruneLab()
 	f.storage("ss1", "tank/mail").Snapshots = history(10_000, 12_000, 1)
 	p := f.plan(t, runbooks.Prune)
-	require.Len(t, p.Steps, 100)
+	require.Len(t, p.Steps, 1+100+1)
 	gone := destroyed(t, p)
 	require.Len(t, gone["ss1:tank/mail"], 10_000)
 	require.Equal(t, hourly(12_000, 0).Name, gone["ss1:tank/mail"][0], "the oldest first")

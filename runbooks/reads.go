@@ -29,4 +29,6 @@ type StorageRead struct {
 	Host     string   // its name in the lab file
 	Datasets []string // these, without those below them; none: all of all pools
 	Holds    bool     // also the tags of their snapshots
+	Group    string   // also the mark of this protection group, which is on the dataset Under; empty: of none
+	Under    string
 }

@@ -20,7 +20,7 @@ func replicate() Runbook {
 			"Where there is nothing to send from, the plan says why and what the choices are: no replica is ever taken back, and no snapshot of a target destroyed.",
 		Workflow:   plan.ReplicateWorkflow,
 		Parameters: []Parameter{{Name: plan.ParamGroup, Type: TypeString, Help: "the protection group, by its name in the lab file", Required: true}},
-		Actions:    []plan.Action{plan.RunCommand, plan.SnapshotGroup, plan.SendDataset, plan.VerifyReplicas, plan.KeepPoint, plan.SaveRecord, plan.MeasureGroup},
+		Actions:    []plan.Action{plan.MarkGroup, plan.UnmarkGroup, plan.RunCommand, plan.SnapshotGroup, plan.SendDataset, plan.VerifyReplicas, plan.KeepPoint, plan.SaveRecord, plan.MeasureGroup},
 		Reads: Reads{OnlyStorage: true,
 			Storage: func(l *inventory.Lab, given map[string]string) []StorageRead { return groupReads(l, given, false) },
 			Protected: func(l *inventory.Lab, given map[string]string) (*inventory.ProtectionGroup, bool) {
@@ -44,10 +44,12 @@ func groupReads(l *inventory.Lab, given map[string]string, holds bool) []Storage
 			}
 		}
 	}
+	target := StorageRead{Host: g.Target.Host, Datasets: replicas, Holds: holds, Group: g.Name, Under: g.Target.Under}
 	if g.Source.Host == g.Target.Host {
-		return []StorageRead{{Host: g.Source.Host, Datasets: slices.Concat(g.Source.Datasets, replicas), Holds: holds}}
+		target.Datasets = slices.Concat(g.Source.Datasets, replicas)
+		return []StorageRead{target}
 	}
-	return []StorageRead{{Host: g.Source.Host, Datasets: g.Source.Datasets, Holds: holds}, {Host: g.Target.Host, Datasets: replicas, Holds: holds}}
+	return []StorageRead{{Host: g.Source.Host, Datasets: g.Source.Datasets, Holds: holds}, target}
 }
 
 // parent is the dataset in which another one lies.

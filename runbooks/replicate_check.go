@@ -26,6 +26,7 @@ func (r *replication) check() {
 	under := r.target.Dataset(g.Target.Under)
 	pool, _, _ := strings.Cut(g.Target.Under, "/")
 	r.checkPool(r.target, pool, false)
+	r.checkMark(g, r.target)
 	if under == nil {
 		r.block("dataset "+g.Target.Under, "is not there on "+g.Target.Host+", and the replicas are to lie below it", "run nightshift lab prepare-storage, which makes it, or correct target.under")
 	}

@@ -1,6 +1,7 @@
 package runbooks
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -26,8 +27,9 @@ const (
 )
 
 func (r *replication) steps() {
-	before := r.hook("before", "Before the snapshot", r.group.Hooks.Before, "")
-	snapshot := r.onGroup("snapshot", "Take one atomic snapshot of "+r.names()+", and hold it", groupSnapshot, plan.SnapshotGroup, r.params(), before)
+	mark := r.markGroup(r.params())
+	before := r.hook("before", "Before the snapshot", r.group.Hooks.Before, "", mark)
+	snapshot := r.onGroup("snapshot", "Take one atomic snapshot of "+r.names()+", and hold it", groupSnapshot, plan.SnapshotGroup, r.params(), cmp.Or(before, mark))
 	first := &r.plan.Steps[len(r.plan.Steps)-1]
 	first.OnFailure = plan.Abort // nothing is done that could be gone on with: the next run begins anew
 	r.hook("after", "After the snapshot", r.group.Hooks.After, before, snapshot)
@@ -48,9 +50,10 @@ func (r *replication) steps() {
 	r.onGroup("record", "Write down how its LUNs are shown and which VMs lie on them", groupEnd, plan.SaveRecord, r.params(), verify)
 	r.plan.Steps[len(r.plan.Steps)-1].OnFailure = plan.Skip
 	p := r.params()
-	p.Every, p.Noise, p.Under = r.group.Every, r.group.Noise.Bytes(), r.group.Target.Under
+	p.Every, p.Noise = r.group.Every, r.group.Noise.Bytes()
 	r.onGroup("measure", "Measure change rate, lag and space", groupEnd, plan.MeasureGroup, p, keep)
 	r.plan.Steps[len(r.plan.Steps)-1].OnFailure = plan.Skip
+	r.unmarkGroup(r.params())
 }
 
 func (r *replication) names() string {
@@ -62,16 +65,16 @@ func (r *replication) names() string {
 }
 
 func (r *replication) params() plan.GroupParams {
-	p := plan.GroupParams{Group: r.group.Name, From: r.group.Source.Host, To: r.group.Target.Host}
+	p := plan.GroupParams{Group: r.group.Name, From: r.group.Source.Host, To: r.group.Target.Host, Under: r.group.Target.Under}
 	for _, v := range r.volumes {
 		p.Datasets = append(p.Datasets, plan.GroupDataset{Dataset: v.name, GUID: v.live.GUID, Replica: v.replica})
 	}
 	return p
 }
 
-func (r *replication) onGroup(verb, title, group string, a plan.Action, p plan.GroupParams, needs ...string) string {
-	return r.add(plan.Step{ID: verb + ":" + r.group.Name, Title: title, Group: group, Action: a, Params: plan.Encode(p), Needs: needs,
-		Target: plan.Target{Kind: plan.ProtectionGroup, Name: r.group.Name}, Estimate: plan.Duration(takesPoint), Timeout: r.settled(marginTask)})
+func (b *builder) onGroup(verb, title, group string, a plan.Action, p plan.GroupParams, needs ...string) string {
+	return b.add(plan.Step{ID: verb + ":" + p.Group, Title: title, Group: group, Action: a, Params: plan.Encode(p), Needs: needs,
+		Target: plan.Target{Kind: plan.ProtectionGroup, Name: p.Group}, Estimate: plan.Duration(takesPoint), Timeout: b.settled(marginTask)})
 }
 
 // hook is a command around the snapshot. What comes after it runs wherever that before was sent, whatever became of the run.
@@ -93,7 +96,7 @@ func (r *replication) hook(which, title string, h *inventory.SnapshotHook, undoe
 
 func (r *replication) send(v *protected, needs []string) string {
 	g := r.group
-	p := plan.SendParams{Group: g.Name, From: g.Source.Host, To: g.Target.Host, Dataset: v.name, GUID: v.live.GUID, Replica: v.replica,
+	p := plan.SendParams{Group: g.Name, From: g.Source.Host, To: g.Target.Host, Dataset: v.name, GUID: v.live.GUID, Replica: v.replica, Under: g.Target.Under,
 		Raw: g.Send.Raw, Compressed: g.Send.Compressed == nil || *g.Send.Compressed, LargeBlocks: largeBlocks(g),
 		Limit: g.Send.Limit.Bytes(), Via: g.Send.Via}
 	holds := []string{"storage:" + g.Source.Host}

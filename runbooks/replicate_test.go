@@ -56,7 +56,7 @@ func TestReplicateReadsBothSidesAndNothingElse(t *testing.T) {
 	require.True(t, r.Reads.OnlyStorage)
 	f := mailLab()
 	require.Equal(t, []runbooks.StorageRead{{Host: "ss1", Datasets: []string{"tank/mail", "tank/mail-log"}},
-		{Host: "ss2", Datasets: []string{"backup/ss1", "backup/ss1/mail", "backup/ss1/mail-log"}}}, r.Reads.Storage(f.lab, f.params))
+		{Host: "ss2", Datasets: []string{"backup/ss1", "backup/ss1/mail", "backup/ss1/mail-log"}, Group: "mail", Under: "backup/ss1"}}, r.Reads.Storage(f.lab, f.params))
 	require.Empty(t, r.Reads.Storage(f.lab, map[string]string{"group": "nothing"}))
 	f.groupOf().Target.Host = "ss1"
 	require.Len(t, r.Reads.Storage(f.lab, f.params), 1)
@@ -115,6 +115,8 @@ func TestReplicateStepsComeInTheirOrder(t *testing.T) {
 	require.Equal(t, []string{"verify:mail"}, steps["keep:mail"].Needs)
 	require.Equal(t, plan.Skip, steps["measure:mail"].OnFailure)
 	require.Equal(t, map[string]int{"storage": 2}, p.Limits)
+	require.Equal(t, []string{"mark-group:mail"}, steps["hook-before:mail"].Needs)
+	require.Equal(t, plan.Abort, steps["mark-group:mail"].OnFailure)
 }
 
 func TestAReplicaInAReplicaComesAfterIt(t *testing.T) {

@@ -20,6 +20,8 @@ type StorageHost struct {
 	Datasets []ZDataset  `json:",omitempty"`
 	Holds    []ZHold     `json:",omitempty"`
 	Features []ZFeatures `json:",omitempty"`
+	// Mark is that of the protection group that was asked for: which nightshift works on it. Empty: none does.
+	Mark string `json:",omitempty"`
 }
 
 // A ZPool is one imported pool.

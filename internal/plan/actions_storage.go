@@ -5,9 +5,14 @@ import (
 	"fmt"
 )
 
-// The actions of replication, with the type of their Params and what holds when they are done. The point of a run is the
+// The actions of replication (of the first two: and of pruning), with the type of their Params and what holds when they are done. The point of a run is the
 // snapshot, of the same name on all datasets, whose property nightshift:run is the run: no name of it is in a plan.
 const (
+	// MarkGroup (GroupParams; the target is the protection group): the dataset below which the replicas lie bears the mark that this run
+	// works on the group.
+	MarkGroup Action = "MarkGroup"
+	// UnmarkGroup (GroupParams; the target is the protection group): the mark is gone.
+	UnmarkGroup Action = "UnmarkGroup"
 	// SnapshotGroup (GroupParams; the target is the protection group): all datasets have the point of this run, and our hold on it.
 	SnapshotGroup Action = "SnapshotGroup"
 	// SendDataset (SendParams; the target is the dataset): the replica has the point of this run, by its GUID.
@@ -35,7 +40,7 @@ const (
 
 // ofReplication are the actions above.
 func ofReplication() []Action {
-	return []Action{SnapshotGroup, SendDataset, VerifyReplicas, KeepPoint, SaveRecord, MeasureGroup, ReleaseHolds, DestroyPoints}
+	return []Action{MarkGroup, UnmarkGroup, SnapshotGroup, SendDataset, VerifyReplicas, KeepPoint, SaveRecord, MeasureGroup, ReleaseHolds, DestroyPoints}
 }
 
 // Kinds of targets of storage.
@@ -53,7 +58,8 @@ type GroupParams struct {
 	// Of MeasureGroup: the interval at which it is to be replicated, and how much of a volume may change in a day, in bytes.
 	Every Duration `json:"every,omitempty"`
 	Noise int64    `json:"noise,omitempty"`
-	// Under is the dataset below which the replicas lie: its space is theirs. Of MeasureGroup.
+	// Under is the dataset below which the replicas lie: its space is theirs, and the group's mark is on it. In older plans only MeasureGroup
+	// has it, and there is no mark.
 	Under string `json:"under,omitempty"`
 }
 
@@ -77,6 +83,8 @@ type SendParams struct {
 	LargeBlocks bool   `json:"largeBlocks,omitempty"`
 	Limit       int64  `json:"limit,omitempty"` // bytes per second; 0: none
 	Via         string `json:"via"`             // direct | worker
+	// Under is the dataset below which the replica lies, with the group's mark. Older plans have neither.
+	Under string `json:"under,omitempty"`
 }
 
 // PointsParams are for ReleaseHolds and DestroyPoints.
@@ -92,6 +100,9 @@ type PointsParams struct {
 	// it any more.
 	Common uint64  `json:"common,string,omitempty"`
 	Points []Point `json:"points"`
+	// To is the storage host of the replicas, Under the dataset there below which they lie, with the group's mark. Older plans have neither.
+	To    string `json:"to,omitempty"`
+	Under string `json:"under,omitempty"`
 }
 
 // A Point is a snapshot of the dataset: the name behind the @, and its GUID.
@@ -152,7 +163,7 @@ func (p *PointsParams) check() error {
 // newStorageParams is newParams for the actions of this file.
 func newStorageParams(a Action) any {
 	switch a {
-	case SnapshotGroup, VerifyReplicas, KeepPoint, SaveRecord, MeasureGroup:
+	case MarkGroup, UnmarkGroup, SnapshotGroup, VerifyReplicas, KeepPoint, SaveRecord, MeasureGroup:
 		return new(GroupParams)
 	case SendDataset:
 		return new(SendParams)

@@ -179,7 +179,7 @@ func SiteQueue(lab, site string) string {
 // keep nightshift's own books.
 func (s Step) Changes() bool {
 	switch s.Action {
-	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, CheckMains, Join, VerifyReplicas, MeasureGroup, CopyBackup:
+	case CheckGuest, AwaitHost, AwaitDatastores, AwaitVCenter, RememberRunning, ForgetRunning, RecordLab, MarkLab, UnmarkLab, MarkGroup, UnmarkGroup, CheckMains, Join, VerifyReplicas, MeasureGroup, CopyBackup:
 		return false
 	}
 	return !s.onlyReads() && !s.looksAtLUNs()

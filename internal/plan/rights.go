@@ -72,7 +72,7 @@ func rights() map[Action][]Right {
 			{ID: "System.Read", On: OnRoot, For: "read the inventory"},
 		},
 		RememberRunning: nil, ForgetRunning: nil, RecordLab: nil, CheckMains: nil, OrderLoadOff: nil, Join: nil,
-		SnapshotGroup: nil, SendDataset: nil, VerifyReplicas: nil, KeepPoint: nil, MeasureGroup: nil, ReleaseHolds: nil, DestroyPoints: nil,
+		MarkGroup: nil, UnmarkGroup: nil, SnapshotGroup: nil, SendDataset: nil, VerifyReplicas: nil, KeepPoint: nil, MeasureGroup: nil, ReleaseHolds: nil, DestroyPoints: nil,
 		SaveRecord: {{ID: "StorageProfile.View", On: OnRoot, Optional: true, For: "note the storage policies of guests that are replicated"}},
 		MarkLab:    mark, UnmarkLab: mark,
 		SuspendSetting: settings, SettleDebt: settings, Silencing: alarms,

@@ -72,11 +72,11 @@ var killed = map[string][]leg{
 			require.NoError(h.t, kinds.OldPoints(h.t.Context(), h.lab))
 			slowStorage(h)
 		},
-			at: through(plan.SnapshotGroup, plan.SendDataset, plan.VerifyReplicas, plan.KeepPoint, plan.SaveRecord, plan.MeasureGroup)},
+			at: through(plan.MarkGroup, plan.SnapshotGroup, plan.SendDataset, plan.VerifyReplicas, plan.KeepPoint, plan.SaveRecord, plan.MeasureGroup)},
 		{run: []string{"prune", "-p", "group=mail", "-p", "release=true"}, before: func(h *hunt) {
 			h.must("run", "replicate", "-p", "group=mail", "--yes") // so that a point of today is not the newest
 			require.NoError(h.t, kinds.HoldOldPoints(h.t.Context(), h.lab))
-		}, at: through(plan.ReleaseHolds, plan.DestroyPoints)},
+		}, at: through(plan.ReleaseHolds, plan.DestroyPoints, plan.UnmarkGroup)},
 	},
 	"LUNs": {
 		{run: []string{"lun-map"}, before: slowStorage, at: through(plan.MapLUNs)},

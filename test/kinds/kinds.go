@@ -82,6 +82,8 @@ var calls = map[plan.Action][]string{
 	plan.SnapshotGuest:     {"CreateSnapshot_Task"},
 	plan.RemoveSnapshot:    {"RemoveSnapshot_Task"},
 
+	plan.MarkGroup:     {"zfs set"},
+	plan.UnmarkGroup:   {"zfs inherit"},
 	plan.SnapshotGroup: {"zfs snapshot"},
 	plan.SendDataset:   {"zfs send"},
 	plan.KeepPoint:     {"zfs bookmark"},
