@@ -32,6 +32,7 @@ type site struct {
 	client client.Client
 	worker *Worker
 	speed  float64 // as in Config
+	name   string  // its instance
 	home   string  // of the server
 	close  func()  // ends the server and its client
 }
@@ -40,7 +41,7 @@ type site struct {
 const siteSpeed = 120
 
 func newSite(t *testing.T, spec simlab.Spec) *site {
-	s := &site{T: t}
+	s := &site{T: t, name: "test"}
 	ctx := t.Context()
 	var err error
 	s.lab, err = simlab.Start(context.WithoutCancel(ctx), simlab.Config{Spec: spec, Speed: siteSpeed})
@@ -56,6 +57,16 @@ func newSite(t *testing.T, spec simlab.Spec) *site {
 	s.start()
 	t.Cleanup(func() { s.worker.Stop() })
 	return s
+}
+
+// beside is another nightshift on the same lab, with a ledger of its own.
+func (s *site) beside(name string) *site {
+	s.Helper()
+	o := &site{T: s.T, lab: s.lab, file: s.file, name: name, home: filepath.Join(s.TempDir(), "state")}
+	o.client, o.close = startEngine(s.T, o.home)
+	o.start()
+	s.Cleanup(func() { o.worker.Stop() })
+	return o
 }
 
 // newEngine is a client of a Temporal server of its own.
@@ -86,7 +97,7 @@ func startEngine(t *testing.T, path string) (c client.Client, stop func()) {
 func (s *site) start() {
 	s.Helper()
 	var err error
-	s.worker, err = Start(s.Context(), Config{Client: s.client, Namespace: "default", Lab: s.file, Instance: "test", Logger: slog.New(slog.DiscardHandler), Speed: s.speed})
+	s.worker, err = Start(s.Context(), Config{Client: s.client, Namespace: "default", Lab: s.file, Instance: s.name, Logger: slog.New(slog.DiscardHandler), Speed: s.speed})
 	require.NoError(s, err)
 }
 
