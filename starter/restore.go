@@ -146,7 +146,7 @@ func (a *app) tellRestore(dir string, r statedir.Restored) {
 		a.tell("  Schedules are paused: %s. Let them go on with `nightshift schedule resume NAME` (see `nightshift schedule list`).", join(r.Schedules))
 	}
 	if here := localHome(dir); r.Instance != here {
-		a.tell("  vCenters on which it worked then may bear the mark of %s: if that is gone, clear it as the run's error says.", r.Instance)
+		a.tell("  vCenters and protection groups on which it worked then may bear the mark of %s: if that is gone, take it off as the run's error says.", r.Instance)
 	}
 	a.tell("  What was owed and remembered then: `nightshift status`. Once you have looked: rm %s", statedir.RestoredFile(dir))
 }
