@@ -23,14 +23,20 @@ func connect(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) *sshexec.
 	return connectAs(t, lab, m, "zfsadm", lab.ServiceKey)
 }
 
-func connectAs(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine, user, loginKey string) *sshexec.Client {
+// hostKey is that of a machine, as the lab file has it.
+func hostKey(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) string {
 	t.Helper()
 	known, err := os.ReadFile(lab.KnownHosts)
 	require.NoError(t, err)
 	_, rest, found := strings.Cut("\n"+string(known), "\n"+m.Name+" ")
 	require.True(t, found)
 	key, _, _ := strings.Cut(rest, "\n")
-	login := inventory.SSH{Address: m.Address, User: user, Key: loginKey, HostKey: key}
+	return key
+}
+
+func connectAs(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine, user, loginKey string) *sshexec.Client {
+	t.Helper()
+	login := inventory.SSH{Address: m.Address, User: user, Key: loginKey, HostKey: hostKey(t, lab, m)}
 	resolved, err := sshexec.Resolve(t.Context(), m.Name, login, t.TempDir())
 	require.NoError(t, err)
 	client, err := sshexec.Dial(t.Context(), resolved)

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The storage lab: two QEMU machines, ss1 (source) and ss2 (DR), with OpenZFS, LIO, open-iscsi and OpenSSH.
 #
-#   lab.sh up [--prepared]      builds the image where there is none, boots both machines, waits for SSH, writes run/lab.env
+#   lab.sh up [--prepared]      builds the image where there is none, boots both machines, waits for SSH, writes run/lab.env;
+#                               --prepared: with pools, volumes and a LUN to try nightshift on, and run/lab.yaml, its lab file
+#   lab.sh copy other|same      shows a clone of the replica of tank/mail at ss2: as another LUN than tank/mail is, or as the same
 #   lab.sh status               what is up, and how to reach it; exit status 3 where not all of it is
 #   lab.sh down                 ends both machines and removes their disks and keys; images stay
 #   lab.sh check                whether this machine can have it, installing nothing; says why not
@@ -209,11 +211,64 @@ status() {
 	return "$all"
 }
 
-# pools of their own for people who look around, delegated as the document does: tank on ss1, backup on ss2.
+# script HOST FILE ARG...: runs a script of demo/ there, as root.
+script() {
+	local host=$1 file=$2
+	shift 2
+	remote "$host" "bash -c $(printf '%q' "$(cat "demo/$file")") $file $(printf '%q ' "$@")"
+}
+
+# What the LUN of tank/mail has of its NAA for itself. It is not that of the dumps, which tests use: no host shows an NAA twice.
+DIGITS=07ed4040000001ab0ab0d0003
+# dump FILE: a dump of a real volume, whose LUN was this one.
+dump() { sed 's/49 6f f8 cd 00 03/1a b0 ab 0d 00 03/' "../../internal/vmfs/testdata/$1"; }
+
+# nightshift is NIGHTSHIFT, or what is here.
+nightshift() { if [ -n "${NIGHTSHIFT:-}" ]; then "$NIGHTSHIFT" "$@"; else go run ../../starter "$@"; fi; }
+
+# lab_file writes run/lab.yaml.
+lab_file() {
+	sed -e "s|@account@|zfsadm|; s|@key@|$RUN/keys/zfsadm|; s|@tank@|tank|g; s|@backup@|backup|" \
+		-e "s|@ss1@|127.0.0.1:$(cat "$RUN/ss1.port")|; s|@ss2@|127.0.0.1:$(cat "$RUN/ss2.port")|" \
+		-e "s|@ss1key@|$(sed -n 's/^ss1 //p' "$RUN/known_hosts")|; s|@ss2key@|$(sed -n 's/^ss2 //p' "$RUN/known_hosts")|" \
+		demo/lab.yaml >"$RUN/lab.yaml.new"
+	mv "$RUN/lab.yaml.new" "$RUN/lab.yaml"
+}
+
+# prepare makes what people try nightshift on, as far as it is not there: after tests, which take accounts and rights back, it is to be done again.
 prepare() {
-	remote ss1 'zpool list tank >/dev/null 2>&1 || zpool create -O compression=lz4 -O mountpoint=none tank /dev/disk/by-id/virtio-standing; prepare tank'
-	remote ss2 'zpool list backup >/dev/null 2>&1 || zpool create -O compression=lz4 -O mountpoint=none backup /dev/disk/by-id/virtio-standing; prepare backup'
-	say "pools tank on ss1 and backup on ss2; zfsadm may replicate between them"
+	local newest
+	say "pools and volumes: tank on ss1, backup on ss2"
+	remote ss1 'zpool list tank >/dev/null 2>&1 || zpool create -O compression=lz4 -O mountpoint=none tank /dev/disk/by-id/virtio-standing'
+	remote ss2 'zpool list backup >/dev/null 2>&1 || zpool create -O compression=lz4 -O mountpoint=none backup /dev/disk/by-id/virtio-standing'
+	remote ss2 'zfs list backup/ss1 >/dev/null 2>&1 || zfs create -o canmount=off backup/ss1'
+	newest=$(script ss1 source.sh tank "$(dump mbr.hex)" "$(dump vmfs3-lvm.hex)" "$(dump vmfs3-vh.sf.hex)")
+	if ! remote ss2 "zfs holds -H backup/ss1/files@$newest 2>/dev/null | grep -q nightshift:files"; then
+		say "the replica of tank/files, with ten days of recovery points"
+		remote ss2 'if zfs list backup/ss1/files >/dev/null 2>&1; then zfs destroy -R backup/ss1/files; fi' # begun by one that was killed
+		remote ss1 zfs send -R "tank/files@$newest" | remote ss2 zfs receive -u -o readonly=on -o volmode=none backup/ss1/files
+		remote ss2 zfs hold nightshift:files "backup/ss1/files@$newest"
+	fi
+	lab_file
+	nightshift lab prepare-storage --lab "$RUN/lab.yaml" --as root --key "$RUN/keys/root" --yes 9>&-
+	remote ss1 'ls /sys/kernel/config/target/core/iblock_*/vmfs-mail >/dev/null 2>&1' ||
+		script ss1 show.sh vmfs-mail tank/mail 10.99.0.1:3260 "$(initiator ss2)" "$DIGITS" >/dev/null
+	say "prepared; the lab file is $RUN/lab.yaml"
+}
+
+# copy other|same: what an administrator does by hand.
+copy() {
+	local as=()
+	case ${1:-} in
+	other) ;;
+	same) as=("$DIGITS") ;;
+	*) die "copy other, or copy same" ;;
+	esac
+	# shellcheck disable=SC2016 # for the shell there
+	remote ss2 'set -e; copy=backup/ss1/mail-copy; zfs list $copy >/dev/null 2>&1 ||
+		zfs clone -o volmode=dev "$(zfs list -H -d 1 -t snapshot -o name -s createtxg backup/ss1/mail | tail -n 1)" $copy
+		until [ -b /dev/zvol/$copy ]; do udevadm settle; done' || die "there is no replica of tank/mail yet: nightshift run replicate -p group=mail"
+	script ss2 show.sh vmfs-mail backup/ss1/mail-copy 10.99.0.2:3260 "$(initiator ss1)" "${as[@]}"
 }
 
 main() {
@@ -228,6 +283,10 @@ main() {
 		if [ "$verb ${1:-}" = "up --prepared" ]; then prepare; fi
 		;;
 	status | check) "$verb" ;;
+	copy)
+		[ -e "$RUN/lab.yaml" ] || die "there is none: lab.sh up --prepared"
+		copy "$@"
+		;;
 	ssh)
 		[ $# -gt 0 ] || die "which machine? lab.sh ssh [USER@]ss1 COMMAND"
 		[ -e "$RUN/${1#*@}.port" ] || die "${1#*@} is not up: make storage-lab"

@@ -51,15 +51,23 @@ func newStation(t testing.TB, lab *storagelab.Lab, send string) *station {
 	return newStationOf(t, lab, "send: {"+send+"}", volume{"mail", 64, 24}, volume{"log", 16, 2})
 }
 
-// newStationOf makes one with further lines of its group.
-func newStationOf(t testing.TB, lab *storagelab.Lab, group string, volumes ...volume) *station {
+// emptyStation has two pools, and neither a lab file nor accounts.
+func emptyStation(t testing.TB, lab *storagelab.Lab) *station {
 	t.Helper()
 	s := &station{t: t, lab: lab, dir: t.TempDir(), from: newHost(t, lab, lab.SS1), to: newHost(t, lab, lab.SS2)}
+	s.under = s.to.pool.Dataset("backup") + "/ss1"
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, s.port, err = net.SplitHostPort(ln.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, ln.Close())
+	return s
+}
+
+// newStationOf makes one with further lines of its group.
+func newStationOf(t testing.TB, lab *storagelab.Lab, group string, volumes ...volume) *station {
+	t.Helper()
+	s := emptyStation(t, lab)
 	for _, v := range volumes {
 		dataset := s.from.pool.Dataset(v.name)
 		if v.size == 0 {
@@ -70,7 +78,6 @@ func newStationOf(t testing.TB, lab *storagelab.Lab, group string, volumes ...vo
 		s.from.Write(dataset, 0, v.written)
 		s.volumes = append(s.volumes, dataset)
 	}
-	s.under = s.to.pool.Dataset("backup") + "/ss1"
 	s.of = prepareAccounts(t, lab, s.under, s.volumes...)
 	of := s.of
 	t.Cleanup(s.forget) // what was received is not taken back with the accounts
@@ -91,14 +98,16 @@ protectionGroups:
 `, lab.SS1.Address, of.name, filepath.Join(of.dir, "id"), sshexec.HostKeyLine(of.ss1.admin.HostKey()),
 		lab.SS2.Address, of.name, filepath.Join(of.dir, "id"), sshexec.HostKeyLine(of.ss2.admin.HostKey()), lab.SS2.Private, strings.Join(s.volumes, ", "), s.under, group)
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "lab.yaml"), []byte(file), 0o600))
-	t.Cleanup(func() {
-		s.server.Kill()
-		if t.Failed() {
-			t.Log(s.log.String())
-		}
-	})
+	t.Cleanup(s.end)
 	s.serve()
 	return s
+}
+
+func (s *station) end() {
+	s.server.Kill()
+	if s.t.Failed() {
+		s.t.Log(s.log.String())
+	}
 }
 
 // forget destroys the replicas.

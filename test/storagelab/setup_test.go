@@ -60,10 +60,12 @@ func takeBack(ctx context.Context, t testing.TB, m *prepared) {
 type accounts struct {
 	name     string
 	dir      string // of nightshift's key, id
+	login    string // that key, as authorized_keys has it
 	ss1, ss2 *prepared
 }
 
-func prepareAccounts(t testing.TB, lab *storagelab.Lab, under string, sources ...string) accounts {
+// newLogin names accounts, and makes the key by which nightshift logs in to them. They are not there yet.
+func newLogin(t testing.TB) accounts {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -73,9 +75,13 @@ func prepareAccounts(t testing.TB, lab *storagelab.Lab, under string, sources ..
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "id"), pem.EncodeToMemory(block), 0o600))
 	signer, err := ssh.NewSignerFromKey(private)
 	require.NoError(t, err)
-	account := "nsprep" + hex.EncodeToString(private[:3])
-	login := sshexec.HostKeyLine(signer.PublicKey())
+	return accounts{name: "nsprep" + hex.EncodeToString(private[:3]), dir: dir, login: sshexec.HostKeyLine(signer.PublicKey())}
+}
 
+func prepareAccounts(t testing.TB, lab *storagelab.Lab, under string, sources ...string) accounts {
+	t.Helper()
+	made := newLogin(t)
+	account, login := made.name, made.login
 	a, b := connectAs(t, lab, lab.SS1, "root", lab.AdminKey), connectAs(t, lab, lab.SS2, "root", lab.AdminKey)
 	ss1 := &prepared{storagesetup.New(a, false), storagesetup.Want{Name: "ss1", Account: account, Login: login, Elevate: inventory.ElevateSudo, Sends: true,
 		Sources: sources,
@@ -88,7 +94,8 @@ func prepareAccounts(t testing.TB, lab *storagelab.Lab, under string, sources ..
 	prepareHost(t, ss1, nil)
 	prepareHost(t, ss2, map[string]string{"ss1": ss1.Key()})
 	require.NoError(t, ss1.Reaches(t.Context(), ss1.want, ss1.want.Known[0]))
-	return accounts{account, dir, ss1, ss2}
+	made.ss1, made.ss2 = ss1, ss2
+	return made
 }
 
 // What `nightshift lab prepare-storage` does is enough to replicate, and not for more: with an account of its own, from nothing.

@@ -8,8 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -184,14 +182,7 @@ done`, "^zfs "+verb+" .*"+h.pool.Name)
 // service is a connection to a machine as zfsadm, made when first used.
 func service(t testing.TB, lab *storagelab.Lab, m *storagelab.Machine) *sshexec.Shared {
 	t.Helper()
-	known, err := os.ReadFile(lab.KnownHosts)
-	require.NoError(t, err)
-	login := inventory.SSH{Address: m.Address, User: "zfsadm", Key: lab.ServiceKey}
-	for line := range strings.Lines(string(known)) {
-		if names, key, _ := strings.Cut(strings.TrimSpace(line), " "); slices.Contains(strings.Split(names, ","), m.Name) {
-			login.HostKey = key
-		}
-	}
+	login := inventory.SSH{Address: m.Address, User: "zfsadm", Key: lab.ServiceKey, HostKey: hostKey(t, lab, m)}
 	shared := sshexec.NewShared(func(ctx context.Context) (*sshexec.Client, error) {
 		r, err := sshexec.Resolve(ctx, m.Name, login, t.TempDir())
 		if err != nil {
