@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/sshexec"
@@ -72,7 +73,7 @@ func (p *preparation) prepare(ctx context.Context) error {
 	open := p.show(things)
 	if !p.o.yes {
 		if open > 0 && !p.a.json() {
-			p.a.printf("\nNothing was done. With --yes %s is done; --undo takes it back.\n", words.Count(open, "thing"))
+			p.a.printf("\nNothing was done. With --yes %s; --undo takes that back.\n", words.CountOf(open, "thing is", "things are")+" done")
 		}
 		return p.json(things)
 	}
@@ -155,7 +156,7 @@ func (p *preparation) takeBack(ctx context.Context) error {
 	}
 	p.show(things)
 	if !p.o.yes {
-		if len(things) > 0 && !p.a.json() {
+		if len(slices.Concat(things...)) > 0 && !p.a.json() {
 			p.a.printf("\nNothing was done. With --yes all of this is taken back, in this order.\n")
 		}
 		return p.json(things)

@@ -121,4 +121,6 @@ func TestLabPrepareStorage(t *testing.T) {
 	require.NotContains(t, c.stdout.String(), "ss2 runs")
 	require.Equal(t, exitDone, c.run("lab", "prepare-storage", "--as", "root", "--key", "id", "--undo", "--yes"), c.stderr)
 	require.Contains(t, c.stdout.String(), "Nothing is on the record.")
+	require.Equal(t, exitDone, c.run("lab", "prepare-storage", "--as", "root", "--key", "id", "--undo"), c.stderr)
+	require.Equal(t, "Nothing is on the record.\n", c.stdout.String(), "and so nothing is promised")
 }

@@ -121,7 +121,7 @@ func TestPrepareStorageByCommand(t *testing.T) {
 	r := s.prepare()
 	t.Log(r.Out)
 	require.NoError(t, r.Failed)
-	s.says(r, "the account "+s.of.name, "Nothing was done. With --yes ")
+	s.says(r, "the account "+s.of.name, "Nothing was done. With --yes ", "things are done; --undo takes that back.")
 	require.False(t, account(lab.SS1) || account(lab.SS2), "it was only shown")
 
 	r = s.prepare("--yes")
