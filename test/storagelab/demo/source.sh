@@ -37,6 +37,7 @@ if [ "$newest" = - ]; then
 	fill mail 64 24
 	partition=$((128 * 512))
 	dump "/dev/zvol/$pool/mail" 0 "$mbr"
+	dump "/dev/zvol/$pool/mail" 0 '000001f0  00 00 00 00 00 00 00 00 00 00 00 00 00 00 55 aa' # the dump ends before it
 	dump "/dev/zvol/$pool/mail" "$partition" "$lvm"
 	dump "/dev/zvol/$pool/mail" $((partition + 0x1100000)) "$vhsf"
 	blockdev --flushbufs "/dev/zvol/$pool/mail"
