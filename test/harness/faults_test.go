@@ -129,8 +129,8 @@ func faults() []fault {
 			return next()
 		}},
 		{name: "fails, retried", at: broken, fails: true, answer: retried, skip: func(k kinds.Kind) string {
-			if k.Action == plan.SnapshotGroup {
-				return "where no snapshot can be taken the run ends by its own policy, and the next one begins anew"
+			if k.Action == plan.SnapshotGroup || k.Action == plan.MarkGroup {
+				return "where no snapshot can be taken, or the group cannot be marked, the run ends by its own policy, and the next one begins anew"
 			}
 			return ""
 		}},
