@@ -177,7 +177,7 @@ func (p *preparation) takeBack(ctx context.Context) error {
 		return err
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%s left as it is, and on the record there:\n%w", words.Count(len(wrong), "thing"), errors.Join(wrong...))
+		return fmt.Errorf("%s, and on the record there:\n%w", words.CountOf(len(wrong), "thing is left as it is", "things are left as they are"), errors.Join(wrong...))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package storagelab_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -137,8 +138,9 @@ func (s *station) serve() {
 	require.FailNow(s.t, "nightshift does not serve")
 }
 
+// run runs a command to its end, also after the test's.
 func (s *station) run(args ...string) command.Result {
-	return command.Run(s.t.Context(), binary, s.args(args...)...)
+	return command.Run(context.WithoutCancel(s.t.Context()), binary, s.args(args...)...)
 }
 
 // status is what `status -o json` tells, as far as tests look at it; false: nobody answers.

@@ -145,7 +145,7 @@ func TestPrepareStorageByCommand(t *testing.T) {
 	r = s.prepare("--undo", "--yes")
 	t.Log(r.Out, r.Err)
 	require.Error(t, r.Failed)
-	s.says(r, "the dataset "+s.under, "identity records and copies of VMFS backups lie in its home directory")
+	s.says(r, "3 things are left as they are", "the dataset "+s.under, "identity records and copies of VMFS backups lie in its home directory")
 	require.True(t, account(lab.SS2), "there is something in its home that nobody else has")
 	s.same()
 
