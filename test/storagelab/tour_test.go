@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -231,10 +232,15 @@ func (s *station) tourBegins(files string) string {
 func (s *station) mustReplicate() {
 	s.t.Helper()
 	u := s.replicate()
-	require.True(s.t, s.streaming(u, 0))
+	sent := func(mib int64) {
+		s.t.Helper()
+		require.Eventually(s.t, func() bool { return s.progress("send:"+s.volumes[0]) > mib<<20 }, storagelab.Patience, 200*time.Millisecond)
+	}
+	sent(4)
 	require.True(s.t, killSender.strike(nil, s))
-	require.True(s.t, s.streaming(u, 0))
-	require.True(s.t, killWorker.strike(nil, s))
+	sent(8)
+	s.server.Kill()
+	s.serve()
 	<-u.done
 	s.t.Log(u.result.Out)
 	require.NoError(s.t, u.result.Failed)
