@@ -75,6 +75,10 @@ func TestMoreThanOneInATarget(t *testing.T) {
 	own.User, own.Password = "other", "another secret 2"
 	require.Zero(t, lab.SS1.Login(own).Status)
 	lab.SS1.Logout(own)
+	told := lab.SS1.Script(iscsi.LIOReadScript(), iscsi.LIOPlaces()...) // as root: who proves himself, and with no secret
+	require.Contains(t, told, "/acls/"+lab.SS1.Initiator+"/auth/userid\x00other")
+	require.NotContains(t, told, own.Password)
+	require.NotContains(t, told, portal.Password)
 
 	_, err = published.Unpublish(t.Context(), first, true)
 	require.NoError(t, err)
