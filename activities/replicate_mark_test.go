@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -130,34 +129,7 @@ func TestTwoWhoMarkAGroupAtTheSameMoment(t *testing.T) {
 	p := m.plan()
 	c := m.call(p, "run-1", markMail)
 	for range 5 {
-		var all, ends sync.WaitGroup
-		all.Add(2)
-		errs := map[string]error{}
-		var mu sync.Mutex
-		for _, name := range []string{"one", "two"} {
-			w := newWorld()
-			a := newActivities(w)
-			a.lab, a.clients.lab, a.instance, a.settle = m.lab, m.lab, name, 20*time.Second
-			t.Cleanup(a.Close)
-			a.recorder = &meeting{recorder: w, all: &all}
-			ends.Go(func() {
-				_, err := attemptOf(t, a, plan.MarkGroup, c, nil)
-				mu.Lock()
-				defer mu.Unlock()
-				errs[name] = err
-			})
-		}
-		ends.Wait()
-		now := m.markNow()
-		for name, err := range errs {
-			if name == now.By {
-				require.NoError(t, err)
-				continue
-			}
-			requireType(t, err, Precondition)
-			require.ErrorContains(t, err, "nightshift "+now.By+", with run run-1")
-		}
-		require.Len(t, errs, 2)
+		twoMark(t, m.lab, plan.MarkGroup, func(string) plan.Call { return c }, func() string { return m.markNow().By }, ", with run run-1")
 		m.root(m.ss2, "zfs", "inherit", "nightshift:mark.mail", "backup/ss1")
 	}
 }

@@ -36,12 +36,7 @@ func Broken(t *testing.T, p Pair) {
 	}
 	t.Run("an increment is killed, twice", func(t *testing.T) {
 		r := newReplication(t, p, "increment", 24)
-		first := r.point(1)
-		r.replicate(direct, first)
-		p.Source.Write(r.from, 0, 24)
-		second := r.point(2)
-		base, err := r.base(second)
-		require.NoError(t, err)
+		_, second, base := r.increment()
 		require.ErrorIs(t, r.breakOff(direct, r.transfer(second, base), func() { p.Source.Kill("send") }), zfs.ErrIncomplete)
 		token := r.target().ResumeToken
 		again := zfs.Transfer{Send: zfs.Send{Token: token}, Receive: zfs.Receive{Dataset: r.to}}

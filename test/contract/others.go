@@ -102,12 +102,7 @@ func Clones(t *testing.T, p Pair) {
 // Pruned: a snapshot that is being sent is not destroyed. What it is sent from may be: a sender has read that when it begins.
 func Pruned(t *testing.T, p Pair) {
 	r := newReplication(t, p, "mail", 24)
-	first := r.point(1)
-	r.replicate(direct, first)
-	p.Source.Write(r.from, 0, 24)
-	second := r.point(2)
-	base, err := r.base(second)
-	require.NoError(t, err)
+	first, second, base := r.increment()
 	require.NoError(t, r.breakOff(direct, r.transfer(second, base), func() {
 		d, err := p.Source.Client().Destroy(t.Context(), r.from+"@"+first, r.from+"@"+second)
 		require.NoError(t, err)

@@ -138,6 +138,18 @@ func (r replication) replicate(w way, name string) replica.Base {
 	return base
 }
 
+// increment replicates a first point, and answers a second one, of 24 MiB more, which is not sent yet, and what it is to be sent from.
+func (r replication) increment() (first, second string, base replica.Base) {
+	r.t.Helper()
+	first = r.point(1)
+	r.replicate(direct, first)
+	r.p.Source.Write(r.from, 0, 24)
+	second = r.point(2)
+	base, err := r.base(second)
+	require.NoError(r.t, err)
+	return first, second, base
+}
+
 // verify compares GUID and content of a snapshot, and that the replica is one.
 func (r replication) verify(name string) {
 	r.t.Helper()
