@@ -133,7 +133,7 @@ const fewGaps = 4
 
 // read makes the record of what there is now.
 func (r *recording) read(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, targetRead+readTimeout)
 	defer cancel()
 	group, _ := r.a.lab.ProtectionGroup(r.p.Group) // groupStep has found it
 	from, _ := r.a.lab.StorageHost(r.p.From)
@@ -195,6 +195,8 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 		gap("LUNs", "the lab file does not say which target "+host.Name+" has")
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, targetRead) // the rest is for the vCenters
+	defer cancel()
 	h, err := r.a.lunHost(host.Name)
 	var list iscsi.Listing
 	if err == nil {

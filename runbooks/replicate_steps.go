@@ -48,7 +48,8 @@ func (r *replication) steps() {
 	verify := r.onGroup("verify", "Compare both sides: "+words.Count(len(r.volumes), "dataset"), groupTransfer, plan.VerifyReplicas, r.params(), sends...)
 	keep := r.onGroup("keep", "Hold the new recovery point on both sides, and let go of the one before", groupEnd, plan.KeepPoint, r.params(), verify)
 	r.onGroup("record", "Write down how its LUNs are shown and which VMs lie on them", groupEnd, plan.SaveRecord, r.params(), verify)
-	r.plan.Steps[len(r.plan.Steps)-1].OnFailure = plan.Skip
+	record := &r.plan.Steps[len(r.plan.Steps)-1]
+	record.OnFailure, record.Timeout = plan.Skip, r.settled(marginTask+marginRead) // it reads a target, the headers on it, and vCenters
 	p := r.params()
 	p.Every, p.Noise = r.group.Every, r.group.Noise.Bytes()
 	r.onGroup("measure", "Measure change rate, lag and space", groupEnd, plan.MeasureGroup, p, keep)

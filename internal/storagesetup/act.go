@@ -124,6 +124,9 @@ func (m *Machine) undoing(e entry) []string {
 	return nil
 }
 
+// loggedIn is userdel's exit status for an account that processes run as (userdel(8)).
+const loggedIn = 8
+
 // errChanged: somebody has changed it since.
 var errChanged = errors.New("somebody has changed it since it was written")
 
@@ -144,6 +147,9 @@ func (m *Machine) Undo(ctx context.Context, t Thing) error {
 	}
 	if there && argv != nil {
 		if err := m.act(ctx, account, "", argv...); err != nil {
+			if e.Kind == didAccount && status(err) == loggedIn {
+				err = fmt.Errorf("%w: end the nightshift that is logged in there, and take back again", err)
+			}
 			return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
 		}
 	}

@@ -142,6 +142,27 @@ func TestADatasetThatSomebodyUsesIsNotTakenBack(t *testing.T) {
 	}
 }
 
+// An account that a nightshift is logged in with is there until that has ended.
+func TestAnAccountThatIsLoggedInIsNotTakenBack(t *testing.T) {
+	f, m := newFake(t, "tank", "other")
+	before := f.tree()
+	prepareAll(t, m, target(), map[string]string{"ss1": another + " nightshift:ss1"})
+	f.write("busy", "4711")
+	for _, thing := range m.Record("ss2") {
+		if err := m.Undo(t.Context(), thing); strings.HasPrefix(thing.What, "the account") {
+			require.ErrorContains(t, err, "user zfsadm is currently used by process 4711: end the nightshift that is logged in there")
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, os.Remove(filepath.Join(f.dir, "busy")))
+	require.NoError(t, m.Read(t.Context(), target()))
+	for _, thing := range m.Record("ss2") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree())
+}
+
 // What is kept for the day on which there is nothing else does not go with the account that keeps it.
 func TestAnAccountThatKeepsRecordsIsNotTakenBack(t *testing.T) {
 	f, m := newFake(t, "tank", "other")

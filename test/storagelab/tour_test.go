@@ -141,6 +141,7 @@ func TestPrepareStorageByCommand(t *testing.T) {
 	s.must([]string{"run", "replicate", "-p", "group=mail", "--yes"})
 	s.same()
 	s.settled(1)
+	s.server.Kill() // it stays logged in for a while, and no account goes that processes run as
 
 	require.NotEmpty(t, shown("--undo"))
 	require.True(t, account(lab.SS1) && account(lab.SS2), "it was only shown")
