@@ -45,7 +45,7 @@ lint: $(bin/golangci-lint) ## golangci-lint with .golangci.yml: the layers among
 
 shellcheck: ## shell scripts (Debian: apt install shellcheck)
 	@command -v shellcheck >/dev/null || { echo "shellcheck is missing (Debian: apt install shellcheck)" >&2; exit 2; }
-	shellcheck -x -P SCRIPTDIR .ci/run deploy/*/*.sh test/storagelab/*.sh test/storagelab/demo/*.sh test/storagelab/guest/personality test/storagelab/guest/prepare test/storagelab/guest/release-pool internal/storagesetup/*.sh
+	shellcheck -x -P SCRIPTDIR .ci/run deploy/*/*.sh test/storagelab/*.sh test/storagelab/demo/*.sh test/storagelab/guest/personality test/storagelab/guest/prepare test/storagelab/guest/release-pool internal/storagesetup/*.sh internal/iscsi/lio.sh
 
 workflowcheck: $(bin/workflowcheck) ## workflow code is deterministic
 	$(bin/workflowcheck) -config .workflowcheck.yaml $(WORKFLOW_PACKAGES)

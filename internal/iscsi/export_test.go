@@ -1,7 +1,8 @@
 package iscsi
 
-// ParseIscsitadm and ParseLIO are for tests with captured output.
+// ParseIscsitadm and ParseLIO are for tests with captured output; LIOSpec is what nightshift-lio is given.
 var (
 	ParseIscsitadm = parseIscsitadm
 	ParseLIO       = parseLIO
+	LIOSpec        = lioSpec
 )

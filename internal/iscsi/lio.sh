@@ -12,8 +12,9 @@
 #
 # LIO's own tools (targetcli, targetctl) neither save nor restore company id, vendor and product. What is published here is therefore
 # kept apart from their saveconfig.json, and taken out of it where an administrator's targetcli wrote it there.
+PATH=/usr/sbin:/sbin:/usr/bin:/bin
 LC_ALL=C
-export LC_ALL
+export PATH LC_ALL
 umask 077
 version=1
 root=/sys/kernel/config/target
@@ -74,14 +75,62 @@ load() {
 		'lun '*) lun=$rest ;;
 		'portal '*) portals="$portals $rest" ;;
 		'chap '*) chap=$rest ;;
-		'grant '* | 'grant-readonly '* | 'user '* | 'secret '* | 'mutual-user '* | 'mutual-secret '*) ;;
+		'grant '*) iscsi_name "$rest" 'the initiator' ;;
+		'grant-readonly '*) bit "$rest" ;;
+		'user '* | 'secret '* | 'mutual-user '* | 'mutual-secret '*) ;;
 		end) complete=1 ;;
 		*) fail 2 "not understood: a line that begins with ${line%% *}" ;;
 		esac
 	done <"$1"
 	[ "$complete" = 1 ] || fail 2 'what it is to be came only in part'
 	[ "$name" = "$want" ] || fail 2 "it is about ${name:-nothing}, not about $want"
+	check
 	tpg=$root/iscsi/$target/tpgt_$group
+}
+
+# check refuses what nightshift does not write: who runs this is not root, and what follows becomes paths. A blank in a zvol's name is a
+# + in that of its device.
+check() {
+	case $device/ in
+	*[!A-Za-z0-9_.:/+\ -]* | *//* | */./* | */../*) fail 2 "$device is no device of a zvol" ;;
+	/dev/zvol/?*/) ;;
+	*) fail 2 "$device is no device of a zvol" ;;
+	esac
+	case $company in
+	0x00[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]) ;;
+	*) fail 2 "$company is no company id" ;;
+	esac
+	iscsi_name "$target" 'the target'
+	for n in "$group" "$lun" "${block:-0}"; do
+		case $n in
+		'' | 0?* | *[!0-9]* | ??????*) fail 2 "$n is no number" ;;
+		esac
+	done
+	for n in "${caw:-0}" "${xcopy:-0}" "$readonly" "$chap"; do bit "$n"; done
+	set -f # brackets of IPv6 are no pattern
+	for p in $portals; do
+		case $p in
+		*[!][A-Za-z0-9.:%_-]*) fail 2 "$p is no portal" ;;
+		?*:[0-9]*) ;;
+		*) fail 2 "$p is no portal" ;;
+		esac
+	done
+	set +f
+}
+
+iscsi_name() {
+	case $1 in
+	*[!A-Za-z0-9.:_-]*) ;;
+	iqn.* | eui.* | naa.*) return ;;
+	esac
+	fail 2 "$2 $1 is no iSCSI name"
+}
+
+bit() {
+	case $1 in
+	0 | 1) ;;
+	*) fail 2 "$1 is neither 0 nor 1" ;;
+	esac
 }
 
 # ---- what there is
@@ -201,7 +250,6 @@ make_store() {
 		while [ -e "$root/core/iblock_$n" ]; do n=$((n + 1)); done
 		mkdir "$root/core/iblock_$n" || fail 1 'LIO makes no backstore'
 		store=$root/core/iblock_$n/$name
-		# No blank or newline is in a device's name that passed [ -b ] and nightshift's own check.
 		if ! { mkdir "$store" && printf 'udev_path=%s,readonly=%s\n' "$device" "$readonly" >"$store/control" &&
 			printf '%s\n' "$device" >"$store/udev_path" && echo 1 >"$store/enable"; } 2>/dev/null; then
 			rmdir "$store" "$root/core/iblock_$n" 2>/dev/null
@@ -233,9 +281,11 @@ make_group() {
 		ln -s "$store" "$tpg/lun/lun_$lun/nightshift" || fail 1 "LUN $lun does not take the backstore"
 		say "LUN $lun in $target, group $group"
 	fi
+	set -f
 	for p in $portals; do
 		[ -d "$tpg/np/$p" ] || { mkdir "$tpg/np/$p" && say "portal $p"; } || fail 1 "no portal at $p: is it an address of this host?"
 	done
+	set +f
 }
 
 mapped_store() {
@@ -357,7 +407,8 @@ forget() {
 	for f in $saveconfigs; do
 		[ -f "$f" ] || continue
 		grep -q "\"name\": \"$name\"" "$f" || continue
-		python3 - "$f" "$name" <<'PYTHON' || fail 1 "$f names $name, and it cannot be taken out: at the next boot it would be there a second time"
+		# -I: nothing is imported from where this was started
+		python3 -I - "$f" "$name" <<'PYTHON' || fail 1 "$f names $name, and it cannot be taken out: at the next boot it would be there a second time"
 import json, os, sys
 
 path, name = sys.argv[1:]
@@ -469,8 +520,9 @@ boot() {
 }
 
 want=${2:-}
-case $want in
-*[!A-Za-z0-9_.-]* | .*) fail 2 "$want is no name" ;;
+case $#:$want in
+[01]:) ;;
+?: | *:*[!A-Za-z0-9_.-]* | *:.*) fail 2 "${want:-nothing} is no name" ;;
 esac
 case $1:$# in
 publish:2) publish ;;

@@ -3,6 +3,7 @@ package iscsi
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"regexp"
 	"strings"
 
@@ -13,6 +14,8 @@ var (
 	nameForm = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$`)
 	// deviceForm: what a zvol may be called by ZFS, without blanks.
 	deviceForm = regexp.MustCompile(`^/dev/zvol/[A-Za-z0-9_.:/-]{1,240}$`)
+	// zoneForm: the network interface of a link-local address, or none.
+	zoneForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,15}$`)
 	// iqnForm: RFC 3720, 3.2.6; eui and naa names as well.
 	iqnForm = regexp.MustCompile(`^(iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.-]+(:[a-z0-9.:_-]+)?|eui\.[0-9a-fA-F]{16}|naa\.([0-9a-fA-F]{16}|[0-9a-fA-F]{32}))$`)
 )
@@ -48,7 +51,7 @@ func (p Publication) check() error {
 	if err := checkName(p.Name); err != nil {
 		return err
 	}
-	if !deviceForm.MatchString(p.Device) || strings.Contains(p.Device, "/../") || strings.Contains(p.Device, "//") {
+	if !deviceForm.MatchString(p.Device) || path.Clean(p.Device) != p.Device {
 		return fmt.Errorf("%s: %q is no device of a zvol: /dev/zvol/POOL/VOLUME", p.Name, p.Device)
 	}
 	if err := checkIQN("the target", p.Target); err != nil {
@@ -61,7 +64,7 @@ func (p Publication) check() error {
 		return fmt.Errorf("%s: there is no portal", p.Name)
 	}
 	for _, portal := range p.Portals {
-		if _, err := netip.ParseAddrPort(portal); err != nil {
+		if a, err := netip.ParseAddrPort(portal); err != nil || !zoneForm.MatchString(a.Addr().Zone()) {
 			return fmt.Errorf("%s: %q is no portal: an IP address and a port, such as 10.0.0.1:3260", p.Name, portal)
 		}
 	}

@@ -349,6 +349,8 @@ func TestPublicationsThatMakeNoSense(t *testing.T) {
 		"is no name of a backstore":               func(p *iscsi.Publication) { p.Name = "a b" },
 		"is no device of a zvol":                  func(p *iscsi.Publication) { p.Device = "/dev/sda" },
 		`"/dev/zvol/a/../../sda" is no device`:    func(p *iscsi.Publication) { p.Device = "/dev/zvol/a/../../sda" },
+		`"/dev/zvol/a/.." is no device`:           func(p *iscsi.Publication) { p.Device = "/dev/zvol/a/.." },
+		`"[fe80::1%a/b]:3260" is no portal`:       func(p *iscsi.Publication) { p.Portals = []string{"[fe80::1%a/b]:3260"} },
 		"is no iSCSI name":                        func(p *iscsi.Publication) { p.Target = "iqn.2026-01.lab:a/../b" },
 		"a portal group's tag is 1":               func(p *iscsi.Publication) { p.Group = 0 },
 		"there is no portal":                      func(p *iscsi.Publication) { p.Portals = nil },
