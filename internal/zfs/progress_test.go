@@ -66,9 +66,18 @@ func TestATokenIsJudgedByTheSender(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Estimate{Bytes: 39829504, Snapshot: "tank/sp@1", ToGUID: 0xdcf6b5d3b8e1a3c1, AlreadyArrived: 0x1a2bd40}, e)
 	}
-	_, err := answer("", "cannot resume send: 'tank/sp@1' used in the initial send no longer exists\n", 255).Estimate(t.Context(), Send{Token: "1-e604"})
+	contents, _, _ := strings.Cut(resumed, "full\t")
+	const no = "cannot resume send: 'tank/sp@1' used in the initial send no longer exists\n"
+	for _, c := range []*Client{answer(contents, no, 255), answer("", contents+no, 255)} {
+		e, err := c.Estimate(t.Context(), Send{Token: "1-e604"})
+		require.ErrorIs(t, err, ErrToken)
+		require.ErrorIs(t, err, ErrNoSource)
+		require.NotContains(t, err.Error(), "toguid")
+		require.Equal(t, Estimate{Snapshot: "tank/sp@1", ToGUID: 0xdcf6b5d3b8e1a3c1, AlreadyArrived: 0x1a2bd40}, e, "whose it was is told all the same")
+	}
+	e, err := answer("", "cannot resume send: resume token is corrupt (incorrect checksum)\n", 255).Estimate(t.Context(), Send{Token: "1-e604"})
 	require.ErrorIs(t, err, ErrToken)
-	require.ErrorIs(t, err, ErrNoSource)
+	require.Zero(t, e)
 	_, err = answer("would send 12K\n", "", 0).Estimate(t.Context(), Send{Token: "1-e604"})
 	require.ErrorIs(t, err, fault.Unsupported)
 	_, err = answer("size\t12K\n", "", 0).Estimate(t.Context(), Send{Token: "1-e604"})

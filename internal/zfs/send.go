@@ -86,7 +86,8 @@ type Estimate struct {
 }
 
 // Estimate asks the sender how much a stream will be, and sends nothing. With a token it judges that: ErrToken where it is of
-// no use any more, ErrNoSource with it where that is as a snapshot is gone.
+// no use any more, ErrNoSource with it where that is as a snapshot is gone. What it was of is told also then, by any host, as far
+// as zfs can read it.
 func (c *Client) Estimate(ctx context.Context, s Send) (Estimate, error) {
 	argv, err := s.argv("-nvP")
 	if err != nil {
@@ -98,17 +99,32 @@ func (c *Client) Estimate(ctx context.Context, s Send) (Estimate, error) {
 	switch {
 	case err != nil:
 		return Estimate{}, fmt.Errorf("%s: %w", c.name, err)
-	case !exit.OK():
-		return Estimate{}, c.refused(argv, exit, errs.String())
 	}
 	// illumos and older OpenZFS say it on standard error.
-	e, err := parseEstimate(append(append(out.Bytes(), '\n'), errs.Bytes()...))
+	said := append(append(out.Bytes(), '\n'), errs.Bytes()...)
+	if !exit.OK() {
+		e, _ := parseEstimate(said) // the contents of a token come before the no, and no size
+		return e, c.refused(argv, exit, withoutToken(errs.String()))
+	}
+	e, err := parseEstimate(said)
 	if err != nil {
 		return Estimate{}, fmt.Errorf("%s: %w", c.name, err)
 	}
 	return e, nil
 }
 
+// withoutToken leaves out the contents of a token.
+func withoutToken(words string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(words) {
+		if !tokenLine(strings.TrimSuffix(line, "\n")) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// parseEstimate reads what it can: without a size it answers an error, and what it has read of a token.
 func parseEstimate(out []byte) (Estimate, error) {
 	var e Estimate
 	sized := false
@@ -127,7 +143,7 @@ func parseEstimate(out []byte) (Estimate, error) {
 		}
 	}
 	if !sized {
-		return Estimate{}, unreadable("zfs send -nvP", n, out, fmt.Errorf("there is no size in it"))
+		return e, unreadable("zfs send -nvP", n, out, fmt.Errorf("there is no size in it"))
 	}
 	return e, nil
 }

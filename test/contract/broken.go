@@ -59,10 +59,28 @@ func Tokens(t *testing.T, p Pair) {
 	_, err := r.start(direct, r.transfer(name, replica.Base{}))
 	require.ErrorIs(t, err, fault.State, "a new stream does not go over what is there")
 
+	// Whose it is, the target tells as well, which does not have that snapshot.
+	whole := read(t, p.Source, r.from).Snapshot(name)
+	whose := func(h Host) error {
+		e, err := h.Client().Estimate(ctx, zfs.Send{Token: token})
+		require.Equal(t, r.from+"@"+name, e.Snapshot)
+		require.Equal(t, whole.GUID, e.ToGUID)
+		require.Positive(t, e.AlreadyArrived)
+		return err
+	}
+	require.ErrorIs(t, whose(p.Target), zfs.ErrToken)
+	p.Source.Root("zfs", "rename", r.from, r.from+"-old")
+	require.NoError(t, whose(p.Source), "it is found by its GUID")
+	p.Source.Root("zfs", "create", "-o", "canmount=off", r.from)
+	p.Source.Root("zfs", "snapshot", r.from+"@"+name)
+	require.NoError(t, whose(p.Source), "also beside another one of that name")
+	p.Source.Root("zfs", "destroy", "-r", r.from)
+	p.Source.Root("zfs", "rename", r.from+"-old", r.from)
+
 	d, err := p.Source.Client().Destroy(ctx, r.from+"@"+name)
 	require.NoError(t, err)
 	require.Len(t, d.Gone, 1)
-	_, err = p.Source.Client().Estimate(ctx, zfs.Send{Token: token})
+	err = whose(p.Source)
 	require.ErrorIs(t, err, zfs.ErrToken)
 	require.ErrorIs(t, err, zfs.ErrNoSource)
 	require.NoError(t, p.Target.Client().Abort(ctx, r.to))

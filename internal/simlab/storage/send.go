@@ -28,6 +28,7 @@ func (c *call) stream(argv []string) Exit {
 		return Exit{}
 	}
 	if go1 != nil {
+		_, _ = c.err.Write(errs.Bytes())
 		return go1()
 	}
 	_, _ = c.out.Write(out.Bytes()) // who read it may be gone
@@ -75,6 +76,26 @@ func (c *call) prepareSend(t *tool, argv []string) (func() Exit, int) {
 	return func() Exit { return c.send(s, t.has('v')) }, 0
 }
 
+// named finds the snapshot of a token by its GUID, as guid_to_name does: where the token says that it is, then ever nearer to the pool.
+// Empty: there is none.
+func (t *tool) named(token *header) string {
+	name, _, _ := strings.Cut(token.Snapshot, "@")
+	for ; name != ""; name = name[:max(0, strings.LastIndexByte(name, '/'))] {
+		d := t.dataset(name)
+		if d == nil {
+			continue
+		}
+		for _, in := range append([]*dataset{d}, d.below()...) {
+			for _, s := range in.snaps {
+				if s.guid == token.To {
+					return s.full()
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // find1 is the sending that the arguments ask for.
 func (t *tool) find1() (*sending, int) {
 	s := &sending{}
@@ -88,12 +109,21 @@ func (t *tool) find1() (*sending, int) {
 			return nil, minusOne
 		}
 		s.token = &token
-		name, fromGUID, raw, large = token.Snapshot, token.From, token.Raw, token.Large
-		switch x := t.find(name); {
-		case x == nil:
-			return nil, t.fail("cannot resume send: '%s' used in the initial send no longer exists", name)
-		case x.s == nil || x.s.guid != token.To:
-			return nil, t.fail("cannot resume send: '%s' is no longer the same snapshot used in the initial send", name)
+		if t.has('v') {
+			to := t.errs
+			if t.has('n') {
+				to = t.out
+			}
+			to.WriteString(token.contents())
+		}
+		name, fromGUID, raw, large = t.named(&token), token.From, token.Raw, token.Large
+		switch {
+		case name == "" && t.find(token.Snapshot) != nil:
+			t.fail("cannot resume send: '%s' is no longer the same snapshot used in the initial send", token.Snapshot)
+			return nil, minusOne
+		case name == "":
+			t.fail("cannot resume send: '%s' used in the initial send no longer exists", token.Snapshot)
+			return nil, minusOne
 		}
 	} else if len(t.args) != 1 {
 		return nil, t.wrong("missing snapshot argument")
@@ -115,7 +145,8 @@ func (t *tool) find1() (*sending, int) {
 	switch {
 	case fromGUID != 0:
 		if base, s.from = x.d.byGUID(fromGUID); s.from == "" {
-			return nil, t.fail("cannot resume send: incremental source %#x no longer exists", fromGUID)
+			t.fail("cannot resume send: incremental source %#x no longer exists", fromGUID)
+			return nil, minusOne
 		}
 	case from != "":
 		if base, why = t.base(x, from); why != "" {
@@ -193,16 +224,20 @@ func (t *tool) base(x *thing, from string) (left bookmark, why string) {
 	return left, ""
 }
 
+// contents is what a resumed send says of its token, before it looks for the snapshot: all that a host which does not have it says.
+func (h *header) contents() string {
+	var b strings.Builder
+	b.WriteString("resume token contents:\nnvlist version: 0\n")
+	if h.From != 0 {
+		fmt.Fprintf(&b, "\tfromguid = %#x\n", h.From)
+	}
+	fmt.Fprintf(&b, "\tobject = 0x1\n\toffset = %#x\n\tbytes = %#x\n\ttoguid = %#x\n\ttoname = %s\n", h.Have*h.Unit, h.HaveBytes, h.To, h.Snapshot)
+	return b.String()
+}
+
 // told is what it says of what it will send (send_print_verbose).
 func (s *sending) told() string {
 	var b strings.Builder
-	if s.token != nil {
-		fmt.Fprintf(&b, "resume token contents:\nnvlist version: 0\n\tobject = 0x1\n\toffset = %#x\n\tbytes = %#x\n", s.Have*s.Unit, s.HaveBytes)
-		if s.From != 0 {
-			fmt.Fprintf(&b, "\tfromguid = %#x\n", s.From)
-		}
-		fmt.Fprintf(&b, "\ttoguid = %#x\n\ttoname = %s\n", s.To, s.Snapshot)
-	}
 	if s.from != "" {
 		short := s.from
 		if at := strings.IndexAny(short, "@#"); at >= 0 {

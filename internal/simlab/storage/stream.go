@@ -162,7 +162,7 @@ type partial struct {
 
 // token is its receive_resume_token: of the form of OpenZFS's, 1-CHECKSUM-SIZE-COMPRESSED (zfs_get_receive_resume_token).
 func (p *partial) token() string {
-	text, _ := json.Marshal(header{Snapshot: p.Snapshot, To: p.To, From: p.From, Have: p.records, HaveBytes: p.bytes, Large: p.Large, Raw: p.Raw}) // plain data
+	text, _ := json.Marshal(header{Snapshot: p.Snapshot, To: p.To, From: p.From, Unit: p.Unit, Have: p.records, HaveBytes: p.bytes, Large: p.Large, Raw: p.Raw}) // plain data
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
 	_, _ = z.Write(text) // into memory
