@@ -61,6 +61,9 @@ func (a *Activities) inspectStorageHost(ctx context.Context, w runbooks.StorageR
 		} else {
 			h.Datasets, err = listThere(ctx, c, w.Datasets)
 		}
+		if err == nil && w.Group != "" {
+			err = partsOf(ctx, c, h.Datasets)
+		}
 		if err == nil && w.Holds {
 			h.Holds, err = holdsOf(ctx, c, h.Datasets)
 		}
@@ -111,6 +114,21 @@ func listThere(ctx context.Context, c *zfs.Client, names []string) ([]live.ZData
 		return nil, err
 	}
 	return slices.Concat(each...), nil
+}
+
+// partsOf asks of what the parts of streams are that the datasets hold: any host can tell by the token, and refuses it then.
+func partsOf(ctx context.Context, c *zfs.Client, datasets []live.ZDataset) error {
+	for i, d := range datasets {
+		if d.ResumeToken == "" {
+			continue
+		}
+		e, err := c.Estimate(ctx, zfs.Send{Token: d.ResumeToken})
+		if err != nil && !errors.As(err, new(*zfs.ToolError)) {
+			return err
+		}
+		datasets[i].Part = live.ZPart{Snapshot: e.Snapshot, GUID: e.ToGUID}
+	}
+	return nil
 }
 
 // holdsOf reads the tags on those snapshots that have any.

@@ -168,11 +168,16 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 	var arrived int64
 	if target != nil && target.ResumeToken != "" {
 		e, err := s.from.Estimate(ctx, zfs.Send{Token: target.ResumeToken})
-		if errors.Is(err, zfs.ErrToken) {
-			return false, s.throwAway(ctx, t, target, err)
-		}
-		if err != nil {
+		part := live.ZPart{Snapshot: e.Snapshot, GUID: e.ToGUID}
+		switch {
+		case errors.Is(err, zfs.ErrToken) && replica.MayGo(source, s.p.Group, part):
+			return false, s.throwAway(ctx, t, err)
+		case errors.Is(err, zfs.ErrToken):
+			return false, refuse(fault.State, "%w (%s)", replica.NotOurs(source, target, s.p.Group, part), plain(err))
+		case err != nil:
 			return false, err
+		case !replica.GoesOn(source, part):
+			return false, refuse(fault.State, "%w", replica.NotOurs(source, target, s.p.Group, part))
 		}
 		t.note(fmt.Sprintf("went on with a stream of which %s had arrived", words.Bytes(e.AlreadyArrived)))
 		if err := t.arrived(e.AlreadyArrived); err != nil {
@@ -250,17 +255,8 @@ func (s *sendStep) both(ctx context.Context) (source, target *live.ZDataset, err
 	return source, target, nil
 }
 
-// throwAway throws away the part of a stream that cannot be gone on with: of our replica only, and what the replica has whole stays.
-func (s *sendStep) throwAway(ctx context.Context, t *carriage, target *live.ZDataset, why error) error {
-	ours := len(target.Snapshots) == 0 // the part of a first stream
-	for _, x := range target.Snapshots {
-		group, _, is := replica.ParsePoint(x.Name)
-		ours = ours || is && group == s.p.Group
-	}
-	if !ours {
-		return refuse(fault.State, "%s holds the part of a stream that cannot be gone on with (%s), and has no recovery point of group %s: nobody knows whose it is. "+
-			"The choices: throw that part away (`zfs receive -A %s`); or give the group another place on the target", s.p.Replica, plain(why), s.p.Group, s.p.Replica)
-	}
+// throwAway throws away the part of a stream that cannot be gone on with; what the replica has whole stays.
+func (s *sendStep) throwAway(ctx context.Context, t *carriage, why error) error {
 	if err := s.to.Abort(ctx, s.p.Replica); err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}

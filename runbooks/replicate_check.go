@@ -88,6 +88,11 @@ func (r *replication) checkDataset(v *protected) {
 	there := v.there
 	partial := there != nil && there.ResumeToken != ""
 	if partial {
+		if part := there.Part; part != (live.ZPart{}) && !replica.GoesOn(v.live, part) && !replica.MayGo(v.live, g.Name, part) {
+			no := replica.NotOurs(v.live, there, g.Name, part)
+			r.block("dataset "+v.name, no.Text, choices(no))
+			return
+		}
 		whole := *there
 		whole.ResumeToken = ""
 		if there = &whole; len(there.Snapshots) == 0 { // the part of a first one

@@ -69,6 +69,7 @@ type ZDataset struct {
 	Encryption            string `json:",omitempty"` // empty: not encrypted
 	KeyStatus             string `json:",omitempty"` // available | unavailable
 	ResumeToken           string `json:",omitempty"` // of a receive that was broken off
+	Part                  ZPart  `json:",omitzero"`  // of that; zero: it was not asked for, or nobody can tell
 	Snapshots             []ZSnapshot
 	Bookmarks             []ZBookmark `json:",omitempty"`
 }
@@ -83,6 +84,13 @@ type ZSnapshot struct {
 	Holds                     int      // how many
 	Clones                    []string `json:",omitempty"`
 	Doomed                    bool     `json:",omitempty"` // destroyed as soon as its last hold or clone is gone
+}
+
+// A ZPart is what a dataset holds of a stream that was broken off: the snapshot that it is to become, as the sender called it
+// ("tank/mail@name"), and its GUID.
+type ZPart struct {
+	Snapshot string
+	GUID     uint64
 }
 
 // A ZBookmark is what remains of a snapshot to send from; Name is what stands behind the #, GUID is the snapshot's.
