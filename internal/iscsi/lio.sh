@@ -19,6 +19,7 @@ umask 077
 version=1
 root=/sys/kernel/config/target
 state=/etc/nightshift-lio
+held=/run/nightshift-lio.lock
 saveconfigs='/etc/rtslib-fb-target/saveconfig.json /etc/target/saveconfig.json'
 
 say() { printf '%s\n' "$*"; }
@@ -28,6 +29,12 @@ fail() {
 	shift
 	printf '%s\n' "$*" >&2
 	exit "$status"
+}
+
+# lock lets one at a time look and change, until it ends: between the two of one, another would make what it did not see.
+lock() {
+	exec 9>"$held"
+	flock -w 60 9 || fail 3 'another nightshift-lio is at work: try again when it has ended'
 }
 
 # put VALUE FILE TITLE writes an attribute; what is so already is not written.
@@ -460,10 +467,12 @@ apply() {
 
 publish() {
 	{ mkdir -p "$state" && chmod 755 "$state"; } || fail 1 "$state cannot be made" # its names are no secret, its files are
-	rm -f "$state/.$want."* # of one that was killed: there are secrets in it
-	new=$state/.$want.$$
+	spec=$(cat) # before the lock: it may take its time on the way
+	lock
+	rm -f "$state"/.[!.]* # of one that was killed: there are secrets in it; names do not begin with a dot
+	new=$state/.new
 	trap 'rm -f "$new"' EXIT
-	cat >"$new" || fail 1 "$new cannot be written"
+	printf '%s\n' "$spec" >"$new" || fail 1 "$new cannot be written"
 	load "$new"
 	ready
 	apply "$new"
@@ -478,6 +487,7 @@ publish() {
 
 unpublish() {
 	name=$want
+	lock
 	store=$(backstore)
 	if [ -n "$store" ]; then
 		for lun_dir in $(luns "$store"); do
@@ -495,9 +505,8 @@ unpublish() {
 	withdraw
 }
 
-# boot goes on where one of them fails, so that the others are there.
+# boot goes on where one of them fails, so that the others are there. It holds nobody up while it waits for a device.
 boot() {
-	ready
 	failed=0
 	for f in "$state"/*.lu; do
 		[ -e "$f" ] || continue
@@ -510,6 +519,10 @@ boot() {
 				sleep 1
 				n=$((n + 1))
 			done
+			lock
+			[ -e "$f" ] || exit 0 # unpublished meanwhile
+			load "$f"
+			ready
 			store=$(backstore)
 			# targetcli's saved configuration may have put it back under another identity.
 			[ -z "$store" ] || [ -z "$(differs "$store")" ] || withdraw

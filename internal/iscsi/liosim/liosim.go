@@ -23,8 +23,8 @@ import (
 //go:embed kernel.sh
 var kernel string
 
-// A Host is such a storage host. Its methods are safe one after the other, not at the same time: real commands run at the same
-// time are no better off.
+// A Host is such a storage host. Its methods are safe one after the other, not at the same time; but for Act with the program, which
+// lets one at a time change something, as on a real host.
 type Host struct {
 	dir       string
 	addresses []string
@@ -34,7 +34,7 @@ type Host struct {
 // New makes a host in an empty directory, which stays the caller's. Portals are the addresses, with port, that it can listen on.
 func New(dir string, portals ...string) (*Host, error) {
 	h := &Host{dir: dir, addresses: portals}
-	for _, d := range []string{"block", "dev/zvol", "etc"} {
+	for _, d := range []string{"block", "dev/zvol", "etc", "run"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil { //nolint:gosec // as on a host
 			return nil, err
 		}
@@ -146,7 +146,7 @@ func (h *Host) place(path string) string {
 // program is the one that runs on a real host, in this directory and with this kernel.
 func (h *Host) program() string {
 	p := iscsi.LIOProgram()
-	for _, path := range []string{"/sys/kernel/config/target", "/etc/nightshift-lio", "/etc/rtslib-fb-target/saveconfig.json", "/etc/target/saveconfig.json"} {
+	for _, path := range []string{"/sys/kernel/config/target", "/etc/nightshift-lio", "/run/nightshift-lio.lock", "/etc/rtslib-fb-target/saveconfig.json", "/etc/target/saveconfig.json"} {
 		p = strings.ReplaceAll(p, path, h.Path(path))
 	}
 	p = strings.ReplaceAll(p, `-b "$device"`, `-e "$dev$device"`)
