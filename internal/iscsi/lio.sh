@@ -177,7 +177,8 @@ busy() {
 		*) i=${m%/*} && printf '%s\n' "${i##*/}" ;;
 		esac
 	done
-	cat "${1%/lun/lun_*}/dynamic_sessions" 2>/dev/null
+	g=${1%/lun/lun_*}
+	cat "$g/dynamic_sessions" 2>/dev/null || printf '%s\n' "${g#"$root"/iscsi/}"
 }
 
 same_device() { [ "$(readlink -f -- "$1")" = "$(readlink -f -- "$2")" ]; }

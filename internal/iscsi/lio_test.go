@@ -180,11 +180,22 @@ func TestUnpublish(t *testing.T) {
 	r.ensure(other)
 	require.NoError(t, r.host.Login(esx1, true))
 
-	_, err := r.target.Unpublish(t.Context(), "vol1", false)
-	require.ErrorIs(t, err, fault.State)
-	require.ErrorIs(t, err, fault.NotDone)
-	require.ErrorContains(t, err, esx1)
-	require.Len(t, r.list().LUs, 2)
+	refused := func(who string) {
+		_, err := r.target.Unpublish(t.Context(), "vol1", false)
+		require.ErrorIs(t, err, fault.State)
+		require.ErrorIs(t, err, fault.NotDone)
+		require.ErrorContains(t, err, who)
+		require.Len(t, r.list().LUs, 2)
+	}
+	refused(esx1)
+	require.NoError(t, r.host.Login(esx1, false))
+	unlisted := r.host.Path("/sys/kernel/config/target/iscsi/" + iqn + "/tpgt_1/dynamic_sessions")
+	require.NoError(t, os.WriteFile(unlisted, []byte(esx2+"\n\x00"), 0o600))
+	refused(esx2)
+	require.NoError(t, os.Remove(unlisted))
+	refused(iqn + "/tpgt_1") // who is logged in cannot be read
+	require.NoError(t, os.WriteFile(unlisted, nil, 0o600))
+	require.NoError(t, r.host.Login(esx1, true))
 
 	done, err := r.target.Unpublish(t.Context(), "vol1", true)
 	require.NoError(t, err)

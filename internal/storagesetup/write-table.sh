@@ -103,7 +103,7 @@ users() {
 			"$target"/iscsi/*) ;;
 			*) echo "$group" ;;
 			esac
-			cat "$group/dynamic_sessions" 2>/dev/null
+			cat "$group/dynamic_sessions" 2>/dev/null || echo "$group"
 			for map in "$group"/acls/*/lun_*/*; do
 				leads "$lun" "$map" || continue
 				acl=${map%/lun_*/*}

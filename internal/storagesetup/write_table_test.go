@@ -227,8 +227,10 @@ func TestATableInUseIsNotWritten(t *testing.T) {
 	groups, err := filepath.Glob(r.host.Path("/sys/kernel/config/target/iscsi/*/tpgt_1"))
 	require.NoError(t, err)
 	require.Len(t, groups, 1)
-	require.NoError(t, os.WriteFile(groups[0]+"/dynamic_sessions", []byte("iqn.unlisted\n"), 0o600))
+	require.NoError(t, os.WriteFile(groups[0]+"/dynamic_sessions", []byte("iqn.unlisted\n\x00"), 0o600))
 	refused(r, "iqn.unlisted")
+	require.NoError(t, os.Remove(groups[0]+"/dynamic_sessions")) // who is logged in cannot be read
+	refused(r, groups[0])
 	require.NoError(t, os.WriteFile(groups[0]+"/dynamic_sessions", nil, 0o600))
 	holders := r.host.Path("/block/zd0/holders")
 	require.NoError(t, os.MkdirAll(holders+"/dm-0", 0o700))
