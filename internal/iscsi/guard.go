@@ -93,8 +93,9 @@ func (l Listing) Find(name string) (LU, bool) {
 // are of whom that is not known. Silence is no answer: only where both are none does nobody use it.
 func (lu LU) Sessions() (loggedIn []string, unknown int) {
 	for _, p := range lu.Paths {
-		if p.Open {
-			unknown++ // whoever came without being listed is not told one by one
+		loggedIn = append(loggedIn, p.Unlisted...)
+		if p.Open && p.Unlisted == nil {
+			unknown++
 		}
 		for _, a := range p.ACLs {
 			switch {

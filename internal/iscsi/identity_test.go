@@ -242,6 +242,9 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	loggedIn, unknown := lu.Sessions()
 	require.Equal(t, []string{esx2}, loggedIn)
 	require.Equal(t, 2, unknown)
+	lu.Paths[0].Unlisted = []string{}
+	_, unknown = lu.Sessions()
+	require.Equal(t, 1, unknown, "the target says that there is no other")
 }
 
 func TestNAAs(t *testing.T) {

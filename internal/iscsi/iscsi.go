@@ -79,7 +79,9 @@ type Path struct {
 	Portals []string // address:port; empty: all addresses of the host
 	// Open says that any initiator may log in: nothing holds it off but CHAP, if that.
 	Open bool
-	ACLs []ACL
+	// Unlisted are initiators that are logged in and have no ACL; nil: not known, which is not the same as none.
+	Unlisted []string
+	ACLs     []ACL
 }
 
 // An ACL lets one initiator use a logical unit.

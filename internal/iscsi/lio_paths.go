@@ -29,6 +29,9 @@ func (t *tree) paths(store string) ([]Path, error) {
 		if p.ACLs, err = t.acls(tpg, "/"+dir); err != nil {
 			return nil, err
 		}
+		if who, known := t.values[tpg+"/dynamic_sessions"]; known {
+			p.Unlisted = append([]string{}, trimmed(who)...)
+		}
 		for _, d := range t.dirs {
 			if portal, found := strings.CutPrefix(d, tpg+"/np/"); found && !strings.Contains(portal, "/") {
 				p.Portals = append(p.Portals, portal)

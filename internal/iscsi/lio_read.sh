@@ -13,7 +13,7 @@ attributes() {
 		-o -path 'iscsi/*/tpgt_*/param' -o -path 'iscsi/*/lun_*/statistics' \) -prune \
 		-o -type f \( -name udev_path -o -name enable -o -name info -o -name vpd_unit_serial -o -name company_id \
 		-o -name vendor_id -o -name product_id -o -name revision -o -name block_size -o -name emulate_caw -o -name emulate_3pc \
-		-o -name authentication -o -name generate_node_acls -o -name dynamic_sessions -o -name write_protect \) -print0
+		-o -name authentication -o -name generate_node_acls -o -name write_protect \) -print0
 }
 
 secrets() {
@@ -39,6 +39,13 @@ if ! cd "$root" 2>/dev/null || [ ! -d core ]; then
 fi
 set -- core
 [ ! -d iscsi ] || set -- core iscsi
+
+# Who is logged in to a group without being listed: names with a NUL behind each. That there is none is a line, too.
+for f in iscsi/*/tpgt_*/dynamic_sessions; do
+	[ -e "$f" ] || continue
+	who=$(tr -d '\000' 2>/dev/null <"$f") || continue
+	printf '%s\n' '' "$who" | while IFS= read -r i; do printf 'F%s\0%s\n' "$f" "$i"; done
+done
 
 # An attribute without a line, and one that the kernel does not give (EINVAL), is left out; so is what grep says of it.
 attributes "$@" | xargs -0 -r grep -HZ '' 2>/dev/null | sed 's/^/F/'

@@ -1,6 +1,7 @@
 package iscsi_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,7 +86,7 @@ func TestPublishedAsAnotherMakersLUN(t *testing.T) {
 	require.True(t, l.Running)
 	require.Len(t, l.LUs, 1)
 	lu := l.LUs[0]
-	require.Equal(t, iscsi.Path{Target: iqn, Group: 1, Enabled: true, LUN: 3, Portals: []string{portal},
+	require.Equal(t, iscsi.Path{Target: iqn, Group: 1, Enabled: true, LUN: 3, Portals: []string{portal}, Unlisted: []string{},
 		ACLs: []iscsi.ACL{{Initiator: esx1, LUN: 3, CHAP: true, Session: &iscsi.Session{}}}}, lu.Paths[0])
 	require.Equal(t, iscsi.Online, lu.State)
 	require.True(t, lu.Saved)
@@ -216,6 +217,35 @@ func TestUnpublish(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, r.list().LUs)
 	require.NoDirExists(t, r.host.Path("/sys/kernel/config/target/iscsi/"+iqn), "an empty target goes, too")
+}
+
+// Whoever is logged in to a group that lets everybody in uses all of its LUNs.
+func TestInitiatorsThatAreNotListed(t *testing.T) {
+	r := newRig(t)
+	r.ensure(publication(r.volume("tank/vol1")))
+	group := r.host.Path("/sys/kernel/config/target/iscsi/"+iqn+"/tpgt_1") + "/"
+	sessions := func(text string) (loggedIn []string, unknown int) {
+		require.NoError(t, os.RemoveAll(group+"dynamic_sessions"))
+		if text == "unreadable" {
+			require.NoError(t, os.Mkdir(group+"dynamic_sessions", 0o755))
+		} else {
+			require.NoError(t, os.WriteFile(group+"dynamic_sessions", []byte(text), 0o600))
+		}
+		return r.list().LUs[0].Sessions()
+	}
+	both := "iqn.x\n\x00iqn.y\n\x00"          // as the kernel writes them
+	for _, open := range []string{"1", "0"} { // closing the group ends no session
+		require.NoError(t, os.WriteFile(group+"attrib/generate_node_acls", []byte(open+"\n"), 0o600))
+		in, unknown := sessions(both)
+		require.Equal(t, []string{"iqn.x", "iqn.y"}, in)
+		require.Zero(t, unknown)
+		in, unknown = sessions("")
+		require.Empty(t, in)
+		require.Zero(t, unknown)
+		in, unknown = sessions("unreadable")
+		require.Empty(t, in)
+		require.Equal(t, open, fmt.Sprint(unknown))
+	}
 }
 
 // What is otherwise than wanted is put right, and only that.
