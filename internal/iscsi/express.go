@@ -79,7 +79,7 @@ func asLIO(id Identity) (Identity, error) {
 	case len(serial) > lioMaxSerial:
 		return Identity{}, unsupported("the serial number has %d characters, LIO takes %d", len(serial), lioMaxSerial)
 	case id.Product == "":
-		return Identity{}, unsupported("the product is not known, of which ESXi compares the first %d characters", productPart)
+		return Identity{}, unsupported("the product is not known, of which ESXi compares the first characters")
 	}
 	as := id
 	as.Serial = serial
