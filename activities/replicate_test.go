@@ -308,6 +308,24 @@ func TestThroughTheWorker(t *testing.T) {
 	m.same("tank/mail", "backup/ss1/mail")
 }
 
+// A host has no login to itself: what stays on one goes through the worker, whatever the group says.
+func TestFromOnePoolOfAHostToAnother(t *testing.T) {
+	m := newMailLab(t)
+	m.ss1.AddPool("backup", 2<<30)
+	m.root(m.ss1, "zfs", "create", "-o", "mountpoint=none", "backup/ss1")
+	for _, p := range []string{"bookmark,destroy,hold,mount,release,send,snapshot,userprop", "canmount,create,readonly,receive,volmode"} {
+		m.root(m.ss1, "zfs", "allow", "-u", "zfsadm", p, "backup")
+	}
+	m.lab.ProtectionGroups[0].Target.Host = "ss1"
+	m.ss2 = m.ss1
+	for _, run := range []string{"run-1", "run-2"} {
+		m.cycle(run)
+		m.same("tank/mail", "backup/ss1/mail")
+		m.same("tank/log", "backup/ss1/log")
+		m.write("tank/mail", 20, 2)
+	}
+}
+
 // ZFS receives into a volume that initiators have open, and says nothing: the guard does.
 func TestNothingIsReceivedUnderAnOpenLUN(t *testing.T) {
 	m := newMailLab(t)

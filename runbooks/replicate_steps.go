@@ -101,7 +101,9 @@ func (r *replication) send(v *protected, needs []string) string {
 		Raw: g.Send.Raw, Compressed: g.Send.Compressed == nil || *g.Send.Compressed, LargeBlocks: largeBlocks(g),
 		Limit: g.Send.Limit.Bytes(), Via: g.Send.Via}
 	holds := []string{"storage:" + g.Source.Host}
-	if g.Target.Host != g.Source.Host {
+	if g.Target.Host == g.Source.Host {
+		p.Via = plan.ViaWorker // no host has a login to itself
+	} else {
 		holds = append(holds, "storage:"+g.Target.Host)
 	}
 	bytes := rounded(v.bytes)
