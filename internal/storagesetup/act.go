@@ -2,8 +2,6 @@ package storagesetup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -12,13 +10,14 @@ import (
 )
 
 // Do brings things about, those that are open, in their order: it writes down what it is about to do, and does it. It stops at the
-// first that fails, and answers how many are done.
+// first that fails, and answers how many are done: what is not done is then on the record as it was before.
 func (m *Machine) Do(ctx context.Context, things []Thing, told func(Thing)) (int, error) {
 	open := slices.DeleteFunc(slices.Clone(things), func(t Thing) bool { return !t.Open() || t.do == nil })
 	if len(open) == 0 {
 		return 0, nil
 	}
-	if err := m.intend(ctx, open); err != nil {
+	before := m.record.Done
+	if err := m.writeRecord(ctx, with(before, open)); err != nil {
 		return 0, err
 	}
 	for i, t := range open {
@@ -27,12 +26,14 @@ func (m *Machine) Do(ctx context.Context, things []Thing, told func(Thing)) (int
 			told(t)
 			continue
 		}
-		not := open[i+1:]
+		tried := open[:i+1]
 		if status(err) != 0 { // the host answered that it was not done
-			not = open[i:]
+			tried = open[:i]
 		}
-		if forgetErr := m.forget(ctx, not); forgetErr != nil {
-			err = fmt.Errorf("%w; %w", err, forgetErr)
+		if len(tried) < len(open) {
+			if recordErr := m.writeRecord(ctx, with(before, tried)); recordErr != nil {
+				err = fmt.Errorf("%w; %w", err, recordErr)
+			}
 		}
 		return i, fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
 	}
@@ -153,7 +154,7 @@ func (m *Machine) Undo(ctx context.Context, t Thing) error {
 			return fmt.Errorf("%s: %s: %w", t.Host, t.What, err)
 		}
 	}
-	return m.forget(ctx, []Thing{t})
+	return m.forget(ctx, t)
 }
 
 // still tells whether a thing is there to be undone.
@@ -174,8 +175,7 @@ func (m *Machine) still(ctx context.Context, e entry, account string) (bool, err
 	case didFile:
 		files, err := m.readAll(ctx, "", m.root+e.Path)
 		text, found := files[m.root+e.Path]
-		sum := sha256.Sum256([]byte(text))
-		if err == nil && found && hex.EncodeToString(sum[:]) != e.Sum {
+		if sum := sumOf(text); err == nil && found && sum != e.Sum && sum != e.Was {
 			err = errChanged
 		}
 		return found, err

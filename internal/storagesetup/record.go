@@ -26,6 +26,7 @@ type entry struct {
 	Line    string   `json:"line,omitempty"` // that was added to it
 	Made    bool     `json:"made,omitempty"` // the file was not there before
 	Sum     string   `json:"sum,omitempty"`  // SHA-256 of the file that was written
+	Was     string   `json:"was,omitempty"`  // that of our file in whose place it comes: nightshift may have ended before it was written
 	Dataset string   `json:"dataset,omitempty"`
 	Allowed []string `json:"allowed,omitempty"`
 	Unit    string   `json:"unit,omitempty"` // of systemd, that was enabled
@@ -56,25 +57,25 @@ const (
 	removeRecordScript = unchanged + "\n" + `rm -f "$1" && { rmdir "$(dirname "$1")" 2>/dev/null || :; }`
 )
 
-// intend writes things down before they are done. Of a file that is written anew, only its last content counts.
-func (m *Machine) intend(ctx context.Context, things []Thing) error {
-	done := slices.Clone(m.record.Done)
+// with is what was done, and these things.
+func with(done []entry, things []Thing) []entry {
+	done = slices.Clone(done)
 	for _, t := range things {
 		e := t.entry
 		done = slices.DeleteFunc(done, func(x entry) bool { return x.equal(e) || e.Kind == didFile && x.Kind == didFile && x.Path == e.Path })
 		done = append(done, e)
 	}
-	return m.writeRecord(ctx, done)
+	return done
 }
 
-// forget takes things out that are undone, or were not done.
-func (m *Machine) forget(ctx context.Context, things []Thing) error {
-	if len(things) == 0 {
-		return nil
-	}
-	return m.writeRecord(ctx, slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool {
-		return slices.ContainsFunc(things, func(t Thing) bool { return x.equal(t.entry) })
-	}))
+// written says that the record has a file of ours of that content.
+func (r record) written(path, sum string) bool {
+	return slices.ContainsFunc(r.Done, func(x entry) bool { return x.Kind == didFile && x.Path == path && (x.Sum == sum || x.Was == sum) })
+}
+
+// forget takes out what is undone.
+func (m *Machine) forget(ctx context.Context, t Thing) error {
+	return m.writeRecord(ctx, slices.DeleteFunc(slices.Clone(m.record.Done), func(x entry) bool { return x.equal(t.entry) }))
 }
 
 func (m *Machine) writeRecord(ctx context.Context, done []entry) error {

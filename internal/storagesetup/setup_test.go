@@ -285,6 +285,48 @@ func TestARefusalIsNotOnTheRecord(t *testing.T) {
 	require.Empty(t, entries, "nothing is left there that sudo would read")
 }
 
+// What an earlier version wrote can be taken back also where an upgrade came to nothing.
+func TestAnUpgradeThatFailsForgetsNothing(t *testing.T) {
+	for name, fails := range map[string]func(f *fake, m *Machine) (undone func()){
+		"the host answers that the first file cannot be written": func(f *fake, m *Machine) func() {
+			there := f.dir + ReadPath + ".nightshift-new"
+			require.NoError(t, os.Mkdir(there, 0o755))
+			return func() { require.NoError(t, os.Remove(there)) }
+		},
+		"nightshift ends when it has written down what it is about to do": func(f *fake, m *Machine) func() {
+			f.lose = f.acts + 1
+			return func() {}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, m := newFake(t, "tank", "tank/mail", "tank/log")
+			before := f.tree()
+			w := source()
+			prepareAll(t, m, w, nil)
+			programs := m.programs(w)
+			for _, p := range programs {
+				old := "# of an earlier version\n" + p.text
+				f.write(p.path, old)
+				f.write(recordPath, strings.ReplaceAll(f.read(recordPath), sumOf(p.text), sumOf(old)))
+			}
+			require.NoError(t, m.Read(t.Context(), w))
+			things := m.Things(w, nil)
+			undone := fails(f, m)
+			n, err := m.Do(t.Context(), things, func(Thing) {})
+			require.Error(t, err)
+			require.Zero(t, n)
+			undone()
+			require.Contains(t, f.read(programs[0].path), "an earlier version")
+
+			require.NoError(t, m.Read(t.Context(), w))
+			for _, thing := range m.Record("ss1") {
+				require.NoError(t, m.Undo(t.Context(), thing))
+			}
+			require.Equal(t, before, f.tree())
+		})
+	}
+}
+
 func TestADatasetOrPoolThatIsNotThere(t *testing.T) {
 	_, m := newFake(t, "other")
 	w := target()

@@ -188,15 +188,22 @@ cat >"$1.nightshift-new" && chmod "$2" "$1.nightshift-new" && { [ "$3" != check 
 rm -f "$1.nightshift-new"
 exit 1`
 
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
 func (m *Machine) whole(w Want, f file) Thing {
-	sum := sha256.Sum256([]byte(f.text))
-	t := Thing{Host: w.Name, What: f.what, State: So, entry: entry{Kind: didFile, Path: f.path, Sum: hex.EncodeToString(sum[:])}}
+	t := Thing{Host: w.Name, What: f.what, State: So, entry: entry{Kind: didFile, Path: f.path, Sum: sumOf(f.text)}}
 	text, found := m.files[m.root+f.path]
 	if found && text == f.text {
 		return t
 	}
 	if t.State, t.How = Missing, fmt.Sprintf("%s, %d bytes, mode %s, root's", f.path, len(f.text), f.mode); found {
 		t.State = Differs
+		if was := sumOf(text); m.record.written(f.path, was) {
+			t.entry.Was = was
+		}
 	}
 	check := ""
 	if strings.HasPrefix(f.path, "/etc/sudoers.d/") {
