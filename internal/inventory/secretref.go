@@ -167,6 +167,9 @@ func oneLine(ref string, b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// IsCommand says that a command is run for the secret.
+func (r SecretRef) IsCommand() bool { return strings.HasPrefix(string(r), "exec:") }
+
 // Source names the reference for people.
 func (r SecretRef) Source() string { return source(string(r)) }
 

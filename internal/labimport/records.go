@@ -136,7 +136,14 @@ func (in Records) writeStorage(w *writer) {
 		seen[h.Name] = true
 		w.remark(2, remark)
 		h.Site = ""
+		h, doubtful := parted(h)
 		w.entry(h, false)
+		if text := asYAML(doubtful); text != "{}\n" {
+			w.remark(4, "? The record says this of it, too. It would run commands here, send secrets there, or let more be changed: put into the entry above what you know to be right.")
+			for line := range strings.Lines(text) {
+				w.proposal(4, strings.TrimRight(line, "\r\n"))
+			}
+		}
 	}
 	const there = "? As it was reached from there. Is it reached from here so, too, and are these the account and the key?"
 	for _, f := range in.Found {
@@ -153,6 +160,34 @@ func (in Records) writeStorage(w *writer) {
 			write(f.Source, "? The source. Is it still there? It is needed to replicate, not for what is done with replicas.")
 		}
 	}
+}
+
+// parted takes from a storage host what a person has to have seen before it counts: whoever can write to the account there can write a
+// record, with a checksum that is right.
+func parted(h inventory.StorageHost) (plain, doubtful inventory.StorageHost) {
+	plain = h
+	doubtful.SSH.Password, plain.SSH.Password = h.SSH.Password, ""
+	if h.SSH.Jump != nil {
+		jump := *h.SSH.Jump
+		doubtful.SSH.Jump, jump.Password = &inventory.Jump{Password: jump.Password}, ""
+		plain.SSH.Jump = &jump
+	}
+	doubtful.RestorePartitions, plain.RestorePartitions = h.RestorePartitions, false
+	if h.Target == nil {
+		return plain, doubtful
+	}
+	target := *h.Target
+	target.CHAP, target.Unproven = nil, ""
+	doubtful.Target = &inventory.StorageTarget{Unproven: h.Target.Unproven}
+	for _, entry := range h.Target.CHAP {
+		list := &target.CHAP
+		if entry.Secret.IsCommand() || entry.MutualSecret.IsCommand() {
+			list = &doubtful.Target.CHAP
+		}
+		*list = append(*list, entry)
+	}
+	plain.Target = &target
+	return plain, doubtful
 }
 
 // reached is a storage host in the way that was just taken.

@@ -70,6 +70,30 @@ func TestALabFileFromRecords(t *testing.T) {
 	golden(t, "records.yaml", text)
 }
 
+// Whoever can write to a storage account can write a record. What it says runs no command here, and sends no secret anywhere, unless a
+// person has taken the # away.
+func TestARecordIsNotObeyedUnseen(t *testing.T) {
+	in := fromRecord()
+	evil := &in.Found[0].Source
+	evil.SSH.Password = "exec:sh -c 'touch /tmp/evil'"
+	evil.SSH.Jump = &inventory.Jump{Address: "jump.lab", User: "x", HostKey: evil.SSH.HostKey, Password: "env:VC_PASSWORD"}
+	evil.RestorePartitions = true
+	evil.Target.CHAP = append(evil.Target.CHAP, inventory.TargetCHAP{Initiators: []string{"iqn.1998-01.com.vmware:esx22"}, User: "esx", Secret: "exec:evil\n  now"})
+	in.Found[0].Target.Target = &inventory.StorageTarget{Kind: "comstar", Portal: "10.0.0.2", Unproven: "accept"}
+	text, err := labimport.WriteRecords(in)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		for _, word := range []string{"exec:", "evil", "env:VC_PASSWORD", "unproven", "restorePartitions", "esx22"} {
+			if strings.Contains(line, word) {
+				require.True(t, strings.HasPrefix(strings.TrimSpace(line), "#"), line)
+			}
+		}
+	}
+	_, err = inventory.Parse("lab.yaml", text)
+	require.NoError(t, err, "%s", text)
+	golden(t, "records-unseen.yaml", text)
+}
+
 // Who takes the # away from what is proposed of this side has a valid file.
 func TestTheProposedVCenterIsValid(t *testing.T) {
 	text, err := labimport.WriteRecords(fromRecord())
