@@ -50,11 +50,20 @@ func (b *builder) add(s plan.Step) string {
 	for _, id := range s.Needs {
 		b.needed[id] = b.needed[id] || s.Target.Kind != plan.Watcher // nothing waits for those, so that what they wait for is waited for
 	}
-	if s.OnFailure == "" {
+	switch s.OnFailure {
+	case "":
 		s.OnFailure = b.onFailure
+	case plan.Skip, plan.Abort:
+		s.Own = !s.Always // those keep theirs anyway
 	}
 	b.plan.Steps = append(b.plan.Steps, s)
 	return s.ID
+}
+
+// own gives the step that was added last a policy of its own.
+func (b *builder) own(o plan.OnFailure) {
+	s := &b.plan.Steps[len(b.plan.Steps)-1]
+	s.OnFailure, s.Own = o, true
 }
 
 // ends lists the steps that no other needs, but for those at monitoring, which may not answer.

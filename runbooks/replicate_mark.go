@@ -18,7 +18,7 @@ func (b *builder) checkMark(g *inventory.ProtectionGroup, target *live.StorageHo
 // markGroup announces this nightshift at a group. Where it cannot, the run ends, as nothing is begun.
 func (b *builder) markGroup(p plan.GroupParams) string {
 	id := b.onGroup("mark-group", "Mark group "+p.Group+" on "+p.To+" as worked on by this nightshift", groupBegin, plan.MarkGroup, p)
-	b.plan.Steps[len(b.plan.Steps)-1].OnFailure = plan.Abort
+	b.own(plan.Abort)
 	return id
 }
 

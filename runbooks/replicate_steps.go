@@ -30,8 +30,7 @@ func (r *replication) steps() {
 	mark := r.markGroup(r.params())
 	before := r.hook("before", "Before the snapshot", r.group.Hooks.Before, "", mark)
 	snapshot := r.onGroup("snapshot", "Take one atomic snapshot of "+r.names()+", and hold it", groupSnapshot, plan.SnapshotGroup, r.params(), cmp.Or(before, mark))
-	first := &r.plan.Steps[len(r.plan.Steps)-1]
-	first.OnFailure = plan.Abort // nothing is done that could be gone on with: the next run begins anew
+	r.own(plan.Abort) // nothing is done that could be gone on with: the next run begins anew
 	r.hook("after", "After the snapshot", r.group.Hooks.After, before, snapshot)
 	var sends []string
 	ids := map[string]string{} // by replica
@@ -48,12 +47,12 @@ func (r *replication) steps() {
 	verify := r.onGroup("verify", "Compare both sides: "+words.Count(len(r.volumes), "dataset"), groupTransfer, plan.VerifyReplicas, r.params(), sends...)
 	keep := r.onGroup("keep", "Hold the new recovery point on both sides, and let go of the one before", groupEnd, plan.KeepPoint, r.params(), verify)
 	r.onGroup("record", "Write down how its LUNs are shown and which VMs lie on them", groupEnd, plan.SaveRecord, r.params(), verify)
-	record := &r.plan.Steps[len(r.plan.Steps)-1]
-	record.OnFailure, record.Timeout = plan.Skip, r.settled(marginTask+marginRead) // it reads a target, the headers on it, and vCenters
+	r.own(plan.Skip)
+	r.plan.Steps[len(r.plan.Steps)-1].Timeout = r.settled(marginTask + marginRead) // it reads a target, the headers on it, and vCenters
 	p := r.params()
 	p.Every, p.Noise = r.group.Every, r.group.Noise.Bytes()
 	r.onGroup("measure", "Measure change rate, lag and space", groupEnd, plan.MeasureGroup, p, keep)
-	r.plan.Steps[len(r.plan.Steps)-1].OnFailure = plan.Skip
+	r.own(plan.Skip)
 	r.unmarkGroup(r.params())
 }
 

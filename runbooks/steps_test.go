@@ -52,6 +52,22 @@ func TestPreparationStandsBeforeTheSteps(t *testing.T) {
 	require.ElementsMatch(t, []string{"wait", "mark-lab:vc1"}, p.Steps[2].Needs)
 }
 
+// A schedule with onFailure neither goes past what has to be so before the next step, nor ends at what may fail.
+func TestSkipAndAbortInAStepRunbookStand(t *testing.T) {
+	p := bootedLab().planBook(t, steps+`{id: must, uses: wait, with: {for: 1m}, onFailure: abort}
+  - {id: may, uses: wait, with: {for: 1m}, onFailure: skip}
+  - {id: asks, uses: wait, with: {for: 1m}, onFailure: ask}
+  - {id: presses, uses: wait, with: {for: 1m}, onFailure: force}
+  - {id: as-the-rest, uses: wait, with: {for: 1m}}
+`)
+	require.Empty(t, p.Blockers)
+	own := map[string]bool{}
+	for _, s := range p.Steps {
+		own[s.ID] = s.Own
+	}
+	require.Equal(t, map[string]bool{"must": true, "may": true, "asks": false, "presses": false, "as-the-rest": false}, own)
+}
+
 func TestAMessageIsASteps(t *testing.T) {
 	f := bootedLab()
 	p := f.planBook(t, steps+"{id: a, uses: notify, with: {text: \"web01 is up\", channels: [phone]}}\n")

@@ -98,6 +98,7 @@ func TestAUPSHurries(t *testing.T) {
 			require.Equal(t, plan.Skip, s.OnFailure, s.ID)
 		}
 	}
+	require.True(t, stepOf(t, p, "check-mains").Own, "a UPS that says nothing any more stops no power-down, whatever the run does with failures")
 	require.Equal(t, plan.Settings{OnFailure: plan.Skip, Deadline: 20 * minute, OnStale: "stop", BlockedDeadline: 720 * minute, ApprovalDeadline: 60 * minute},
 		runbooks.RunSettings(f.lab, runbooks.PowerDown, f.params))
 	require.Equal(t, f.lab.Settings(runbooks.PowerUp), runbooks.RunSettings(f.lab, runbooks.PowerUp, f.params))

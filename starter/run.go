@@ -48,7 +48,7 @@ the watching, and a crash only interrupts it.
 	f.BoolVarP(&o.yes, "yes", "y", false, "carry it out without asking")
 	f.BoolVar(&o.detach, "detach", false, "do not watch: end as soon as the run is under way")
 	f.BoolVar(&o.wait, "wait", false, "wait for the locks of other runs instead of being refused")
-	f.StringVar(&o.onFailure, "on-failure", "", "what to do with a step that fails: ask, skip, force or abort (default: the lab file's)")
+	f.StringVar(&o.onFailure, "on-failure", "", "what to do with a step that fails: ask, skip, force or abort (default: the lab file's); a step whose plan skips or aborts by itself does so still")
 	f.DurationVar(&o.staleAfter, "stale-after", 0, "how late the run may wake (for tests)")
 	_ = f.MarkHidden("stale-after") // it is there
 	f.DurationVar(&o.deadline, "deadline", 0, "end the run in order when it takes longer (default: the lab file's)")

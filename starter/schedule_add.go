@@ -57,7 +57,7 @@ Of --calendar ` + calendar.Forms + `.`,
 	f.StringVar(&o.zone, "zone", "", "IANA time zone, such as Europe/Berlin (default: this machine's)")
 	f.DurationVar(&o.jitter, "jitter", 0, "start each run up to so much later, by chance: 10m")
 	f.StringVar(&o.until, "until", "", "the last `DAY` on which it starts runs: 2027-01-31")
-	f.StringVar(&o.onFailure, "on-failure", "", "what its runs do with a step that fails: ask, skip, force or abort (default: the lab file's)")
+	f.StringVar(&o.onFailure, "on-failure", "", "what its runs do with a step that fails: ask, skip, force or abort (default: the lab file's); a step whose plan skips or aborts by itself does so still")
 	f.DurationVar(&o.deadline, "deadline", 0, "end its runs in order when they take longer (default: the lab file's)")
 	f.BoolVar(&o.paused, "paused", false, "let it start no runs until it is resumed")
 	o.parameters.addFlags(f)

@@ -142,7 +142,7 @@ func (r *run) policy(s plan.Step) plan.OnFailure {
 	if s.Action == plan.Confirm { // whatever the run does with failures: only a person says yes
 		return plan.Ask
 	}
-	if s.OnFailure == "" || r.p.OnFailure != "" && !s.Always {
+	if s.OnFailure == "" || r.p.OnFailure != "" && !s.Always && !s.Own { // no plan of an earlier nightshift has steps with Own
 		return r.Settings.OnFailure
 	}
 	return s.OnFailure

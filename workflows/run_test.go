@@ -452,6 +452,35 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// What whoever starts a run says of failing steps is in place of what the lab file says, not of a policy that others rely on.
+func TestAStepKeepsAPolicyOfItsOwn(t *testing.T) {
+	for _, c := range []struct {
+		own   bool
+		step  plan.OnFailure
+		run   plan.OnFailure
+		steps string
+	}{
+		{true, plan.Skip, plan.Abort, "sd"},
+		{true, plan.Skip, plan.Ask, "sd"},
+		{true, plan.Abort, plan.Skip, "hu"},
+		{true, plan.Abort, plan.Ask, "hu"},
+		{true, plan.Abort, "", "hu"},
+		{false, plan.Abort, plan.Skip, "sd"},
+		{false, plan.Skip, plan.Abort, "hu"},
+	} {
+		t.Run(fmt.Sprintf("own %t %s, run %s", c.own, c.step, c.run), func(t *testing.T) {
+			b := newBench(t, step("first"), step("then", "first"))
+			b.plan.Steps[0].OnFailure, b.plan.Steps[0].Own = c.step, c.own
+			b.does["first"] = failing(1, "no space left")
+			b.run(runapi.Params{Approved: true, OnFailure: c.run})
+			require.Equal(t, c.steps, b.sheet().Steps)
+			if c.steps == "hu" {
+				require.Contains(t, b.sheet().Why, "no space left", "it did not wait for a person")
+			}
+		})
+	}
+}
+
 func TestUnclearActsAgainOnlyWithProof(t *testing.T) {
 	b := newBench(t, ladder()...)
 	unclear := func(proof bool) func(plan.Call) (plan.Outcome, error) {

@@ -19,7 +19,7 @@ type Schedule struct {
 	Until string `json:"until,omitempty"`
 	// Parameters are those of the runbook, each as text: {host: "esx21,esx22"}.
 	Parameters map[string]string `json:"parameters,omitempty"`
-	// OnFailure and Deadline take the place of the runbook's settings.
+	// OnFailure and Deadline take the place of the runbook's settings; a step that skips or aborts by itself does so still.
 	OnFailure plan.OnFailure `json:"onFailure,omitempty" jsonschema:"enum=ask,enum=skip,enum=force,enum=abort"`
 	Deadline  plan.Duration  `json:"deadline,omitempty"`
 	// Paused lets it start no runs, or lets it again. Without it, `schedule pause` and `resume` decide.

@@ -94,6 +94,8 @@ type Step struct {
 	Needs     []string        `json:"needs,omitempty"` // ids of the steps that must be done, or skipped, before
 	Holds     []string        `json:"holds,omitempty"` // keys, such as "vcenter:vc1", under which it takes one slot each
 	OnFailure OnFailure       `json:"onFailure,omitempty"`
+	// Own tells that others rely on OnFailure: what whoever starts the run says of failing steps does not replace it.
+	Own bool `json:"own,omitempty"`
 	// Always steps run after an abort too: what was switched off is switched on again.
 	Always bool `json:"always,omitempty"`
 	// OnlyAfter is the id of the step without which an Always step has nothing to undo, or nobody to ask: after an abort it

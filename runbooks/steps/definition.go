@@ -82,7 +82,7 @@ type Step struct {
 	When string `json:"when,omitempty"`
 	// ForEach does it once for each of many things.
 	ForEach *ForEach `json:"foreach,omitempty"`
-	// OnFailure is what happens when it has failed for good: ask (default), skip, force or abort.
+	// OnFailure is what happens when it has failed for good: ask (default), skip, force or abort. A skip or an abort stands, whatever --on-failure says.
 	OnFailure plan.OnFailure `json:"onFailure,omitempty" jsonschema:"enum=ask,enum=skip,enum=force,enum=abort"`
 	// Timeout is how long what it does may take.
 	Timeout plan.Duration `json:"timeout,omitempty"`
