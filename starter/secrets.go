@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"nightshift/internal/inventory"
+	"nightshift/internal/sshexec"
 )
 
-// warnOfSecrets resolves every secret of the lab file once, where it will be needed, and says which cannot be had: a run
-// in the night is too late to learn it. Values are not kept.
+// warnOfSecrets resolves every secret of the lab file once, and reads every key file, where they will be needed, and says which
+// cannot be had: a run in the night is too late to learn it. Values are not kept.
 func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	type place struct {
 		of  string
@@ -21,12 +23,6 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 	for _, h := range lab.Hosts {
 		if h.BMC != nil {
 			places = append(places, place{"password of BMC of " + h.Name, h.BMC.Password})
-		}
-	}
-	for _, p := range sshPlaces(lab) {
-		places = append(places, place{"password of " + p.machine, p.ssh.Password})
-		if p.ssh.Jump != nil {
-			places = append(places, place{"password of the jump host of " + p.machine, p.ssh.Jump.Password})
 		}
 	}
 	for _, h := range lab.StorageHosts {
@@ -53,12 +49,25 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 			places = append(places, place{"guest " + g.Name, g.Login.Password})
 		}
 	}
+	var names []string
 	var asks []func() string
 	for _, p := range places {
+		names = append(names, p.of)
 		asks = append(asks, func() string {
 			if _, err := p.ref.Resolve(ctx, lab.Dir); err != nil {
 				return oneLine(err)
 			}
+			return ""
+		})
+	}
+	for _, p := range sshPlaces(lab) {
+		names = append(names, "login of "+p.machine)
+		asks = append(asks, func() string {
+			r, err := sshexec.Resolve(ctx, p.machine, p.ssh, lab.Dir)
+			if err != nil {
+				return strings.TrimPrefix(oneLine(err), p.machine+": ")
+			}
+			r.Close()
 			return ""
 		})
 	}
@@ -68,7 +77,7 @@ func (a *app) warnOfSecrets(ctx context.Context, lab *inventory.Lab) {
 			continue
 		}
 		told = append(told, why)
-		a.notef("Warning: the %s: %s", places[i].of, why)
+		a.notef("Warning: the %s: %s", names[i], why)
 	}
 	if len(told) > 0 {
 		a.notef("Runs that need it will fail. After a change of the environment, start `nightshift serve` again.")

@@ -13,6 +13,7 @@ import (
 	"nightshift/internal/engine"
 	"nightshift/internal/inventory"
 	"nightshift/internal/statedir"
+	"nightshift/internal/words"
 )
 
 type serveOptions struct {
@@ -185,14 +186,25 @@ func (a *app) tellServed(st *station, o serveOptions) {
 	if o.simulate == "" {
 		a.printf("  %s%s lab check              does everything answer?\n", self, more)
 	}
-	verbs := []string{"plan power-down        what would it do?", "run power-down         do it", "status"}
-	if len(st.lab.Hosts) == 0 {
-		verbs = []string{"runbook list           what can it do?", "status"}
-	}
-	for _, verb := range verbs {
+	for _, verb := range firstVerbs(st.lab) {
 		a.printf("  %s%s %s\n", self, more, verb)
 	}
 	a.printf("\nCtrl-C stops it.\n")
+}
+
+// firstVerbs are what to try in a lab.
+func firstVerbs(lab *inventory.Lab) (list []string) {
+	if len(lab.Hosts) > 0 {
+		list = append(list, "plan power-down        what would it do?", "run power-down         do it")
+	}
+	if len(lab.ProtectionGroups) > 0 {
+		group := "replicate -p group=" + words.Shell(lab.ProtectionGroups[0].Name)
+		list = append(list, "plan "+group+"   what would it do?", "run "+group+"    do it")
+	}
+	if list == nil {
+		list = []string{"runbook list           what can it do?"}
+	}
+	return append(list, "status")
 }
 
 // tellSimulated says where the simulated lab is, for who wants to import it, or to serve a changed copy of its lab file.

@@ -41,11 +41,23 @@ func TestServeSaysWhichSecretsCannotBeHad(t *testing.T) {
 	lab, err := inventory.Load("lab.yaml")
 	require.NoError(t, err)
 	lab.StorageHosts = []inventory.StorageHost{{Name: "ss1", Target: &inventory.StorageTarget{CHAP: []inventory.TargetCHAP{{User: "esx", Secret: "env:VC1_PASSWORD", MutualUser: "ss1", MutualSecret: "env:SS1_CHAP"}}}}, {Name: "ss2"}}
+	known := inventory.SSH{Address: "ss1", User: "zfsadm", HostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ", Key: "nokeythere"}
+	lab.StorageHosts[0].SSH, lab.StorageHosts[1].SSH = known, known
 	c.warnOfSecrets(t.Context(), lab)
 	require.Contains(t, c.stderr.String(), "the CHAP secret of storage host ss1: the environment variable SS1_CHAP is not set")
 	require.Contains(t, c.stderr.String(), "the password of BMC of esx21: the environment variable BMC_PASSWORD is not set")
-	require.Equal(t, 2, strings.Count(c.stderr.String(), "Warning:"))
+	require.Contains(t, c.stderr.String(), "the login of storage host ss1: its key: open ")
+	require.Equal(t, 3, strings.Count(c.stderr.String(), "Warning:"), "a key that both need is one thing to do")
 	require.NotContains(t, c.stderr.String(), "hunter2")
+}
+
+func TestServeSaysWhatToTryInThisLab(t *testing.T) {
+	lab := &inventory.Lab{}
+	require.Equal(t, []string{"runbook list           what can it do?", "status"}, firstVerbs(lab))
+	lab.ProtectionGroups = []inventory.ProtectionGroup{{Name: "mail"}}
+	require.Equal(t, []string{"plan replicate -p group=mail   what would it do?", "run replicate -p group=mail    do it", "status"}, firstVerbs(lab))
+	lab.Hosts = []inventory.Host{{Name: "esx21"}}
+	require.Len(t, firstVerbs(lab), 5)
 }
 
 // A simulated lab gives way where a real nightshift has the usual ports.

@@ -287,8 +287,9 @@ func TestApprovalIsOfTheHash(t *testing.T) {
 func TestScheduledRunObeysTheHold(t *testing.T) {
 	b := newBench(t, ladder()...)
 	b.held.Hold = &ledger.Hold{Until: b.Now().Add(time.Hour), By: "ann", Reason: "guests tonight"}
-	b.run(runapi.Params{Approved: true, Scheduled: true})
+	b.run(runapi.Params{Approved: true, Scheduled: true, Parameters: map[string]string{"host": "esx21"}})
 	require.Equal(t, runapi.Skipped, b.sheet().Outcome)
+	require.Equal(t, "esx21", b.sheet().Parameters["host"], "to type it again, before there is a plan")
 	require.Contains(t, b.sheet().Why, "guests tonight")
 	require.Empty(t, b.calls)
 }

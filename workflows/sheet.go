@@ -72,7 +72,7 @@ func (r *run) sheet() runapi.Sheet {
 		deadline = r.alarm.at
 	}
 	return runapi.Sheet{
-		Lab: r.p.Lab, Runbook: r.p.Runbook, Title: r.Title, Hash: r.Hash, By: r.p.By, Phase: r.Phase, Outcome: r.Outcome, Why: r.Why,
+		Lab: r.p.Lab, Runbook: r.p.Runbook, Title: r.Title, Hash: r.Hash, Parameters: r.p.Parameters, By: r.p.By, Phase: r.Phase, Outcome: r.Outcome, Why: r.Why,
 		Started: r.Started, Ended: r.Ended, Paused: r.Paused, Aborted: r.Aborted, Waiting: r.Waiting, Deadline: deadline,
 		Total: len(r.steps), Done: r.count[runapi.StepDone], Running: r.count[runapi.Running], Blocked: r.count[runapi.Blocked], Skipped: r.count[runapi.StepSkip],
 		Untouched: r.count[runapi.Untouched] + r.count[runapi.HalfDone], Steps: string(r.steps),

@@ -172,6 +172,7 @@ func TestWhatIsWrongWithAProtectionGroup(t *testing.T) {
 		{"a replica nowhere", "backup/ss1", "'@x'", "target.under", "a snapshot or bookmark"},
 		{"onto itself", "host: ss2, under: backup/ss1", "host: ss1, under: tank", "target.under", "protected already, in group mail"},
 		{"into itself", "host: ss2, under: backup/ss1", "host: ss1, under: tank/mail", "target.under", "lies in tank/mail, which is protected in group mail"},
+		{"no time at all", "every: 1h", "every: 0h", "every", "not above zero (a number with its unit"},
 		{"too often", "every: 1h", "every: 1s", "every", "no interval"},
 		{"hardly ever", "every: 1h", "every: 10000h", "every", "no interval"},
 		{"no size", "every: 1h", "every: 1h, noise: 1GB", "noise", "a number with its unit"},

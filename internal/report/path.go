@@ -104,8 +104,8 @@ func (t *tracer) after(i int) {
 		if !ok {
 			continue
 		}
-		if e := t.r.Steps[n].Ended; e.IsZero() || e.After(s.Begun) {
-			continue // skipped through, or done once more since
+		if need := t.r.Steps[n]; need.Begun.IsZero() || need.Ended.IsZero() || need.Ended.After(s.Begun) {
+			continue // skipped through, dropped by an abort, or done once more since
 		}
 		if need < 0 || t.r.Steps[n].Ended.After(t.r.Steps[need].Ended) {
 			need = n

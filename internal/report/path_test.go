@@ -92,6 +92,17 @@ func TestAnIdleTimeIsExplained(t *testing.T) {
 }
 
 // A need that was done once more after the step that waited for it began is not what it waited for.
+// An abort drops what had not begun: that is ended without a begin, and no part of the chain to what still has to be done.
+func TestWhatAnAbortDroppedIsNotInTheChain(t *testing.T) {
+	p := plan.Plan{Steps: []plan.Step{{ID: "a", Title: "do a", Action: plan.ShutdownGuest}, {ID: "b", Title: "do b", Needs: []string{"a"}, Action: plan.ShutdownGuest},
+		{ID: "c", Title: "do c", Needs: []string{"a", "b"}, Always: true, Action: plan.ShutdownGuest}}}
+	s := runapi.Sheet{Started: started(), Ended: started().Add(seconds(40)), Outcome: runapi.Aborted, Phase: runapi.PhaseEnd, Total: 3, Done: 2, Untouched: 1,
+		Steps: "dud", Begun: []int64{20, -1, 300}, Finished: []int64{250, 260, 400}}
+	r := Assemble(run, s, &p, s.Ended)
+	require.Equal(t, []string{"a", "c"}, chainOf(r))
+	requireWhole(t, r)
+}
+
 func TestANeedThatWasDoneAgain(t *testing.T) {
 	r := timed(nil, 100, timedStep{id: "a", begun: 1, ended: 95}, timedStep{id: "b", begun: 10, ended: 50, needs: []string{"a"}})
 	require.Empty(t, r.Steps[1].After)

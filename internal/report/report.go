@@ -140,7 +140,7 @@ type Step struct {
 // Assemble makes the report of a run from its sheet and its plan. The plan is nil before there is one.
 func Assemble(run string, s runapi.Sheet, p *plan.Plan, now time.Time) Report {
 	r := Report{
-		Run: run, Lab: s.Lab, Runbook: s.Runbook, Title: s.Title, By: s.By, Hash: s.Hash,
+		Run: run, Lab: s.Lab, Runbook: s.Runbook, Title: s.Title, By: s.By, Hash: s.Hash, Parameters: s.Parameters,
 		Phase: s.Phase, Outcome: s.Outcome, Why: s.Why, Waiting: s.Waiting, Started: s.Started, Ended: s.Ended,
 		Counts: Counts{Total: s.Total, Done: s.Done, Running: s.Running, Blocked: s.Blocked, Skipped: s.Skipped, Untouched: s.Untouched,
 			HalfDone: strings.Count(s.Steps, string(runapi.HalfDone))},

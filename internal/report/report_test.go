@@ -108,6 +108,8 @@ func TestEveryEndNamesWhatGoesOn(t *testing.T) {
 	require.Equal(t, "nightshift unlock power-down-old --reason WHY", Assemble(run, s, fiveGuests(), started()).Next[1].Type)
 	s.Outcome, s.Orphan, s.Why = runapi.Skipped, "", "lab is locked by run x"
 	require.Equal(t, "nightshift run power-down -p 'cluster=Old Lab'", Assemble(run, s, fiveGuests(), started()).Next[0].Type, "there is no hold to be ended")
+	s.Parameters = map[string]string{"group": "mail"}
+	require.Equal(t, "nightshift run power-down -p group=mail", Assemble(run, s, nil, started()).Next[0].Type, "it has ended before its plan")
 	s = aborted()
 	s.Phase, s.Outcome = runapi.PhaseApprove, ""
 	require.Equal(t, "nightshift approve "+run, Assemble(run, s, fiveGuests(), started()).Next[0].Type)

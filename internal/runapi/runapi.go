@@ -169,20 +169,22 @@ const (
 
 // A Sheet is the state of a run: the answer to the query "sheet" and to every order, and the result.
 type Sheet struct {
-	Lab      string    `json:"lab"`
-	Runbook  string    `json:"runbook"`
-	Title    string    `json:"title"`
-	Hash     string    `json:"hash,omitempty"` // of the plan
-	By       string    `json:"by"`
-	Phase    string    `json:"phase"`
-	Outcome  string    `json:"outcome,omitempty"`
-	Why      string    `json:"why,omitempty"` // of a refusal, skip, abort or partial outcome
-	Started  time.Time `json:"started"`
-	Ended    time.Time `json:"ended,omitzero"`
-	Paused   string    `json:"paused,omitempty"`  // by whom and why
-	Aborted  string    `json:"aborted,omitempty"` // the same
-	Waiting  string    `json:"waiting,omitempty"` // what the run waits for, where it is not its steps: a lock, an approval
-	Deadline time.Time `json:"deadline,omitzero"` // when it ends by itself if nobody answers
+	Lab     string `json:"lab"`
+	Runbook string `json:"runbook"`
+	Title   string `json:"title"`
+	Hash    string `json:"hash,omitempty"` // of the plan
+	// Parameters are those that the run was started with: it may end before it has a plan.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	By         string            `json:"by"`
+	Phase      string            `json:"phase"`
+	Outcome    string            `json:"outcome,omitempty"`
+	Why        string            `json:"why,omitempty"` // of a refusal, skip, abort or partial outcome
+	Started    time.Time         `json:"started"`
+	Ended      time.Time         `json:"ended,omitzero"`
+	Paused     string            `json:"paused,omitempty"`  // by whom and why
+	Aborted    string            `json:"aborted,omitempty"` // the same
+	Waiting    string            `json:"waiting,omitempty"` // what the run waits for, where it is not its steps: a lock, an approval
+	Deadline   time.Time         `json:"deadline,omitzero"` // when it ends by itself if nobody answers
 
 	Total     int    `json:"total"`
 	Done      int    `json:"done"`

@@ -116,7 +116,7 @@ func (d *Decoder) mapping(n ast.Node, v reflect.Value, field string) {
 		d.value(value, v.FieldByIndex(f.Index), join(field, key), f.rule)
 	})
 	for _, f := range fields {
-		if ok && f.Required && !seen[f.Name] {
+		if ok && f.Required() && !seen[f.Name] {
 			d.add(position(n), field, fmt.Sprintf("the key %q is missing", f.Name), "")
 		}
 	}
@@ -196,14 +196,14 @@ func (d *Decoder) scalar(n ast.Node, v reflect.Value, field string, r rule) {
 		}
 		v.SetFloat(x)
 	case reflect.Int64: // plan.Duration; TestEveryTypeIsDecoded fails when there is another
-		d.duration(n, v, field)
+		d.duration(n, v, field, r)
 	case reflect.String:
 		d.text(n, v, field, r)
 	}
 }
 
-func (d *Decoder) duration(n ast.Node, v reflect.Value, field string) {
-	const remedy = "a number with its unit: 90s, 5m, 1h30m"
+func (d *Decoder) duration(n ast.Node, v reflect.Value, field string, r rule) {
+	const remedy = "a number with its unit: 90s, 5m, 1h30m; the largest is the hour: 48h"
 	s, ok := textOf(n)
 	if !ok {
 		d.refuse(position(n), field, "want a duration, got "+KindOf(n), remedy)
@@ -213,6 +213,8 @@ func (d *Decoder) duration(n ast.Node, v reflect.Value, field string) {
 	switch {
 	case err != nil:
 		d.refuse(position(n), field, fmt.Sprintf("%q is not a duration", s), remedy)
+	case t <= 0 && r.must:
+		d.refuse(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), remedy)
 	case t <= 0:
 		d.refuse(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), "leave the key out for the default")
 	default:

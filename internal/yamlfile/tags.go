@@ -9,14 +9,14 @@ import (
 type rule struct {
 	enum  []string
 	lines bool // the text may have several
+	must  bool // the key must be there
 }
 
 // A Key is a key of a file and the field of a Go struct that holds it.
 type Key struct {
-	Name     string
-	Index    []int
-	Required bool
-	rule     rule
+	Name  string
+	Index []int
+	rule  rule
 }
 
 // Keys are those of one struct.
@@ -38,13 +38,13 @@ func FieldsOf(t reflect.Type) Keys {
 			}
 			continue
 		}
-		out = append(out, Key{Name: name, Index: []int{i}, Required: !strings.Contains(options, "omitempty"), rule: ruleOf(f)})
+		out = append(out, Key{Name: name, Index: []int{i}, rule: ruleOf(f, !strings.Contains(options, "omitempty"))})
 	}
 	return out
 }
 
-func ruleOf(f reflect.StructField) rule {
-	var r rule
+func ruleOf(f reflect.StructField, must bool) rule {
+	r := rule{must: must}
 	for _, part := range strings.Split(f.Tag.Get("jsonschema"), ",") {
 		if v, ok := strings.CutPrefix(part, "enum="); ok {
 			r.enum = append(r.enum, v)
@@ -53,6 +53,9 @@ func ruleOf(f reflect.StructField) rule {
 	r.lines = f.Tag.Get("lines") == "true"
 	return r
 }
+
+// Required: the key must be there.
+func (k Key) Required() bool { return k.rule.must }
 
 // Enum are the only values that the key may have; none: any.
 func (k Key) Enum() []string { return k.rule.enum }

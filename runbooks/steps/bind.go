@@ -29,7 +29,7 @@ func bind(t reflect.Type, with map[string]any, fillIn func(string) (string, erro
 		}
 		f := t.FieldByIndex(k.Index)
 		b := binder{fill: fillIn, enum: k.Enum()}
-		if text, ok := with[name].(string); ok && fillIn != nil && !k.Required && hasTemplate(text) {
+		if text, ok := with[name].(string); ok && fillIn != nil && !k.Required() && hasTemplate(text) {
 			if filled, err := fillIn(text); err == nil && filled == "" {
 				continue // an optional parameter that was not given, for a key that may be left out
 			}
@@ -41,7 +41,7 @@ func bind(t reflect.Type, with map[string]any, fillIn func(string) (string, erro
 		out = append(out, b.problems...)
 	}
 	for _, k := range keys {
-		if _, given := with[k.Name]; k.Required && !given {
+		if _, given := with[k.Name]; k.Required() && !given {
 			out = append(out, problem{"", fmt.Sprintf("the key %q is missing", k.Name), ""})
 		}
 	}

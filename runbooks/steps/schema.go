@@ -33,7 +33,7 @@ func Template(name string) (string, error) {
 func Wants(a Action) (keys []string) {
 	for _, k := range yamlfile.FieldsOf(a.With) {
 		name := k.Name
-		if !k.Required {
+		if !k.Required() {
 			name += "?"
 		}
 		keys = append(keys, name)
