@@ -100,7 +100,7 @@ func (s *sendStep) read(ctx context.Context, t *carriage) (seen, error) {
 	if guids[there] == s.point.GUID {
 		return seen{done: true, state: "at recovery point @" + s.point.Name}, nil
 	}
-	return seen{state: "without recovery point @" + s.point.Name}, nil
+	return seen{state: "without recovery point @" + s.point.Name, progress: t.waiting()}, nil
 }
 
 // find finds the recovery point of this run on the source.

@@ -1,16 +1,21 @@
 package activities
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/plan"
+	"nightshift/internal/zfs"
 )
 
 func TestCyclesOfReplication(t *testing.T) {
@@ -177,6 +182,38 @@ func TestASourceThatAnswersLateIsSentFrom(t *testing.T) {
 	requireType(t, err, Transient)
 	l.Runner = up
 	m.must(p, "run-1", "send:tank/mail")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
+// A rebooter is a storage host that does not answer a number of commands.
+type rebooter struct {
+	zfs.Runner
+	away atomic.Int64
+}
+
+func (r *rebooter) Run(ctx context.Context, argv []string, s zfs.Streams) (zfs.Exit, error) {
+	if r.away.Add(-1) >= 0 {
+		return zfs.Exit{}, fault.As(fault.Unreachable, errors.New("it boots"))
+	}
+	return r.Runner.Run(ctx, argv, s)
+}
+
+func TestASourceThatIsAwayInMidSendIsWaitedFor(t *testing.T) {
+	m := newMailLab(t)
+	m.a.streams.pause = time.Microsecond
+	l := m.listen("ss1")
+	r := &rebooter{Runner: l.Runner}
+	l.Runner = r
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	r.away.Store(3 * mostBreaks)
+	require.NoError(t, m.ss1.Kill(t.Context(), "send", "tank"))
+	got := <-end
+	require.NoError(t, got.err)
+	require.Less(t, r.away.Load(), int64(0), "it was away for so many tries")
+	require.Contains(t, got.out.Note, "waited for a host: ss1: it boots")
+	require.Contains(t, got.out.Note, "went on with a stream of which")
 	m.same("tank/mail", "backup/ss1/mail")
 }
 

@@ -63,6 +63,7 @@ type carriage struct {
 	before  int   // breaks before that one
 	unsure  bool  // there is one: only the next try that gets to look at the target can tell
 	sends   bool  // the try under way, or the last, got as far as sending
+	waits   int   // tries, one after the other, that found a host away before they sent
 	most    int64 // that had arrived of the stream at a try's begin
 	next    time.Time
 	looked  time.Time
@@ -217,6 +218,7 @@ func (t *carriage) carry(fence func() error) error {
 
 // judge decides after a try has ended, or before the first one. The caller holds mu.
 func (t *carriage) judge() (again bool, _ error) {
+	away := errors.Is(t.err, fault.Unreachable) && !t.sends && !t.stalled
 	switch {
 	case !t.began:
 		return true, nil
@@ -231,7 +233,13 @@ func (t *carriage) judge() (again bool, _ error) {
 	case !breaksOff(t.err):
 		return false, t.err
 	}
-	t.last = t.err
+	if away { // that says nothing of the stream: only sendLimit ends it
+		t.next = time.Now().Add(min(t.pause<<t.waits, longBreak))
+		t.waits = min(t.waits+1, mostBreaks)
+		t.remember(fmt.Sprintf("waited for a host: %s", t.err))
+		return false, nil
+	}
+	t.last, t.waits = t.err, 0
 	if t.sends { // it may have got on
 		t.unsure, t.before, t.breaks = true, t.breaks, 0
 	} else if t.breaks++; t.breaks >= mostBreaks {
@@ -241,6 +249,16 @@ func (t *carriage) judge() (again bool, _ error) {
 	t.next = time.Now().Add(pause)
 	t.remember(fmt.Sprintf("was broken off: %s", t.err))
 	return false, nil
+}
+
+// waiting is what there is to tell while a host is away; nil: none is.
+func (t *carriage) waiting() *plan.Progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waits == 0 || t.next.IsZero() {
+		return nil
+	}
+	return &plan.Progress{Bytes: t.most, Waits: t.err.Error()}
 }
 
 // vain is why it is given up. The caller holds mu.
@@ -282,7 +300,7 @@ func (t *carriage) send() error {
 	if t.breaks >= mostBreaks {
 		return t.vain()
 	}
-	t.sends = true
+	t.sends, t.waits = true, 0
 	return nil
 }
 

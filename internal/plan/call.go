@@ -88,10 +88,11 @@ type Unclear struct {
 
 // Progress is how far something is that is measured in bytes.
 type Progress struct {
-	Bytes int64    `json:"bytes"`          // that have been sent, in this and earlier attempts
-	Total int64    `json:"total"`          // about; 0: not known
-	Rate  int64    `json:"rate,omitempty"` // bytes per second, of the last while
-	Left  Duration `json:"left,omitempty"` // about; 0: not known
+	Bytes int64    `json:"bytes"`           // that have been sent, in this and earlier attempts
+	Total int64    `json:"total"`           // about; 0: not known
+	Rate  int64    `json:"rate,omitempty"`  // bytes per second, of the last while
+	Left  Duration `json:"left,omitempty"`  // about; 0: not known
+	Waits string   `json:"waits,omitempty"` // why nothing moves: a host is away
 }
 
 // MarshalJSON puts the words of String before the numbers: Temporal's UI shows a heartbeat as the JSON that it is.
@@ -114,6 +115,9 @@ func (p Progress) String() string {
 	}
 	if p.Left > 0 {
 		s += ", about " + words.Roughly(time.Duration(p.Left)) + " left"
+	}
+	if p.Waits != "" {
+		s += ", waits for a host: " + p.Waits
 	}
 	return s
 }
