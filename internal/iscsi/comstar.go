@@ -215,7 +215,8 @@ type Command struct {
 	// Input says what it is given over standard input, in words; empty: nothing.
 	Input string
 
-	stdin string // a secret
+	stdin  string // a secret
+	renews bool   // it only gives a secret anew: nobody is told what it was
 }
 
 func (c Command) String() string {

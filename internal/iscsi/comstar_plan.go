@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -71,8 +72,15 @@ func (b *comstarPlan) unit() error {
 		}
 		want, got := b.as, lu.Identity
 		want.LUN, want.Designators, want.PhysicalBlock, want.Revision = 0, nil, 0, "" // not told by stmfadm
-		if list := Diff(want, got); len(list) > 0 || !same {
-			return inTheWay("%s, and is not what it is to be: %s", lu.Describe(), strings.Join(Words(list), "; "))
+		list := Words(Diff(want, got))
+		if lu.ReadOnly != b.p.ReadOnly {
+			list = append(list, fmt.Sprintf("write protection is not %t", b.p.ReadOnly))
+		}
+		if lu.State != Online {
+			list = append(list, "it is "+string(lu.State))
+		}
+		if len(list) > 0 || !same {
+			return inTheWay("%s, and is not what it is to be: %s", lu.Describe(), strings.Join(list, "; "))
 		}
 		return nil
 	}
@@ -102,11 +110,13 @@ func (b *comstarPlan) initiators() error {
 			return fault.As(fault.Unsupported, fmt.Errorf("COMSTAR proves itself with one secret per target, not per initiator: %s", g.Initiator))
 		}
 		verb := "create-initiator"
-		if _, there := b.now.initiators[g.Initiator]; there {
+		known, there := b.now.initiators[g.Initiator]
+		if there {
 			verb = "modify-initiator"
 		}
 		argv := append([]string{"sh", "-c", secretScript, g.Initiator}, b.elevate([]string{"itadm", verb, "-u", g.CHAP.User})...)
-		b.commands = append(b.commands, Command{Argv: argv, Input: itadmSecretWhat + g.Initiator, stdin: g.CHAP.Secret.Reveal()})
+		b.commands = append(b.commands, Command{Argv: argv, Input: itadmSecretWhat + g.Initiator, stdin: g.CHAP.Secret.Reveal(),
+			renews: known.secret && cmp.Or(known.user, g.Initiator) == g.CHAP.User})
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package iscsi_test
 import (
 	"context"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ type scripted struct {
 	testing.TB
 	answers map[string]string
 	acted   []string
+	after   map[string]string // what it answers once something was done
 	inputs  []string
 }
 
@@ -40,6 +42,7 @@ func (s *scripted) Act(_ context.Context, argv []string, stdin io.Reader) (sshex
 	in, err := io.ReadAll(stdin)
 	require.NoError(s, err)
 	s.inputs = append(s.inputs, string(in))
+	maps.Copy(s.answers, s.after)
 	return sshexec.Result{}, nil
 }
 
@@ -236,6 +239,68 @@ func TestCOMSTARUnpublish(t *testing.T) {
 	require.Empty(t, commands)
 }
 
+// What is so already is not done again, though COMSTAR names a logical unit by its GUID, and its device and portals otherwise.
+func TestCOMSTARIsPublishedOnce(t *testing.T) {
+	p := publication("/dev/zvol/pool1/vm-109-disk-1")
+	p.Target, p.Identity.NAA = pool1, vm109
+	p.Grants = []iscsi.Grant{{Initiator: esx40}}
+	h := comstarHost(t, map[string]string{"stmfadm list-lu -v": ""})
+	h.after = map[string]string{"pfexec stmfadm list-lu -v": string(fixture(t, "comstar/list-lu.txt"))}
+	target := iscsi.NewCOMSTAR(h, pfexec, true)
+	done, err := iscsi.Ensure(t.Context(), target, p)
+	require.NoError(t, err)
+	require.Len(t, done, 2, "logical unit and view")
+	done, err = iscsi.Ensure(t.Context(), target, p)
+	require.NoError(t, err)
+	require.Empty(t, done)
+
+	l, err := target.List(t.Context())
+	require.NoError(t, err)
+	_, err = iscsi.Differs(l, p)
+	require.ErrorIs(t, err, fault.Unsupported)
+
+	p.ReadOnly = true
+	_, err = iscsi.Ensure(t.Context(), target, p)
+	require.ErrorContains(t, err, "write protection is not true")
+	p.ReadOnly = false
+	h.answers["pfexec stmfadm list-lu -v"] = strings.Replace(h.answers["pfexec stmfadm list-lu -v"], "Online", "Offline", 1)
+	_, err = iscsi.Ensure(t.Context(), target, p)
+	require.ErrorContains(t, err, "it is offline")
+
+	delete(h.after, "pfexec stmfadm list-lu -v")
+	h.answers["pfexec stmfadm list-lu -v"] = ""
+	_, err = iscsi.Ensure(t.Context(), target, p)
+	require.ErrorContains(t, err, "was published, and yet: pfexec stmfadm create-lu")
+	require.NotErrorIs(t, err, fault.NotDone)
+	h.after["pfexec stmfadm list-lu -v"] = strings.Replace(string(fixture(t, "comstar/list-lu.txt")), "COMSTAR", "OTHER", 1)
+	_, err = iscsi.Ensure(t.Context(), target, p)
+	require.ErrorContains(t, err, `was published, and yet: publish vol1: the logical unit `+vm109)
+	require.NotErrorIs(t, err, fault.NotDone, "it was done")
+}
+
+// A secret cannot be compared: that it would be given anew is no difference, that there is none is.
+func TestSecretsOfCOMSTARAreNoDifference(t *testing.T) {
+	p := publication("/dev/zvol/pool1/vm-109-disk-1")
+	p.Target, p.Identity.NAA, p.Grants[0].Initiator = pool1, vm109, esx40
+	auth := strings.Replace(string(fixture(t, "comstar/itadm-list-target.txt")), "none (defaults)", "chap ", 1)
+	initiators := string(fixture(t, "comstar/itadm-list-initiator.txt"))
+	for name, c := range map[string]struct {
+		initiators string
+		does       int
+	}{
+		"set":          {initiators, 0},
+		"unset":        {strings.Replace(initiators, " set ", " unset ", 1), 1},
+		"another user": {strings.Replace(initiators, "labuser", "other", 1), 1},
+		"none":         {"", 1},
+	} {
+		h := comstarHost(t, map[string]string{"itadm list-target -v": auth, "itadm list-initiator -v": c.initiators})
+		h.after = map[string]string{"pfexec itadm list-initiator -v": initiators}
+		done, err := iscsi.Ensure(t.Context(), iscsi.NewCOMSTAR(h, pfexec, true), p)
+		require.NoError(t, err, name)
+		require.Len(t, done, c.does, name)
+	}
+}
+
 func iscsitgtHost(t testing.TB) *scripted {
 	return &scripted{TB: t, answers: map[string]string{
 		"pfexec svccfg export iscsitgt":   string(fixture(t, "iscsitgt/export.xml")),
@@ -320,6 +385,21 @@ func TestTheDocumentsTargetIsPlanned(t *testing.T) {
 	commands, err = target.PlanUnpublish(t.Context(), "dr-zstore0/1", true)
 	require.NoError(t, err)
 	require.Equal(t, "pfexec iscsitadm delete target -u 1 dr-zstore0", commands[0].String())
+}
+
+func TestTheDocumentsTargetIsPublishedOnce(t *testing.T) {
+	h := iscsitgtHost(t)
+	p := publication("/dev/zvol/sp2/iscsi/lun0")
+	p.Target, p.Portals, p.Identity.LUN, p.Identity.Product = oldTarget, []string{"10.10.0.1:3260"}, 0, "SOLARIS"
+	p.Grants = []iscsi.Grant{{Initiator: "iqn.1998-01.com.vmware:vh0.0"}, {Initiator: "iqn.1998-01.com.vmware:vh1.0"}}
+	h.answers["pfexec svccfg export iscsitgt"] = strings.Replace(h.answers["pfexec svccfg export iscsitgt"], "chap-name", "x", 1)
+	done, err := iscsi.Ensure(t.Context(), iscsi.NewIscsitgt(h, pfexec, true), p)
+	require.NoError(t, err)
+	require.Empty(t, done)
+	require.Empty(t, h.acted)
+	p.Identity.Product = "OTHER"
+	_, err = iscsi.Ensure(t.Context(), iscsi.NewIscsitgt(h, pfexec, true), p)
+	require.ErrorIs(t, err, fault.State)
 }
 
 func TestACaptureWithoutIndentation(t *testing.T) {
