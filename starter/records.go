@@ -32,6 +32,7 @@ type placeRecords struct {
 	found []identity.Found
 	bad   []identity.Copy
 	host  *inventory.SSH // nil: it is a file
+	dir   string         // of the file names in host
 }
 
 // mostOfAFile is how much of a file is read: one byte more than a record may have.
@@ -58,7 +59,7 @@ func (a *app) recordsAt(ctx context.Context, o recordOptions, place string, lab 
 	}
 	defer client.Close()
 	a.notef("Reading %s …", entry.Address)
-	p := placeRecords{host: &entry}
+	p := placeRecords{host: &entry, dir: dir}
 	p.found, p.bad, err = identity.NewStore(zfs.New(place, zfs.OverSSH(client)), client).All(ctx)
 	for _, f := range p.found {
 		prefix(f.Copies, place)

@@ -88,7 +88,7 @@ func (l *LUN) text(p *page) {
 			p.row("initiators", "all that log in")
 		}
 		for _, a := range t.ACLs {
-			p.row("initiator", "%s", initiator(a))
+			p.row("initiator", "%s", Initiator(a))
 		}
 	}
 	switch v := l.VMFS; {
@@ -121,7 +121,8 @@ func known(b *bool) string {
 	return "no"
 }
 
-func initiator(a iscsi.RecordACL) string {
+// Initiator is one in words, with where the secrets are kept.
+func Initiator(a iscsi.RecordACL) string {
 	text := fmt.Sprintf("%s, LUN %d", a.Initiator, a.LUN)
 	if a.ReadOnly {
 		text += ", read-only"

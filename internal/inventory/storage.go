@@ -43,7 +43,8 @@ type StorageTarget struct {
 	Kind string `json:"kind" jsonschema:"enum=lio,enum=comstar,enum=iscsitgt"` // lio (Linux) | comstar (illumos) | iscsitgt (old Solaris)
 	// Portal is where initiators reach it: an IP address, with the port if it is not 3260.
 	Portal string `json:"portal,omitempty"`
-	// Unproven lets comstar and iscsitgt be changed, and not only read: accept. Nobody has tried nightshift's commands on a real one.
+	// Unproven is a person's word that runs may publish on comstar or iscsitgt, though nobody has tried nightshift's commands on a real one:
+	// accept. No runbook publishes yet; `nightshift lab record HOST --publish` shows the commands.
 	Unproven string `json:"unproven,omitempty" jsonschema:"enum=accept"`
 	// CHAP is where the secrets are kept with which initiators prove themselves to it. Identity records name these places, never a secret:
 	// whoever shows the LUNs again, on another host, needs to know them.

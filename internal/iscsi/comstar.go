@@ -219,11 +219,20 @@ type Command struct {
 	renews bool   // it only gives a secret anew: nobody is told what it was
 }
 
-func (c Command) String() string {
-	text := strings.Join(c.Argv, " ")
-	if len(c.Argv) > 2 && c.Argv[0] == "sh" && c.Argv[1] == "-c" {
-		text = "sh -c '" + strings.TrimSpace(c.Argv[2]) + "' " + strings.Join(c.Argv[3:], " ")
+// Line is the command as a person would type it.
+func (c Command) Line() string {
+	var words []string
+	for _, word := range c.Argv {
+		if word == "" || strings.ContainsAny(word, " \t\"'`$\\&|;<>()*?[]{}~!#") {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words = append(words, word)
 	}
+	return strings.Join(words, " ")
+}
+
+func (c Command) String() string {
+	text := c.Line()
 	if c.Input != "" {
 		text += " <<< " + c.Input
 	}

@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	ours            = "nightshift-" // groups of ours begin with it
-	defaultGroup    = 1
-	illumosZvols    = "/dev/zvol/rdsk/"
-	secretScript    = `umask 077; f=$(mktemp) || exit 1; trap 'rm -f "$f"' EXIT; cat >"$f" && "$@" -S "$f" "$0"` //nolint:gosec // it holds none
-	itadmSecretWhat = "the CHAP secret of "
+	ours         = "nightshift-" // groups of ours begin with it
+	defaultGroup = 1
+	illumosZvols = "/dev/zvol/rdsk/"
+	secretScript = `umask 077; f=$(mktemp) || exit 1; trap "rm -f \"\$f\"" EXIT; cat >"$f" && "$@" -S "$f" "$0"` //nolint:gosec // it holds none
 )
 
 // Plan is what it takes to publish, in order; the view, by which initiators see it, comes last. None: it is so. It reads, and
@@ -64,11 +63,11 @@ func inTheWay(format string, args ...any) error {
 func (b *comstarPlan) unit() error {
 	for _, lu := range b.now.lus {
 		same := Volume(lu.Device) == Volume(b.p.Device)
-		if lu.Name != b.as.NAA {
-			if same {
-				return inTheWay("%s: delete it first", lu.Describe())
-			}
+		switch {
+		case lu.Name != b.as.NAA && !same:
 			continue
+		case lu.Name != b.as.NAA || !same:
+			return inTheWay("%s: delete it first", lu.Describe())
 		}
 		want, got := b.as, lu.Identity
 		want.LUN, want.Designators, want.PhysicalBlock, want.Revision = 0, nil, 0, "" // not told by stmfadm
@@ -79,7 +78,7 @@ func (b *comstarPlan) unit() error {
 		if lu.State != Online {
 			list = append(list, "it is "+string(lu.State))
 		}
-		if len(list) > 0 || !same {
+		if len(list) > 0 {
 			return inTheWay("%s, and is not what it is to be: %s", lu.Describe(), strings.Join(list, "; "))
 		}
 		return nil
@@ -115,7 +114,7 @@ func (b *comstarPlan) initiators() error {
 			verb = "modify-initiator"
 		}
 		argv := append([]string{"sh", "-c", secretScript, g.Initiator}, b.elevate([]string{"itadm", verb, "-u", g.CHAP.User})...)
-		b.commands = append(b.commands, Command{Argv: argv, Input: itadmSecretWhat + g.Initiator, stdin: g.CHAP.Secret.Reveal(),
+		b.commands = append(b.commands, Command{Argv: argv, Input: secretWords + g.Initiator, stdin: g.CHAP.Secret.Reveal(),
 			renews: known.secret && cmp.Or(known.user, g.Initiator) == g.CHAP.User})
 	}
 	return nil

@@ -129,11 +129,6 @@ func subtract(a, b []string) []string {
 	return list
 }
 
-// A planner publishes by a target's own tools, whose names for things are others than those of a publication. No commands: it is so.
-type planner interface {
-	Plan(ctx context.Context, p Publication) ([]Command, error)
-}
-
 // Ensure publishes what is not published so, and reads again. It answers what was done; nothing: it was so already.
 func Ensure(ctx context.Context, t Target, p Publication) ([]string, error) {
 	lacks, err := lacking(ctx, t, p)
@@ -154,21 +149,22 @@ func Ensure(ctx context.Context, t Target, p Publication) ([]string, error) {
 	return done, err
 }
 
-// lacking reads what a publication differs in, or what it still takes. That a secret would be given anew is no difference.
+// lacking reads what a publication differs in, or, where things have other names than those of a publication, what it still takes.
+// That a secret would be given anew is no difference.
 func lacking(ctx context.Context, t Target, p Publication) ([]string, error) {
-	if t, plans := t.(planner); plans {
-		commands, err := t.Plan(ctx, p)
-		var list []string
-		for _, c := range commands {
-			if !c.renews {
-				list = append(list, c.String())
-			}
-		}
-		return list, err
-	}
 	l, err := t.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return Differs(l, p)
+	if l.Kind == LIO {
+		return Differs(l, p)
+	}
+	commands, err := t.Plan(ctx, p)
+	var list []string
+	for _, c := range commands {
+		if !c.renews {
+			list = append(list, c.String())
+		}
+	}
+	return list, err
 }

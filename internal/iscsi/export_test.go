@@ -1,8 +1,14 @@
 package iscsi
 
-// ParseIscsitadm and ParseLIO are for tests with captured output; LIOSpec is what nightshift-lio is given.
+import "nightshift/internal/inventory"
+
+// ParseIscsitadm and ParseLIO are for tests with captured output.
 var (
 	ParseIscsitadm = parseIscsitadm
 	ParseLIO       = parseLIO
-	LIOSpec        = lioSpec
 )
+
+// LIOSpec is what nightshift-lio is given.
+func LIOSpec(p Publication) (string, error) {
+	return lioSpec(p, func(_ string, s inventory.Secret) string { return s.Reveal() })
+}

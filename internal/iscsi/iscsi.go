@@ -28,6 +28,9 @@ type Runner interface {
 type Target interface {
 	// List reads what there is. It changes nothing.
 	List(ctx context.Context) (Listing, error)
+	// Plan is what it takes to publish, in order; none: it is so. It reads, and changes nothing. Errors are as those of Publish, with
+	// fault.NotDone.
+	Plan(ctx context.Context, p Publication) ([]Command, error)
 	// Publish sends what makes a logical unit be as p says; what is so already stays untouched. It answers what was done, in
 	// words; whether it holds is read from List afterwards. Kinds of errors: fault.Invalid and fault.Unsupported for what the target cannot
 	// express, with fault.NotDone; fault.State where something else is in the way; else nothing is known.

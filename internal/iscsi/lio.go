@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 	"nightshift/internal/sshexec"
 )
 
@@ -72,9 +73,31 @@ func (t *LIOTarget) List(ctx context.Context) (Listing, error) {
 	return parseLIO(res.Stdout)
 }
 
+// Plan implements Target: it is one command, with what it reads. What else is in the way the program finds before it changes anything.
+func (t *LIOTarget) Plan(ctx context.Context, p Publication) ([]Command, error) {
+	spec, err := lioSpec(p, func(whose string, _ inventory.Secret) string { return "(" + whose + ")" })
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	differs, err := Differs(l, p)
+	if err != nil || len(differs) == 0 {
+		return nil, err
+	}
+	for _, lu := range l.LUs {
+		if (lu.Name == p.Name) != (Volume(lu.Device) == Volume(p.Device)) {
+			return nil, fault.As(fault.NotDone, inTheWay("publish %s: %s: unpublish it first", p.Name, lu.Describe()))
+		}
+	}
+	return []Command{{Argv: t.elevate([]string{LIOProgramPath, "publish", p.Name}), Input: spec}}, nil
+}
+
 // Publish implements Target. It needs the program: fault.NotFound, with fault.NotDone, where it is not there.
 func (t *LIOTarget) Publish(ctx context.Context, p Publication) ([]string, error) {
-	spec, err := lioSpec(p)
+	spec, err := lioSpec(p, func(_ string, s inventory.Secret) string { return s.Reveal() })
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nightshift/internal/fault"
+	"nightshift/internal/inventory"
 )
 
 var (
@@ -21,6 +22,7 @@ var (
 )
 
 const (
+	maxName   = 64 // of a backstore
 	maxIQN    = 223
 	minSecret = 12 // of CHAP; initiators refuse shorter ones
 	maxSecret = 255
@@ -125,8 +127,9 @@ func plainText(s string) bool {
 	return strings.TrimSpace(s) == s && !strings.HasPrefix(s, "NULL") && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// lioSpec is a publication as nightshift-lio reads it: a line each, a word, a blank, a value. It holds secrets.
-func lioSpec(p Publication) (string, error) {
+// lioSpec is a publication as nightshift-lio reads it: a line each, a word, a blank, a value. It holds what secret makes of secrets;
+// whose each is it is told in words.
+func lioSpec(p Publication, secret func(whose string, s inventory.Secret) string) (string, error) {
 	if err := p.Check(); err != nil {
 		return "", err
 	}
@@ -170,10 +173,10 @@ func lioSpec(p Publication) (string, error) {
 		line("grant-readonly", bit(g.ReadOnly || p.ReadOnly))
 		if c := g.CHAP; c != nil {
 			line("user", c.User)
-			line("secret", c.Secret.Reveal())
+			line("secret", secret(secretWords+g.Initiator, c.Secret))
 			if c.MutualUser != "" {
 				line("mutual-user", c.MutualUser)
-				line("mutual-secret", c.MutualSecret.Reveal())
+				line("mutual-secret", secret(mutualWords+g.Initiator, c.MutualSecret))
 			}
 		}
 	}

@@ -137,7 +137,7 @@ func TestCOMSTARIsPlannedToTheLastCommand(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"pfexec stmfadm create-lu -p guid=" + sunGUID + " -p alias=vol1 -p vid=SUN -p pid=COMSTAR -p blk=512 /dev/zvol/rdsk/pool1/mail",
-		`sh -c 'umask 077; f=$(mktemp) || exit 1; trap 'rm -f "$f"' EXIT; cat >"$f" && "$@" -S "$f" "$0"' ` + esx1 +
+		`sh -c 'umask 077; f=$(mktemp) || exit 1; trap "rm -f \"\$f\"" EXIT; cat >"$f" && "$@" -S "$f" "$0"' ` + esx1 +
 			" pfexec itadm create-initiator -u labuser <<< the CHAP secret of " + esx1,
 		"pfexec itadm create-tpg 3 10.0.0.1:3260",
 		"pfexec itadm create-target -n " + iqn + " -a chap -t 3",
@@ -358,9 +358,9 @@ func TestTheDocumentsTargetIsPlanned(t *testing.T) {
 		"iscsitadm modify target --acl " + esx1 + " dr-zstore9",
 		"iscsitadm modify target -p 2 dr-zstore9",
 		"svcadm disable -s iscsitgt",
-		`svccfg -s iscsitgt setprop param_dr-zstore9_0/guid = astring: "` + vm109 + `"`,
-		`svccfg -s iscsitgt setprop param_dr-zstore9_0/vid = astring: "SUN"`,
-		`svccfg -s iscsitgt setprop param_dr-zstore9_0/pid = astring: "SOLARIS"`,
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/guid = astring: '"` + vm109 + `"'`,
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/vid = astring: '"SUN"'`,
+		`svccfg -s iscsitgt setprop param_dr-zstore9_0/pid = astring: '"SOLARIS"'`,
 		"svcadm refresh iscsitgt",
 		"svcadm enable -s iscsitgt",
 	}, lines)
