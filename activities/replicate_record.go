@@ -211,7 +211,11 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 		d.Read = rec.Made
 		for _, lu := range list.LUs {
 			if iscsi.Volume(lu.Device) == d.Name {
-				d.LUNs = append(d.LUNs, r.lun(ctx, h, iscsi.NewRecord(list.Kind, lu, host.Target), lu))
+				l := r.lun(ctx, h, iscsi.NewRecord(list.Kind, lu, host.Target), lu)
+				if l.Unread {
+					gap("VMFS header of LUN "+l.Name, l.NoVMFS)
+				}
+				d.LUNs = append(d.LUNs, l)
 			}
 		}
 		if d.Volume && len(d.LUNs) == 0 {
@@ -223,7 +227,7 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 func (r *recording) lun(ctx context.Context, h lunHost, record iscsi.Record, lu iscsi.LU) identity.LUN {
 	out := identity.LUN{Record: record}
 	l := newLUN(lu)
-	header(h.open(ctx, l.Device, l.Dataset, l.Size, vmfs.InspectMost), &l, len(lu.Paths) > 0)
+	out.Unread = !header(h.open(ctx, l.Device, l.Dataset, l.Size, vmfs.InspectMost), &l, len(lu.Paths) > 0)
 	if out.NoVMFS = l.NoVMFS; l.VMFS != nil {
 		out.VMFS = identity.NewVMFS(l.VMFS)
 	}

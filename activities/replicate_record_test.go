@@ -19,6 +19,7 @@ import (
 	"nightshift/internal/iscsi"
 	"nightshift/internal/live"
 	"nightshift/internal/plan"
+	"nightshift/internal/sshexec"
 	"nightshift/internal/vmfs"
 	"nightshift/internal/vmfs/vmfsimage"
 	"nightshift/runbooks"
@@ -145,7 +146,17 @@ func TestARecordRefersToCHAPSecrets(t *testing.T) {
 	}
 }
 
-// A vCenter or target that is down takes nothing from the record.
+// unreadable is a storage host on which the right to read zvols is gone.
+type unreadable struct{ iscsi.Runner }
+
+func (u unreadable) Query(ctx context.Context, argv []string) (sshexec.Result, error) {
+	if strings.Contains(strings.Join(argv, " "), "nightshift-read") {
+		return sshexec.Result{Status: 1, Stderr: []byte("sudo: a password is required\n")}, nil
+	}
+	return u.Runner.Query(ctx, argv)
+}
+
+// A vCenter, target or device that cannot be read takes nothing from the record.
 func TestARecordKeepsWhatCannotBeReadNow(t *testing.T) {
 	m := newRecordLab(t)
 	p := m.plan()
@@ -162,6 +173,20 @@ func TestARecordKeepsWhatCannotBeReadNow(t *testing.T) {
 	before = got // its LUNs were read by this run, maybe in another second
 
 	m.w.readErr = nil
+	m.a.storage.target = func(name string) iscsi.Runner {
+		h, _ := m.lab.StorageHost(name)
+		return unreadable{iscsi.OverSSH(m.a.storage.of(m.a, h))}
+	}
+	out = m.must(p, "run-2b", "record:mail")
+	require.Contains(t, out.Note, "VMFS header of LUN mail: not known: ")
+	got = m.fileRecord()
+	require.Equal(t, before.Datasets[0].LUNs[0].VMFS, got.Datasets[0].LUNs[0].VMFS)
+	require.Equal(t, before.Datasets[0].Read, got.Datasets[0].LUNs[0].VMFSRead)
+	m.a.storage.target = nil
+	m.must(p, "run-2c", "record:mail")
+	before = m.fileRecord()
+	require.Zero(t, before.Datasets[0].LUNs[0].VMFSRead, "it was read again")
+
 	m.lab.StorageHosts[0].Target.Kind = "unheard of" // its target is not understood any more
 	m.must(p, "run-3", "record:mail")
 	got = m.fileRecord()

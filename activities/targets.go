@@ -163,21 +163,23 @@ func newLUN(lu iscsi.LU) live.LUN {
 	return l
 }
 
-// header reads what the volume on a LUN says of itself. shown: initiators see the LUN, so that its number means something.
-func header(device *vmfs.Remote, l *live.LUN, shown bool) {
+// header reads what the volume on a LUN says of itself. shown: initiators see the LUN, so that its number means something. False: what
+// lies there is not known.
+func header(device *vmfs.Remote, l *live.LUN, shown bool) (read bool) {
 	if l.Device == "" {
 		l.NoVMFS = "its device is not known"
-		return
+		return false
 	}
 	v, err := vmfs.Inspect(device, l.Size)
 	if err != nil {
 		l.NoVMFS = hint(err).Error()
-		if !ofTheDevice(err) {
+		if read = ofTheDevice(err); !read {
 			l.NoVMFS = "not known: " + l.NoVMFS
 		}
-		return
+		return read
 	}
 	l.VMFS = newExtent(v, *l, shown)
+	return true
 }
 
 // newExtent makes plain data of a volume, and holds its header against the LUN.

@@ -52,6 +52,9 @@ type LUN struct {
 	// VMFS is what the header of the volume on it says of itself; nil: NoVMFS says why it is not known, or that there is none.
 	VMFS   *VMFS  `json:"vmfs,omitempty"`
 	NoVMFS string `json:"noVmfs,omitempty"`
+	// VMFSRead is when VMFS was read, where that was before the rest; NotRead of the record says why.
+	VMFSRead time.Time `json:"vmfsRead,omitzero"`
+	Unread   bool      `json:"-"` // the header could not be read now: nobody knows whether there is one
 }
 
 // VMFS is the identity in the header of a VMFS volume.
@@ -97,7 +100,9 @@ func (r *Record) NAAs() (list []string) {
 
 // Lacks tells whether something could not be read that an earlier record may have.
 func (r *Record) Lacks() bool {
-	return slices.ContainsFunc(r.Datasets, func(d Dataset) bool { return d.Read.IsZero() && d.Volume }) ||
+	return slices.ContainsFunc(r.Datasets, func(d Dataset) bool {
+		return d.Read.IsZero() && d.Volume || slices.ContainsFunc(d.LUNs, func(l LUN) bool { return l.Unread })
+	}) ||
 		slices.ContainsFunc(r.VCenters, func(v VCenter) bool { return v.Err != "" })
 }
 
@@ -106,11 +111,15 @@ func (r *Record) Lacks() bool {
 func (r *Record) Keep(before *Record) {
 	for i := range r.Datasets {
 		d := &r.Datasets[i]
-		if !d.Read.IsZero() || before == nil {
+		if before == nil {
 			continue
 		}
 		at := slices.IndexFunc(before.Datasets, func(o Dataset) bool { return o.Name == d.Name && o.GUID == d.GUID })
-		if at >= 0 && !before.Datasets[at].Read.IsZero() {
+		switch {
+		case at < 0 || before.Datasets[at].Read.IsZero():
+		case !d.Read.IsZero():
+			r.keepHeaders(d, before.Datasets[at])
+		default:
 			d.LUNs, d.Read = before.Datasets[at].LUNs, before.Datasets[at].Read
 			r.NotRead = append(r.NotRead, live.Gap{What: "LUNs of " + d.Name, Why: "what is here is of " + d.Read.UTC().Format(time.RFC3339)})
 		}
@@ -123,6 +132,22 @@ func (r *Record) Keep(before *Record) {
 			*v = old
 			r.NotRead = append(r.NotRead, live.Gap{What: "VMs of vCenter " + v.VCenter, Why: "what is here is of " + v.Read.UTC().Format(time.RFC3339)})
 		}
+	}
+}
+
+// keepHeaders is Keep for LUNs that were read, and their headers were not.
+func (r *Record) keepHeaders(d *Dataset, before Dataset) {
+	for i := range d.LUNs {
+		l := &d.LUNs[i]
+		at := slices.IndexFunc(before.LUNs, func(o LUN) bool { return o.Identity.NAA == l.Identity.NAA && o.VMFS != nil })
+		if !l.Unread || l.Identity.NAA == "" || at < 0 {
+			continue
+		}
+		l.VMFS, l.NoVMFS, l.VMFSRead = before.LUNs[at].VMFS, "", before.LUNs[at].VMFSRead
+		if l.VMFSRead.IsZero() {
+			l.VMFSRead = before.Read
+		}
+		r.NotRead = append(r.NotRead, live.Gap{What: "VMFS header of LUN " + l.Name, Why: "what is here is of " + l.VMFSRead.UTC().Format(time.RFC3339)})
 	}
 }
 

@@ -184,6 +184,34 @@ func TestKeep(t *testing.T) {
 	require.Equal(t, before.VCenters, got.VCenters)
 	require.Len(t, got.NotRead, 2)
 
+	unread := func() Record {
+		r := sample()
+		r.Made, r.Datasets[0].Read = moment.Add(time.Hour), moment.Add(time.Hour)
+		l := &r.Datasets[0].LUNs[0]
+		l.Unread, l.VMFS, l.NoVMFS = true, nil, "not known: no answer"
+		return r
+	}
+	now, third := unread(), unread()
+	require.True(t, now.Lacks())
+	now.Keep(&before)
+	third.Keep(&now)
+	for _, r := range []Record{now, third} {
+		l := r.Datasets[0].LUNs[0]
+		require.Equal(t, before.Datasets[0].LUNs[0].VMFS, l.VMFS)
+		require.Empty(t, l.NoVMFS)
+		require.Equal(t, moment, l.VMFSRead, "when it was read, however often it was kept")
+		require.Contains(t, r.NotRead, live.Gap{What: "VMFS header of LUN mail", Why: "what is here is of " + moment.UTC().Format(time.RFC3339)})
+		require.Contains(t, r.Text(), "of "+utc(moment)+": it could not be read later")
+	}
+	now = unread()
+	now.Datasets[0].LUNs[0].Identity.NAA = "6001405"
+	now.Keep(&before)
+	require.Nil(t, now.Datasets[0].LUNs[0].VMFS, "it is another LUN")
+	now = sample()
+	now.Datasets[0].LUNs[0].VMFS, now.Datasets[0].LUNs[0].NoVMFS = nil, "no VMFS"
+	now.Keep(&before)
+	require.Nil(t, now.Datasets[0].LUNs[0].VMFS, "it was read, and there is none any more")
+
 	other := sample()
 	other.Datasets[0].GUID = 5
 	got = sample()

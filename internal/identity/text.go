@@ -102,6 +102,9 @@ func (l *LUN) text(p *page) {
 			p.row("! VMFS", "%s: ESXi took it for a snapshot", d)
 		}
 	}
+	if !l.VMFSRead.IsZero() {
+		p.row("! VMFS", "of %s: it could not be read later", utc(l.VMFSRead))
+	}
 }
 
 func naaOf(naa string) string {
