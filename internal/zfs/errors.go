@@ -83,7 +83,7 @@ func (c *Client) refused(argv []string, exit Exit, stderr string) error {
 	return &ToolError{Host: c.name, Command: short(argv), Exit: exit, Words: clean(stderr), kinds: classify(exit, stderr)}
 }
 
-// saying is a text of the tools and what it means. done: it is also said after a part was carried out.
+// saying is a text of the tools and what it means. part: it is also said after a part was carried out.
 type saying struct {
 	text  string // lower case
 	means []error
