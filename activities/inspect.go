@@ -140,15 +140,10 @@ func (a *Activities) runbook(name string) (runbooks.Runbook, error) {
 	return book, refuse(fault.Invalid, "there is no runbook %q; `nightshift runbook list` shows them", name)
 }
 
-// inspect reads all vCenters and BMCs side by side, and then the hosts that have to be asked themselves. A vCenter that
-// cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in its place, or nothing. On
-// battery it does so only where no other one could be read.
+// inspectFor reads what a runbook looks at: all vCenters and BMCs side by side, and then the hosts that have to be asked
+// themselves. A vCenter that cannot be read ends it, unless it runs in the lab itself: then the ledger's record of it stands in
+// its place, or nothing. On battery it does so only where no other one could be read.
 // A BMC or a host says so in its Err.
-func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
-	return a.inspectFor(ctx, book, runbooks.Reads{}, nil)
-}
-
-// inspectFor is inspect of what a runbook looks at.
 func (a *Activities) inspectFor(ctx context.Context, book ledger.State, reads runbooks.Reads, given map[string]string) (*live.State, error) {
 	st := &live.State{At: time.Now().UTC(), Instance: a.instance, Machine: a.machine}
 	if reads.UPSes {

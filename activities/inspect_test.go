@@ -21,6 +21,11 @@ import (
 	"nightshift/runbooks"
 )
 
+// inspect reads what every runbook looks at.
+func (a *Activities) inspect(ctx context.Context, book ledger.State) (*live.State, error) {
+	return a.inspectFor(ctx, book, runbooks.Reads{}, nil)
+}
+
 func (w *world) Inspect(context.Context) (live.VCenter, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
