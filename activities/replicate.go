@@ -201,7 +201,7 @@ func (s *groupStep) takePoint(ctx context.Context) error {
 		for _, d := range s.datasets() {
 			loose = append(loose, full(d, name))
 		}
-		if err := s.from.SnapshotAs(ctx, map[string]string{propRun: s.call.Run}, loose...); err != nil {
+		if err := s.from.Snapshot(ctx, map[string]string{propRun: s.call.Run}, loose...); err != nil {
 			return certainlyNot(err)
 		}
 	} else if loose, err = s.unheld(ctx, name, of); err != nil {

@@ -369,8 +369,7 @@ func TestWithoutTheProgram(t *testing.T) {
 
 // What the header of the document's volume asks for is what LIO shows; under LIO's own name for the product it is not.
 func TestTheDocumentsVolumeWouldBeMounted(t *testing.T) {
-	header, err := vmfs.ParseVML("vml.0200030000600144f07ed404000000496ff8cd0003434f4d535441")
-	require.NoError(t, err)
+	header := vmfs.DiskID{Type: 2, Length: 22, LUN: 3, Identity: []byte("\x60\x01\x44\xf0\x7e\xd4\x04\x00\x00\x00\x49\x6f\xf8\xcd\x00\x03COMSTA")}
 	r := newRig(t)
 	p := publication(r.volume("tank/vol1"))
 	r.ensure(p)

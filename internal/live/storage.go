@@ -14,12 +14,11 @@ type StorageHost struct {
 	// System is the operating system and its release: "Linux 6.1.0-40-cloud-amd64"; ZFS the version of its tools, "2.3.2",
 	// and Module that of the kernel's part. Either is empty where the system does not tell (illumos).
 	System   string
-	ZFS      string      `json:",omitempty"`
-	Module   string      `json:",omitempty"`
-	Pools    []ZPool     `json:",omitempty"`
-	Datasets []ZDataset  `json:",omitempty"`
-	Holds    []ZHold     `json:",omitempty"`
-	Features []ZFeatures `json:",omitempty"`
+	ZFS      string     `json:",omitempty"`
+	Module   string     `json:",omitempty"`
+	Pools    []ZPool    `json:",omitempty"`
+	Datasets []ZDataset `json:",omitempty"`
+	Holds    []ZHold    `json:",omitempty"`
 	// Mark is that of the protection group that was asked for: which nightshift works on it. Empty: none does.
 	Mark string `json:",omitempty"`
 }
@@ -31,21 +30,6 @@ type ZPool struct {
 	Health                string // ONLINE | DEGRADED | FAULTED | OFFLINE | UNAVAIL | REMOVED | SUSPENDED
 	Size, Allocated, Free int64
 	ReadOnly              bool `json:",omitempty"`
-}
-
-// A ZPoolStatus is what `zpool status` says, in its words. What is empty is well.
-type ZPoolStatus struct {
-	Pool, State string
-	Problem     string `json:",omitempty"` // "One or more devices has experienced an error …"
-	Remedy      string `json:",omitempty"`
-	Scan        string `json:",omitempty"` // of the last scrub or resilver
-	Errors      string `json:",omitempty"` // "3 data errors, use '-v' for a list"
-}
-
-// ZFeatures are the feature flags of a pool: "large_blocks": "active".
-type ZFeatures struct {
-	Pool  string
-	State map[string]string // disabled | enabled | active
 }
 
 // A ZDataset is a file system or a volume.

@@ -220,11 +220,6 @@ func TestNames(t *testing.T) {
 		_, err := PointName(bad, at)
 		require.Error(t, err)
 	}
-	group, ours = OurTag(HoldTag("mail"))
-	require.True(t, ours)
-	require.Equal(t, "mail", group)
-	_, ours = OurTag("zrepl_last_received_J_x")
-	require.False(t, ours)
 }
 
 func FuzzParsePoint(f *testing.F) {

@@ -48,12 +48,6 @@ func ParsePoint(name string) (group string, at time.Time, ours bool) {
 // HoldTag is the tag of a group's holds.
 func HoldTag(group string) string { return tagPrefix + group }
 
-// OurTag says whether a hold is one of nightshift's, and of which group.
-func OurTag(tag string) (group string, ours bool) {
-	group, ours = strings.CutPrefix(tag, tagPrefix)
-	return group, ours && groupName(group)
-}
-
 func groupName(group string) bool {
 	if group == "" || len(group) > maxGroup {
 		return false

@@ -72,7 +72,7 @@ func (r *storageRig) route() zfs.Route {
 // send takes snapshot x of a volume of the group, once, and sends it in full.
 func (r *storageRig) send(name string) error {
 	r.t.Helper()
-	if err := r.ss1.Snapshot(r.t.Context(), "tank/"+name+"@x"); err != nil && !errors.Is(err, zfs.ErrExists) {
+	if err := r.ss1.Snapshot(r.t.Context(), nil, "tank/"+name+"@x"); err != nil && !errors.Is(err, zfs.ErrExists) {
 		require.NoError(r.t, err)
 	}
 	_, err := r.ss1.Direct(r.t.Context(), r.ss2, r.route(), zfs.Transfer{Send: zfs.Send{Snapshot: "tank/" + name + "@x"},
@@ -100,8 +100,8 @@ func TestStorageHostsOfTheLabFile(t *testing.T) {
 		require.Positive(t, host.Dataset(d).Referenced)
 		require.Equal(t, "backup/ss1/"+d[len("tank/"):], g.Replica(d))
 	}
-	require.NoError(t, r.ss1.Snapshot(t.Context(), g.Source.Datasets[0]+"@x", g.Source.Datasets[1]+"@x"))
-	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), "tank@x"), fault.Permission, "it may do what it needs, and no more")
+	require.NoError(t, r.ss1.Snapshot(t.Context(), nil, g.Source.Datasets[0]+"@x", g.Source.Datasets[1]+"@x"))
+	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), nil, "tank@x"), fault.Permission, "it may do what it needs, and no more")
 	require.Equal(t, 2, r.Count("zfs snapshot", "ss1"), "what was refused, too")
 	require.Equal(t, "zfs snapshot:tank/mail@x tank/mail-log@x", r.Calls()[0].Verb)
 	require.Positive(t, r.Logins()["ssh:ss1"].OK)
@@ -128,16 +128,16 @@ func TestAStreamThatBreaksIsResumed(t *testing.T) {
 func TestALostAnswerActs(t *testing.T) {
 	r := newStorageRig(t)
 	r.Inject(Fault{System: "ssh:ss1", Verb: "zfs snapshot", Kind: LoseAnswer, Times: 1})
-	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), "tank/mail@x"), fault.Unreachable)
+	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), nil, "tank/mail@x"), fault.Unreachable)
 	require.Eventually(t, func() bool {
 		guids, err := r.ss1.GUIDs(t.Context(), "tank/mail@x")
 		return err == nil && len(guids) == 1
 	}, 10*time.Second, 10*time.Millisecond)
 	r.Inject(Fault{System: "ssh:ss1", Verb: "zfs snapshot", Kind: Drop, Times: 1})
-	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), "tank/mail@y"), fault.Unreachable)
+	require.ErrorIs(t, r.ss1.Snapshot(t.Context(), nil, "tank/mail@y"), fault.Unreachable)
 	r.Inject(Fault{System: "ssh:ss1", Verb: "zfs snapshot", Kind: Error, Times: 1})
 	require.Eventually(t, func() bool { // the old connection is closed, which is only noticed when it is used
-		err := r.ss1.Snapshot(t.Context(), "tank/mail@y")
+		err := r.ss1.Snapshot(t.Context(), nil, "tank/mail@y")
 		require.Error(t, err)
 		return !errors.Is(err, sshexec.ErrNotSent)
 	}, 10*time.Second, 10*time.Millisecond)

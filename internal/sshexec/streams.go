@@ -1,7 +1,6 @@
 package sshexec
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -137,43 +136,4 @@ func (l *limited) text() []byte {
 		return append([]byte(nil), l.kept...)
 	}
 	return fmt.Appendf(append([]byte(nil), l.kept...), "\n[cut: %d bytes more]", l.over)
-}
-
-// maxLine is how much of a line is told, in bytes.
-const maxLine = 64 << 10
-
-// Lines is a stream that tells each line, without its end: for programs that print their progress. What comes after the
-// last line end is told by Flush. It is not for concurrent use.
-type Lines struct {
-	Each func(line string)
-	part []byte
-}
-
-// Write takes some output.
-func (l *Lines) Write(p []byte) (int, error) {
-	n := len(p)
-	for {
-		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			l.keep(p)
-			return n, nil
-		}
-		l.keep(p[:i])
-		l.tell()
-		p = p[i+1:]
-	}
-}
-
-func (l *Lines) keep(p []byte) { l.part = append(l.part, p[:min(len(p), maxLine-len(l.part))]...) }
-
-func (l *Lines) tell() {
-	l.Each(string(bytes.TrimSuffix(l.part, []byte("\r"))))
-	l.part = l.part[:0]
-}
-
-// Flush tells the line that has no end.
-func (l *Lines) Flush() {
-	if len(l.part) > 0 {
-		l.tell()
-	}
 }

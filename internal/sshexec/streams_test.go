@@ -169,16 +169,3 @@ func TestAConnectionThatIsCutInMidStream(t *testing.T) {
 	require.ErrorIs(t, err, fault.Unreachable)
 	require.NotErrorIs(t, err, ErrNotSent)
 }
-
-func TestLines(t *testing.T) {
-	var got []string
-	l := &Lines{Each: func(s string) { got = append(got, s) }}
-	for _, s := range []string{"a\nb", "c\r\n", "\n", "d", strings.Repeat("x", 2*maxLine), "\ne"} {
-		n, err := l.Write([]byte(s))
-		require.NoError(t, err)
-		require.Equal(t, len(s), n)
-	}
-	l.Flush()
-	l.Flush()
-	require.Equal(t, []string{"a", "bc", "", ("d" + strings.Repeat("x", maxLine))[:maxLine], "e"}, got)
-}

@@ -178,12 +178,6 @@ func (b Backup) readme() string {
 // ErrBackup says that a file is no whole backup.
 var ErrBackup = errors.New("no whole backup of a volume")
 
-// ReadDescription reads the description of a backup, and nothing else of it.
-func ReadDescription(r io.Reader) (Backup, error) {
-	b, _, err := openBackup(r)
-	return b, err
-}
-
 func openBackup(r io.Reader) (b Backup, t *tar.Reader, err error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {

@@ -34,9 +34,6 @@ func TestBackup(t *testing.T) {
 		{PartFileSystem, "at-19988480.bin", 128*Sector + 0x1300000, 8 << 20, b.Pieces[2].SHA256}}, b.Pieces)
 	require.Equal(t, "ss2-cstar-zs0.2", b.Label)
 
-	short, err := ReadDescription(bytes.NewReader(file))
-	require.NoError(t, err)
-	require.Equal(t, b, short)
 	again, table, err := ReadBackup(bytes.NewReader(file))
 	require.NoError(t, err)
 	require.Equal(t, b, again)

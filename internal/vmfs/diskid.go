@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"strings"
 )
 
 // A DiskID is how ESXi knows a LUN again. The one in the LVM header is that of the LUN on which the volume was made, or last
@@ -73,15 +72,4 @@ func (d DiskID) Name() string {
 func (d DiskID) VML() string {
 	b := append([]byte{d.Type, 0, byte(d.LUN), byte(d.LUN >> 8), d.DeviceType}, d.Identity...)
 	return "vml." + hex.EncodeToString(b)
-}
-
-// ParseVML reads a name that VML made; a partition behind a colon is left out. Length is that of the identity.
-func ParseVML(name string) (DiskID, error) {
-	digits, found := strings.CutPrefix(strings.ToLower(name), "vml.")
-	digits, _, _ = strings.Cut(digits, ":")
-	b, err := hex.DecodeString(digits)
-	if !found || err != nil || len(b) < 5 || len(b) > 5+identityLength || b[1] != 0 {
-		return DiskID{}, fmt.Errorf("%q is no vml name such as vml.0200030000600144f07ed404000000496ff8cd0003434f4d535441", name)
-	}
-	return DiskID{Type: b[0], LUN: binary.LittleEndian.Uint16(b[2:]), DeviceType: b[4], Length: byte(len(b) - 5), Identity: b[5:]}, nil
 }

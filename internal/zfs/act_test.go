@@ -21,8 +21,8 @@ func TestCommandsAreListsOfArguments(t *testing.T) {
 	ctx := t.Context()
 	var ran []string
 	c := quiet(&ran)
-	require.NoError(t, c.Snapshot(ctx, "tank/mail@x", "tank/mail-log@x"))
-	require.NoError(t, c.SnapshotAs(ctx, map[string]string{"nightshift:run": "r 1", "nightshift:a": "b"}, "tank/mail@y", "tank/mail-log@y"))
+	require.NoError(t, c.Snapshot(ctx, nil, "tank/mail@x", "tank/mail-log@x"))
+	require.NoError(t, c.Snapshot(ctx, map[string]string{"nightshift:run": "r 1", "nightshift:a": "b"}, "tank/mail@y", "tank/mail-log@y"))
 	require.NoError(t, c.Hold(ctx, "nightshift:mail", "tank/mail@x", "tank/mail-log@x"))
 	require.NoError(t, c.Release(ctx, "nightshift:mail", "tank/mail@w"))
 	require.NoError(t, c.Bookmark(ctx, "tank/mail@x", "tank/mail#x"))
@@ -48,10 +48,10 @@ func TestWhatIsNotToBeDoneIsNotSent(t *testing.T) {
 	var ran []string
 	c := quiet(&ran)
 	for _, err := range []error{
-		c.Snapshot(ctx),
-		c.Snapshot(ctx, "tank/a@x", "other/b@x"),
-		c.Snapshot(ctx, "tank/a"),
-		c.SnapshotAs(ctx, map[string]string{"org:run": "x"}, "tank/a@x"),
+		c.Snapshot(ctx, nil),
+		c.Snapshot(ctx, nil, "tank/a@x", "other/b@x"),
+		c.Snapshot(ctx, nil, "tank/a"),
+		c.Snapshot(ctx, map[string]string{"org:run": "x"}, "tank/a@x"),
 		c.Hold(ctx, "-r", "tank/a@x"),
 		c.SetUser(ctx, map[string]string{"readonly": "off"}, "tank/a"),
 		c.SetUser(ctx, map[string]string{"org:x": "1"}, "tank/a"),
@@ -79,7 +79,7 @@ func TestSendAndReceiveWords(t *testing.T) {
 	}{
 		{Send{Snapshot: "tank/mail@x"}, "zfs send -vP tank/mail@x"},
 		{Send{Snapshot: "tank/mail@x", From: "tank/mail@w", Compressed: true, LargeBlocks: true}, "zfs send -vP -c -L -i tank/mail@w tank/mail@x"},
-		{Send{Snapshot: "tank/mail@x", From: "tank/mail#w", Raw: true, Compressed: true, Props: true}, "zfs send -vP -w -p -i tank/mail#w tank/mail@x"},
+		{Send{Snapshot: "tank/mail@x", From: "tank/mail#w", Raw: true, Compressed: true}, "zfs send -vP -w -i tank/mail#w tank/mail@x"},
 		{Send{Token: "1-e604ea4bf-e0-789c"}, "zfs send -vP -t 1-e604ea4bf-e0-789c"},
 	} {
 		argv, err := test.send.argv("-vP")
@@ -93,11 +93,11 @@ func TestSendAndReceiveWords(t *testing.T) {
 		_, err := s.argv("-vP")
 		require.ErrorIs(t, err, fault.Invalid, "%+v", s)
 	}
-	argv, err := Receive{Dataset: "backup/mail", Set: ReplicaProps(true), Exclude: []string{"refreservation"}}.argv()
+	argv, err := Receive{Dataset: "backup/mail", Set: ReplicaProps(true)}.argv()
 	require.NoError(t, err)
-	require.Equal(t, "zfs receive -s -u -o readonly=on -o volmode=none -x refreservation backup/mail", strings.Join(argv, " "))
+	require.Equal(t, "zfs receive -s -u -o readonly=on -o volmode=none backup/mail", strings.Join(argv, " "))
 	for _, r := range []Receive{{}, {Dataset: "backup"}, {Dataset: "backup/mail@x"}, {Dataset: "backup/mail", Set: map[string]string{"-F": "x"}},
-		{Dataset: "backup/mail", Set: map[string]string{"a": "x\ny"}}, {Dataset: "backup/mail", Exclude: []string{"-F"}}} {
+		{Dataset: "backup/mail", Set: map[string]string{"a": "x\ny"}}} {
 		_, err := r.argv()
 		require.ErrorIs(t, err, fault.Invalid, "%+v", r)
 	}

@@ -202,13 +202,10 @@ func TestGUIDsOfManyThatAreGone(t *testing.T) {
 	require.Empty(t, guids)
 }
 
-func TestPoolsFeaturesAndVersions(t *testing.T) {
+func TestPoolsAndVersions(t *testing.T) {
 	c := New("ss1", scripted(func(argv []string) (string, string, Exit) {
-		switch argv[1] {
-		case "list":
+		if argv[1] == "list" {
 			return "tank\t17000000000000000000\tONLINE\t1996488704\t100\t1996488604\toff\nold\t1\tSUSPENDED\t-\t-\t-\ton\n", "", Exit{}
-		case "get":
-			return "size\t1996488704\nfeature@large_blocks\tactive\nfeature@bookmarks\tenabled\n", "", Exit{}
 		}
 		return "Linux\n6.1.0-40-cloud-amd64\nzfs-2.3.2-2~bpo12+2\nzfs-kmod-2.3.2-2~bpo12+2\n", "", Exit{}
 	}))
@@ -216,9 +213,6 @@ func TestPoolsFeaturesAndVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []live.ZPool{{Name: "tank", GUID: 17000000000000000000, Health: "ONLINE", Size: 1996488704, Allocated: 100, Free: 1996488604},
 		{Name: "old", GUID: 1, Health: "SUSPENDED", ReadOnly: true}}, pools)
-	f, err := c.Features(t.Context(), "tank")
-	require.NoError(t, err)
-	require.Equal(t, map[string]string{"large_blocks": "active", "bookmarks": "enabled"}, f.State)
 	system, tools, module, err := c.Version(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"Linux 6.1.0-40-cloud-amd64", "2.3.2-2~bpo12+2", "2.3.2-2~bpo12+2"}, []string{system, tools, module})
@@ -287,22 +281,4 @@ func FuzzParseList(f *testing.F) {
 		}
 		require.Equal(t, strings.Count(out, "\n"), lines, "each line is one thing")
 	})
-}
-
-func TestStatus(t *testing.T) {
-	good := "  pool: tank\n state: ONLINE\n  scan: scrub repaired 0B in 00:00:01 with 0 errors on Sat Nov 21 09:00:00 2026\nconfig:\n\n" +
-		"\tNAME        STATE     READ WRITE CKSUM\n\ttank        ONLINE       0     0     0\n\t  vdb       ONLINE       0     0     0\n\nerrors: No known data errors\n"
-	s, err := parseStatus(good)
-	require.NoError(t, err)
-	require.Equal(t, live.ZPoolStatus{Pool: "tank", State: "ONLINE", Scan: "scrub repaired 0B in 00:00:01 with 0 errors on Sat Nov 21 09:00:00 2026"}, s)
-	s, err = parseStatus("  pool: tank\n state: SUSPENDED\nstatus: One or more devices are faulted in response to IO failures.\naction: Make sure the affected devices are connected, then run\n" +
-		"\t'zpool clear'.\n   see: https://openzfs.github.io/openzfs-docs/msg/ZFS-8000-HC\nconfig:\n\n\tNAME\n\nerrors: 2 data errors, use '-v' for a list\n")
-	require.NoError(t, err)
-	require.Equal(t, "Make sure the affected devices are connected, then run 'zpool clear'.", s.Remedy)
-	require.Equal(t, "One or more devices are faulted in response to IO failures.", s.Problem)
-	require.Equal(t, "2 data errors, use '-v' for a list", s.Errors)
-	for _, out := range []string{"", "no pools available\n", strings.Replace(good, "errors:", "fehler:", 1)} {
-		_, err := parseStatus(out)
-		require.ErrorIs(t, err, fault.Unsupported)
-	}
 }

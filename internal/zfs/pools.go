@@ -50,30 +50,6 @@ func parsePools(out []byte) ([]live.ZPool, error) {
 	return pools, err
 }
 
-// Features reads the feature flags of a pool.
-func (c *Client) Features(ctx context.Context, pool string) (live.ZFeatures, error) {
-	found := live.ZFeatures{Pool: pool, State: make(map[string]string)}
-	if err := checkPool(pool); err != nil {
-		return found, err
-	}
-	out, err := c.output(ctx, maxListing, "zpool", "get", "-Hp", "-o", "property,value", "all", pool)
-	if err != nil {
-		return found, err
-	}
-	err = eachLine("zpool get", out, 2, func(f []string) bool {
-		name, is := strings.CutPrefix(f[0], "feature@")
-		if !is {
-			return true
-		}
-		found.State[name] = f[1]
-		return f[1] == "disabled" || f[1] == "enabled" || f[1] == "active"
-	})
-	if err != nil {
-		return found, fmt.Errorf("%s: %w", c.name, err)
-	}
-	return found, nil
-}
-
 // versionScript prints the system, its release, and what `zfs version` says where there is one.
 const versionScript = `uname -s || exit
 uname -r || exit

@@ -5,21 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Progress is how far a transfer is, in bytes. Total is what the sender estimated, 0 where it has not yet; more may be sent.
 // After a resume both are about what is left.
 type Progress struct{ Sent, Total int64 }
-
-// Remaining is how long it will still take at the speed that it had since it began; false: that cannot be said.
-func (p Progress) Remaining(elapsed time.Duration) (time.Duration, bool) {
-	if p.Sent <= 0 || p.Total <= 0 || elapsed <= 0 {
-		return 0, false
-	}
-	left := max(p.Total-p.Sent, 0)
-	return time.Duration(float64(elapsed) / float64(p.Sent) * float64(left)), true
-}
 
 // A reporter takes what `zfs send -vP` writes on standard error: it passes the progress on and keeps the other words.
 type reporter struct {

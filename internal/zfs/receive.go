@@ -12,9 +12,7 @@ import (
 // A Receive is where a stream goes. It is resumable (-s) and mounts nothing (-u); it never takes the destination back (-F).
 type Receive struct {
 	Dataset string
-	// Set are properties that the replica gets, Exclude those that it is not to get from the stream.
-	Set     map[string]string
-	Exclude []string
+	Set     map[string]string // properties that the replica gets
 }
 
 // ReplicaProps are what makes a replica one: nobody writes to it, and a volume shows no device.
@@ -46,12 +44,6 @@ func (r Receive) argv() ([]string, error) {
 	argv := []string{"zfs", "receive", "-s", "-u"}
 	for _, o := range options {
 		argv = append(argv, "-o", o)
-	}
-	for _, p := range r.Exclude {
-		if err := checkProperty(p); err != nil {
-			return nil, err
-		}
-		argv = append(argv, "-x", p)
 	}
 	return append(argv, r.Dataset), nil
 }

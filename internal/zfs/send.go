@@ -18,8 +18,8 @@ type Send struct {
 	// Token resumes what was broken off; all but it stays empty then: the token knows.
 	Token string
 	// Raw sends an encrypted dataset as it is on disk (-w); Compressed blocks as they are compressed (-c); LargeBlocks blocks of
-	// more than 128 KiB (-L): once used, always used; Embedded small blocks inside their pointers (-e); Props the properties (-p).
-	Raw, Compressed, LargeBlocks, Embedded, Props bool
+	// more than 128 KiB (-L): once used, always used.
+	Raw, Compressed, LargeBlocks bool
 }
 
 // argv is the command; with "-nvP" it only estimates, with "-vP" it sends and reports.
@@ -40,7 +40,7 @@ func (s Send) argv(flags string) ([]string, error) {
 	for _, o := range []struct {
 		on   bool
 		flag string
-	}{{s.Raw, "-w"}, {s.Compressed && !s.Raw, "-c"}, {s.LargeBlocks && !s.Raw, "-L"}, {s.Embedded && !s.Raw, "-e"}, {s.Props, "-p"}} {
+	}{{s.Raw, "-w"}, {s.Compressed && !s.Raw, "-c"}, {s.LargeBlocks && !s.Raw, "-L"}} {
 		if o.on {
 			argv = append(argv, o.flag) // a raw stream has the others anyway
 		}

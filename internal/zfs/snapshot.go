@@ -10,13 +10,9 @@ import (
 	"nightshift/internal/fault"
 )
 
-// Snapshot takes snapshots of datasets of one pool in one command: all at the same moment, all or none.
-func (c *Client) Snapshot(ctx context.Context, snapshots ...string) error {
-	return c.SnapshotAs(ctx, nil, snapshots...)
-}
-
-// SnapshotAs is Snapshot, with user properties of nightshift on all of them.
-func (c *Client) SnapshotAs(ctx context.Context, values map[string]string, snapshots ...string) error {
+// Snapshot takes snapshots of datasets of one pool in one command: all at the same moment, all or none. Values are user properties
+// of nightshift on all of them.
+func (c *Client) Snapshot(ctx context.Context, values map[string]string, snapshots ...string) error {
 	var options []string
 	for _, property := range slices.Sorted(maps.Keys(values)) {
 		if err := checkUser(property, values[property]); err != nil {

@@ -89,7 +89,7 @@ func (r replication) point(n int) string {
 	r.t.Helper()
 	name, err := replica.PointName("mail", time.Date(2026, 11, 21, n, 0, 0, 0, time.UTC))
 	require.NoError(r.t, err)
-	require.NoError(r.t, r.p.Source.Client().Snapshot(r.t.Context(), r.from+"@"+name))
+	require.NoError(r.t, r.p.Source.Client().Snapshot(r.t.Context(), nil, r.from+"@"+name))
 	return name
 }
 

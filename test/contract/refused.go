@@ -84,7 +84,7 @@ func Names(t *testing.T, p Pair) {
 			require.ErrorIs(t, err, fault.Invalid, "%q", evil)
 			require.ErrorIs(t, err, fault.NotDone, "%q", evil)
 		}
-		refused(source.Snapshot(ctx, name+"@x"))
+		refused(source.Snapshot(ctx, nil, name+"@x"))
 		refused(source.Hold(ctx, "nightshift:mail", name+"@x"))
 		_, err := source.Estimate(ctx, zfs.Send{Snapshot: name + "@x"})
 		refused(err)

@@ -23,12 +23,6 @@ func Reading(t *testing.T, p Pair) {
 	require.NoError(t, err)
 	require.Equal(t, "ONLINE", pools[0].Health)
 	require.Positive(t, pools[0].Free)
-	status, err := c.Status(ctx, p.Source.Pool())
-	require.NoError(t, err)
-	require.Equal(t, live.ZPoolStatus{Pool: p.Source.Pool(), State: "ONLINE"}, status)
-	features, err := c.Features(ctx, p.Source.Pool())
-	require.NoError(t, err)
-	require.NotEmpty(t, features.State["bookmarks"])
 	_, err = c.Pools(ctx, "no-such-pool")
 	require.ErrorIs(t, err, fault.NotFound)
 	_, err = c.List(ctx, true, p.Source.Pool()+"/nothing")
@@ -36,7 +30,7 @@ func Reading(t *testing.T, p Pair) {
 
 	a, b := p.Source.Volume("a", 16), p.Source.Pool()+"/b with space"
 	p.Source.Root("zfs", "create", b)
-	require.NoError(t, c.Snapshot(ctx, a+"@x", b+"@x"))
+	require.NoError(t, c.Snapshot(ctx, nil, a+"@x", b+"@x"))
 	require.NoError(t, c.Hold(ctx, "nightshift:mail", a+"@x", b+"@x"))
 	require.NoError(t, c.Bookmark(ctx, a+"@x", a+"#x"))
 	require.NoError(t, c.SetUser(ctx, map[string]string{"nightshift:group": "mail", "nightshift:identity": strings.Repeat("x", zfs.MaxValue)}, a))
@@ -87,15 +81,15 @@ func Refusals(t *testing.T, p Pair) {
 	ctx := t.Context()
 	c := p.Source.Client()
 	a := p.Source.Volume("a", 16)
-	require.NoError(t, c.Snapshot(ctx, a+"@x"))
+	require.NoError(t, c.Snapshot(ctx, nil, a+"@x"))
 	refused := func(err error, is ...error) {
 		t.Helper()
 		for _, e := range append(is, fault.NotDone) {
 			require.ErrorIs(t, err, e)
 		}
 	}
-	refused(c.Snapshot(ctx, a+"@x"), fault.State, zfs.ErrExists)
-	refused(c.Snapshot(ctx, a+"@y", p.Source.Pool()+"/nothing@y"), fault.NotFound)
+	refused(c.Snapshot(ctx, nil, a+"@x"), fault.State, zfs.ErrExists)
+	refused(c.Snapshot(ctx, nil, a+"@y", p.Source.Pool()+"/nothing@y"), fault.NotFound)
 	guids, err := c.GUIDs(ctx, a+"@y")
 	require.NoError(t, err)
 	require.Empty(t, guids, "all or none")
@@ -115,7 +109,7 @@ func Refusals(t *testing.T, p Pair) {
 
 	p.Source.Root("zfs", "create", p.Source.Pool()+"/theirs")
 	p.Source.Root("zfs", "unallow", "-u", "zfsadm", p.Source.Pool())
-	refused(c.Snapshot(ctx, a+"@z"), fault.Permission)
+	refused(c.Snapshot(ctx, nil, a+"@z"), fault.Permission)
 	refused(c.Hold(ctx, "nightshift:web", a+"@x"), fault.Permission)
 	d, err := c.Destroy(ctx, a+"@x")
 	require.NoError(t, err)
@@ -129,7 +123,7 @@ func Destroying(t *testing.T, p Pair) {
 	a, b := p.Source.Volume("a", 16), p.Source.Volume("b", 16)
 	var names []string
 	for _, n := range []string{"1", "2", "held", "3", "cloned", "4", "foreign"} {
-		require.NoError(t, c.Snapshot(ctx, a+"@"+n, b+"@"+n))
+		require.NoError(t, c.Snapshot(ctx, nil, a+"@"+n, b+"@"+n))
 		if n != "foreign" {
 			names = append(names, a+"@"+n, b+"@"+n)
 		}
