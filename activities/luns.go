@@ -176,6 +176,9 @@ func guard(v vmfs.Volume, l live.LUN, wrong error) error {
 	if wrong != nil {
 		return refuse(fault.Identity, "the identity guard refuses logical unit %s: no volume is found that it could be held against: %w", l.Name, wrong)
 	}
+	if l.NoNumber {
+		return refuse(fault.Identity, "the identity guard refuses logical unit %s: its target does not tell its LUN number, which ESXi compares", l.Name)
+	}
 	if differs := newExtent(v, l, true).Differs; len(differs) > 0 {
 		return refuse(fault.Identity, "the identity guard refuses logical unit %s, which ESXi would take for a snapshot's: %s", l.Name, strings.Join(differs, "; "))
 	}

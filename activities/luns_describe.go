@@ -23,7 +23,7 @@ func describe(w io.Writer, p plan.VolumeParams, size int64, v vmfs.Volume, lun *
 		row("size", "%s (%d bytes)", lunmap.Size(size), size)
 	}
 	if lun != nil {
-		row("LUN", "%d, %s, %s", lun.Number, lun.Name, lun.State)
+		row("LUN", "%s, %s, %s", lun.NumberText(), lun.Name, lun.State)
 		row("shown as", "naa.%s, vendor %q, product %q, serial number %q", lun.NAA, lun.Vendor, lun.Product, lun.Serial)
 	}
 	describeTable(row, v)
@@ -44,7 +44,10 @@ func describe(w io.Writer, p plan.VolumeParams, size int64, v vmfs.Volume, lun *
 		return
 	}
 	x := newExtent(v, *lun, lun.State != "shown to nobody")
-	if len(x.Differs) == 0 {
+	switch {
+	case len(x.Differs) == 0 && lun.NoNumber:
+		row("identity guard", "nothing differs as far as its target tells, which is not its LUN number")
+	case len(x.Differs) == 0:
 		row("identity guard", "ESXi mounts it: the LUN is shown as the header has it")
 	}
 	for _, d := range x.Differs {

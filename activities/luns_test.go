@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,6 +122,24 @@ func (r *lunRig) step(action plan.Action, params any) (plan.Outcome, error) {
 
 func mailParams() plan.VolumeParams {
 	return plan.VolumeParams{Host: "ss1", Device: "/dev/zvol/tank/mail", Dataset: "tank/mail", LUN: "mail"}
+}
+
+// A number that nobody tells is neither right nor wrong: a map leaves it out, who asks the guard is refused.
+func TestTheNumberOfALUNIsNotTold(t *testing.T) {
+	lu := iscsi.LU{Name: "mail", Identity: iscsi.Identity{NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}, Paths: []iscsi.Path{{NoLUN: true}}}
+	var v vmfs.Volume
+	v.LVM.Disk = vmfs.LU{LUN: 3, NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}.DiskID()
+	l := newLUN(lu)
+	require.Empty(t, newExtent(v, l, true).Differs)
+	require.ErrorContains(t, guard(v, l, nil), "its target does not tell its LUN number")
+	var b bytes.Buffer
+	describe(&b, plan.VolumeParams{}, 0, v, &l, nil)
+	require.Contains(t, b.String(), "number not known, mail")
+	require.Contains(t, b.String(), "as far as its target tells")
+	lu.Paths[0].NoLUN = false
+	l = newLUN(lu)
+	require.Len(t, newExtent(v, l, true).Differs, 1)
+	require.ErrorContains(t, guard(v, l, nil), "ESXi would take")
 }
 
 func TestMapLUNs(t *testing.T) {

@@ -211,7 +211,11 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 		d.Read = rec.Made
 		for _, lu := range list.LUs {
 			if iscsi.Volume(lu.Device) == d.Name {
-				l := r.lun(ctx, h, iscsi.NewRecord(list.Kind, lu, host.Target), lu)
+				record := iscsi.NewRecord(list.Kind, lu, host.Target)
+				if record.Identity.NoLUN {
+					gap("LUN number of "+d.Name, "the target of "+host.Name+" gave it by itself and does not tell it")
+				}
+				l := r.lun(ctx, h, record, lu)
 				if l.Unread {
 					gap("VMFS header of LUN "+l.Name, l.NoVMFS)
 				}

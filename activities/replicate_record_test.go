@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -196,6 +197,47 @@ func TestARecordKeepsWhatCannotBeReadNow(t *testing.T) {
 	m.ss2.SetFile(recordFile, []byte("{}"))
 	m.must(p, "run-4", "record:mail")
 	require.Equal(t, before.Datasets, m.fileRecord().Datasets, "where the file is damaged, the properties have it")
+}
+
+// A solaris has nothing but what its tools print, in the samples of package iscsi.
+type solaris struct{}
+
+func (solaris) Query(_ context.Context, argv []string) (sshexec.Result, error) {
+	file := map[string]string{"list-lu": "list-lu", "list-view": "list-view", "list-hg": "list-hg", "list-tg": "list-tg", "stmfadm list-target": "list-target",
+		"itadm list-target": "itadm-list-target", "list-tpg": "itadm-list-tpg", "list-initiator": "itadm-list-initiator"}
+	line := strings.Join(argv, " ")
+	for command, name := range file {
+		if !strings.Contains(line, command+" -") {
+			continue
+		}
+		b, err := os.ReadFile("../internal/iscsi/testdata/comstar/" + name + ".txt")
+		out := strings.NewReplacer("pool1/vm-109-disk-1", "tank/mail", "LUN          : 3", "LUN          : Auto").Replace(string(b))
+		return sshexec.Result{Stdout: []byte(out)}, err
+	}
+	return sshexec.Result{Status: 1}, nil
+}
+
+func (s solaris) Act(ctx context.Context, argv []string, _ io.Reader) (sshexec.Result, error) {
+	return s.Query(ctx, argv)
+}
+
+func TestARecordSaysThatALUNNumberIsNotTold(t *testing.T) {
+	m := newRecordLab(t)
+	p := m.plan()
+	m.must(p, "run-1", "snapshot:mail", "send:tank/mail", "send:tank/log", "verify:mail")
+	m.lab.StorageHosts[0].Target.Kind = inventory.TargetCOMSTAR
+	ss2, err := m.a.lunHost("ss2")
+	require.NoError(t, err)
+	m.a.storage.target = func(host string) iscsi.Runner {
+		if host == "ss1" {
+			return solaris{}
+		}
+		return ss2.run
+	}
+	m.must(p, "run-1", "record:mail")
+	got := m.fileRecord()
+	require.Contains(t, got.NotRead, live.Gap{What: "LUN number of tank/mail", Why: "the target of ss1 gave it by itself and does not tell it"})
+	require.True(t, got.Datasets[0].LUNs[0].Identity.NoLUN)
 }
 
 func TestARecordWithoutTargetAndVCenter(t *testing.T) {

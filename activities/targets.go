@@ -155,7 +155,7 @@ func (a *Activities) inspectTarget(ctx context.Context, name string, how look) (
 // newLUN makes plain data of a logical unit.
 func newLUN(lu iscsi.LU) live.LUN {
 	id := lu.Seen()
-	l := live.LUN{Name: lu.Name, Device: lu.Device, Dataset: iscsi.Volume(lu.Device), State: string(lu.State), Number: id.LUN, Type: id.DeviceType, NAA: id.NAA,
+	l := live.LUN{Name: lu.Name, Device: lu.Device, Dataset: iscsi.Volume(lu.Device), State: string(lu.State), Number: id.LUN, NoNumber: id.NoLUN, Type: id.DeviceType, NAA: id.NAA,
 		Serial: id.Serial, Vendor: id.Vendor, Product: id.Product, Size: int64(min(id.Size, 1<<62))}
 	l.Sessions, l.Unknown = lu.Sessions()
 	slices.Sort(l.Sessions)
@@ -187,7 +187,7 @@ func newExtent(v vmfs.Volume, l live.LUN, shown bool) *live.VMFSExtent {
 	x := &live.VMFSExtent{Scheme: v.Table.Scheme, First: v.Partition.First, Last: v.Partition.Last, Problems: v.Table.Problems, NAA: v.LVM.Disk.NAA(),
 		Expects: v.LVM.Disk.VML(), Volume: v.LVM.Volume.String(), Extents: v.LVM.Devices, Nth: v.LVM.FirstExtent}
 	for _, d := range vmfs.Guard(v.LVM.Disk, vmfs.LU{LUN: l.Number, DeviceType: l.Type, NAA: l.NAA, Vendor: l.Vendor, Product: l.Product}) {
-		if shown || d.Field != vmfs.FieldLUN {
+		if shown && !l.NoNumber || d.Field != vmfs.FieldLUN {
 			x.Differs = append(x.Differs, d.String())
 		}
 	}

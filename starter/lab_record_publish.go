@@ -106,7 +106,7 @@ func publicationOf(ctx context.Context, f identity.Found, h inventory.StorageHos
 			planned, err := l.Plan(ctx, target, *h.Target, x.On)
 			x.Otherwise = planned.Otherwise
 			for _, i := range planned.Initiators {
-				x.CHAP = append(x.CHAP, identity.Initiator(i))
+				x.CHAP = append(x.CHAP, identity.Initiator(i, l.Identity.NoLUN))
 			}
 			for _, c := range planned.Commands {
 				x.Commands = append(x.Commands, publicationCommand{Line: c.Line(), Stdin: c.Input})

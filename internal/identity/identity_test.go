@@ -89,6 +89,10 @@ func TestAnOlderRecordIsRead(t *testing.T) {
 	require.Equal(t, want, r)
 	require.Contains(t, r.Text(), "esx1, LUN 3, by CHAP as an unknown user (secret: the lab file did not say where it is kept)\n")
 	require.Contains(t, r.Text(), "  overrides   HA restart priority high, DRS manual\n  rules ")
+	lun := &r.Datasets[0].LUNs[0]
+	lun.Identity.NoLUN, lun.Paths[0].NoLUN = true, true
+	require.Contains(t, r.Text(), "  LUN         number not known, naa."+naa)
+	require.Contains(t, r.Text(), "esx1, LUN number not known, by CHAP")
 }
 
 func TestWhatIsNotAsItWasWrittenIsRefused(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func (d *Dataset) text(p *page, made time.Time) {
 
 func (l *LUN) text(p *page) {
 	id := l.Identity
-	p.row("LUN", "%d, %s, %s, %s on %s", id.LUN, cmp.Or(naaOf(id.NAA), "no NAA"), words.Bytes(int64(min(id.Size, 1<<62))), l.Name, l.Kind)
+	p.row("LUN", "%s, %s, %s, %s on %s", lunNumber(id.LUN, id.NoLUN), cmp.Or(naaOf(id.NAA), "no NAA"), words.Bytes(int64(min(id.Size, 1<<62))), l.Name, l.Kind)
 	p.row("shown as", "vendor %q, product %q, serial number %q", id.Vendor, id.Product, id.Serial)
 	p.row("", "blocks of %d bytes (%d on disk), CAW %s, XCOPY %s, write cache %s", id.LogicalBlock, id.PhysicalBlock, known(id.CompareAndWrite), known(id.ExtendedCopy), known(id.WriteCache))
 	for _, t := range l.Paths {
@@ -88,7 +89,7 @@ func (l *LUN) text(p *page) {
 			p.row("initiators", "all that log in")
 		}
 		for _, a := range t.ACLs {
-			p.row("initiator", "%s", Initiator(a))
+			p.row("initiator", "%s", Initiator(a, t.NoLUN))
 		}
 	}
 	switch v := l.VMFS; {
@@ -105,6 +106,13 @@ func (l *LUN) text(p *page) {
 	if !l.VMFSRead.IsZero() {
 		p.row("! VMFS", "of %s: it could not be read later", utc(l.VMFSRead))
 	}
+}
+
+func lunNumber(lun uint16, notTold bool) string {
+	if notTold {
+		return "number not known"
+	}
+	return strconv.Itoa(int(lun))
 }
 
 func naaOf(naa string) string {
@@ -124,9 +132,9 @@ func known(b *bool) string {
 	return "no"
 }
 
-// Initiator is one in words, with where the secrets are kept.
-func Initiator(a iscsi.RecordACL) string {
-	text := fmt.Sprintf("%s, LUN %d", a.Initiator, a.LUN)
+// Initiator is one in words, with where the secrets are kept. noLUN: nobody told the LUN's number.
+func Initiator(a iscsi.RecordACL, noLUN bool) string {
+	text := fmt.Sprintf("%s, LUN %s", a.Initiator, lunNumber(a.LUN, noLUN))
 	if a.ReadOnly {
 		text += ", read-only"
 	}

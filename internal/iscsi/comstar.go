@@ -132,6 +132,9 @@ func (c *comstar) listing() Listing {
 			if p.Open {
 				l.Remarks = append(l.Remarks, fmt.Sprintf("%s shows %s to every initiator", p.Target, lu.Name))
 			}
+			if p.NoLUN {
+				l.Remarks = append(l.Remarks, fmt.Sprintf("%s shows %s under a LUN number that it gave by itself and does not tell", p.Target, lu.Name))
+			}
 		}
 		lu.Saved = true // SMF keeps what stmfadm and itadm do
 		l.LUs = append(l.LUs, lu)
@@ -155,7 +158,7 @@ func (c *comstar) paths(v view, state State) []Path {
 		if t == nil || !t.iscsi {
 			continue
 		}
-		p := Path{Target: name, Group: 1, LUN: v.lun, Enabled: state == Online && t.state == Online, Open: v.hostGroup == everybody, ACLs: c.acls(v, t)}
+		p := Path{Target: name, Group: 1, LUN: v.lun, NoLUN: v.noLUN, Enabled: state == Online && t.state == Online, Open: v.hostGroup == everybody, ACLs: c.acls(v, t)}
 		if len(t.groups) == 0 {
 			list = append(list, p)
 		}

@@ -114,6 +114,7 @@ func stateOf(text string) State {
 type view struct {
 	hostGroup, targetGroup string
 	lun                    uint16
+	noLUN                  bool // it is not told: Solaris 11 says "Auto" where it gave the number by itself
 }
 
 const everybody = "All"
@@ -126,7 +127,7 @@ func parseViews(out []byte) ([]view, error) {
 	}
 	var list []view
 	for _, e := range entries {
-		v := view{}
+		v := view{noLUN: true}
 		for _, f := range e.fields {
 			switch strings.ToLower(f.name) { // Solaris 11 writes "Host Group"
 			case "host group":
@@ -134,11 +135,14 @@ func parseViews(out []byte) ([]view, error) {
 			case "target group":
 				v.targetGroup = f.value
 			case "lun":
+				if f.value == "Auto" {
+					continue
+				}
 				n, err := strconv.ParseUint(f.value, 10, 16)
 				if err != nil {
 					return nil, unreadable("`stmfadm list-view`: LUN %q of view entry %s is no number", clip(f.value), e.name)
 				}
-				v.lun = uint16(n)
+				v.lun, v.noLUN = uint16(n), false
 			}
 		}
 		if v.hostGroup == "" || v.targetGroup == "" {

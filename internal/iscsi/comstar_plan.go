@@ -218,10 +218,11 @@ func (b *comstarPlan) ports() error {
 func (b *comstarPlan) show() error {
 	if views := b.now.views[b.as.NAA]; len(views) > 0 {
 		v := views[0]
-		if len(views) == 1 && v == (view{b.hostGroup, b.targetGroup, b.as.LUN}) {
+		if len(views) == 1 && v == (view{hostGroup: b.hostGroup, targetGroup: b.targetGroup, lun: b.as.LUN}) {
 			return nil
 		}
-		return inTheWay("it is shown already: host group %s, target group %s, LUN %d", v.hostGroup, v.targetGroup, v.lun)
+		return inTheWay("it is shown already: host group %s, target group %s, LUN %s", v.hostGroup, v.targetGroup,
+			cmp.Or(lunOf(Identity{LUN: v.lun, NoLUN: v.noLUN}), notKnown))
 	}
 	b.add("stmfadm", "add-view", "-h", b.hostGroup, "-t", b.targetGroup, "-n", strconv.Itoa(int(b.as.LUN)), strings.ToUpper(b.as.NAA))
 	return nil

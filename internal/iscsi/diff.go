@@ -31,7 +31,7 @@ func Diff(want, got Identity) []Difference {
 		}
 	}
 	add("device type", strconv.Itoa(int(want.DeviceType)), strconv.Itoa(int(got.DeviceType)))
-	add("LUN number", strconv.Itoa(int(want.LUN)), strconv.Itoa(int(got.LUN)))
+	add("LUN number", lunOf(want), lunOf(got))
 	add("NAA", want.NAA, got.NAA)
 	add("vendor", quoted(want.Vendor), quoted(got.Vendor))
 	add("product", quoted(want.Product), quoted(got.Product))
@@ -54,6 +54,13 @@ func Words(list []Difference) []string {
 		words = append(words, d.String())
 	}
 	return words
+}
+
+func lunOf(id Identity) string {
+	if id.NoLUN {
+		return ""
+	}
+	return strconv.Itoa(int(id.LUN))
 }
 
 func quoted(s string) string {

@@ -41,6 +41,9 @@ func As(kind Kind, id Identity) (Identity, error) {
 	if id.DeviceType != 0 {
 		return Identity{}, unsupported("it is no disk, but of device type %d", id.DeviceType)
 	}
+	if id.NoLUN {
+		return Identity{}, unsupported("its LUN number is not known, which ESXi compares")
+	}
 	for _, text := range []struct {
 		what, value string
 		max         int

@@ -10,6 +10,7 @@ import (
 type Identity struct {
 	DeviceType byte   `json:"deviceType"` // SCSI peripheral device type: 0 = disk
 	LUN        uint16 `json:"lun"`
+	NoLUN      bool   `json:"noLUN,omitempty"` // the target does not tell it: LUN says nothing
 	// NAA is the name of the logical unit in page 0x83, 16 or 32 hexadecimal digits in lower case.
 	NAA string `json:"naa,omitempty"`
 	// Designators are those of page 0x83 that name the logical unit, in the order in which it tells them. Those of ports, groups and

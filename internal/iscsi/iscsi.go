@@ -79,6 +79,7 @@ type Path struct {
 	Group   uint16 // the portal group's tag
 	Enabled bool
 	LUN     uint16   // in the portal group; what an initiator sees is in ACLs
+	NoLUN   bool     // the target does not tell it: LUN says nothing, nor do those of ACLs
 	Portals []string // address:port; empty: all addresses of the host
 	// Open says that any initiator may log in: nothing holds it off but CHAP, if that.
 	Open bool

@@ -31,6 +31,7 @@ type RecordPath struct {
 	Target  string      `json:"target"` // IQN
 	Group   uint16      `json:"group,omitempty"`
 	LUN     uint16      `json:"lun"`
+	NoLUN   bool        `json:"noLUN,omitempty"` // the target did not tell it, nor those of ACLs
 	Portals []string    `json:"portals,omitempty"`
 	Open    bool        `json:"open,omitempty"`
 	ACLs    []RecordACL `json:"acls,omitempty"`
@@ -56,7 +57,7 @@ type RecordACL struct {
 func NewRecord(kind Kind, lu LU, target *inventory.StorageTarget) Record {
 	r := Record{Version: RecordVersion, Kind: kind, Name: lu.Name, Device: lu.Device, Identity: lu.Seen(), ReadOnly: lu.ReadOnly}
 	for _, p := range lu.Paths {
-		path := RecordPath{Target: p.Target, Group: p.Group, LUN: p.LUN, Portals: p.Portals, Open: p.Open}
+		path := RecordPath{Target: p.Target, Group: p.Group, LUN: p.LUN, NoLUN: p.NoLUN, Portals: p.Portals, Open: p.Open}
 		for _, a := range p.ACLs {
 			path.ACLs = append(path.ACLs, newRecordACL(a, target.CHAPOf(a.Initiator)))
 		}
@@ -81,17 +82,19 @@ func newRecordACL(a ACL, entry *inventory.TargetCHAP) RecordACL {
 	return r
 }
 
-// Seen is the identity with the LUN number under which the first initiator sees it.
+// Seen is the identity with the LUN number under which the first initiator sees it, as far as the target tells one.
 func (lu LU) Seen() Identity {
 	id := lu.Identity
+	id.NoLUN = len(lu.Paths) > 0
 	for _, p := range lu.Paths {
-		if len(p.ACLs) > 0 {
-			id.LUN = p.ACLs[0].LUN
+		switch {
+		case p.NoLUN:
+		case len(p.ACLs) > 0:
+			id.LUN, id.NoLUN = p.ACLs[0].LUN, false
 			return id
+		case id.NoLUN:
+			id.LUN, id.NoLUN = p.LUN, false
 		}
-	}
-	if len(lu.Paths) > 0 {
-		id.LUN = lu.Paths[0].LUN
 	}
 	return id
 }

@@ -89,6 +89,50 @@ func TestCOMSTARIsRead(t *testing.T) {
 	require.Equal(t, []string{pool1 + " shows " + vm109 + " to every initiator"}, l.Remarks)
 }
 
+// Solaris 11 gives LUN numbers by itself and says "Auto". One such view takes nothing from the rest; what ESXi compares is then not known.
+func TestALUNNumberThatIsNotTold(t *testing.T) {
+	const listView = "stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1"
+	told := string(fixture(t, "comstar/list-view.txt"))
+	auto := strings.NewReplacer(": 3", ": Auto", "Host group  ", "Host Group  ").Replace(told)
+	target := iscsi.NewCOMSTAR(comstarHost(t, map[string]string{listView: auto}), pfexec, true)
+	l, err := target.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, l.LUs, 1)
+	lu := l.LUs[0]
+	require.True(t, lu.Paths[0].NoLUN)
+	require.Equal(t, []string{pool1 + " shows " + vm109 + " under a LUN number that it gave by itself and does not tell"}, l.Remarks)
+	in, _ := lu.Sessions()
+	require.Equal(t, []string{esx40}, in, "who uses it is known")
+	id := lu.Seen()
+	require.True(t, id.NoLUN)
+	require.Equal(t, []string{"its LUN number is not known, which ESXi compares"}, iscsi.Expressible(iscsi.LIO, id), "it cannot be published elsewhere")
+	want := id
+	want.LUN, want.NoLUN = 0, false
+	require.Equal(t, []string{"LUN number: 0 is wanted, it is not known"}, iscsi.Words(iscsi.Diff(want, id)))
+	require.Empty(t, iscsi.Diff(id, want), "what is not wanted is not compared")
+
+	record := iscsi.NewRecord(iscsi.COMSTAR, lu, nil)
+	require.True(t, record.Identity.NoLUN && record.Paths[0].NoLUN)
+	b, err := record.Marshal()
+	require.NoError(t, err)
+	back, err := iscsi.ParseRecord(b)
+	require.NoError(t, err)
+	require.Equal(t, record, back)
+
+	p := publication("/dev/zvol/pool1/vm-109-disk-1")
+	p.Target, p.Identity.NAA, p.Identity.LUN, p.Grants = pool1, vm109, 0, []iscsi.Grant{{Initiator: esx40}}
+	_, err = target.Plan(t.Context(), p)
+	require.ErrorContains(t, err, "it is shown already: host group esx, target group pool1, LUN not known")
+	_, err = target.PlanUnpublish(t.Context(), vm109, false)
+	require.ErrorContains(t, err, "initiators are logged in")
+
+	both := auto + strings.Replace(told, "View Entry: 0", "View Entry: 1", 1)
+	l, err = iscsi.NewCOMSTAR(comstarHost(t, map[string]string{listView: both}), pfexec, true).List(t.Context())
+	require.NoError(t, err)
+	id = l.LUs[0].Seen()
+	require.Equal(t, []any{uint16(3), false}, []any{id.LUN, id.NoLUN}, "one number is told")
+}
+
 func TestCOMSTARPortalGroupsAndCHAP(t *testing.T) {
 	out := strings.NewReplacer("none (defaults)", "chap ", "default\n", "2 = 2,lan = 5\n").Replace(string(fixture(t, "comstar/itadm-list-target.txt")))
 	l, err := iscsi.NewCOMSTAR(comstarHost(t, map[string]string{"itadm list-target -v": out}), pfexec, false).List(t.Context())
@@ -110,7 +154,7 @@ func TestCOMSTARPortalGroupsAndCHAP(t *testing.T) {
 func TestWhatIsNotUnderstood(t *testing.T) {
 	for command, out := range map[string]string{
 		"stmfadm list-lu -v": "LU: 600144F721DCA2888BA402E411EE3AF1\n",
-		"stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": "View Entry: 0\n    LUN          : Auto\n",
+		"stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": "View Entry: 0\n    LUN          : three\n",
 		"stmfadm list-hg -v":      "Member: x\n",
 		"itadm list-target -v":    "\tauth: none\n",
 		"itadm list-tpg -v":       "a b c d\n",

@@ -1,6 +1,9 @@
 package live
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // A Target is what the iSCSI target of a storage host tells, and what the volumes behind it say of themselves. Sizes are in bytes.
 type Target struct {
@@ -20,12 +23,14 @@ type LUN struct {
 	Dataset string `json:",omitempty"` // the ZFS volume behind it; empty: it is none
 	State   string // online | offline | unknown
 	Number  uint16 // as initiators see it; where they see it under several, the first
-	Type    byte   // SCSI peripheral device type: 0 = disk
-	NAA     string `json:",omitempty"` // 16 or 32 hexadecimal digits, lower case
-	Serial  string `json:",omitempty"`
-	Vendor  string `json:",omitempty"`
-	Product string `json:",omitempty"`
-	Size    int64  // 0: not known
+	// NoNumber: they see it under a number that its target does not tell. Number then says nothing.
+	NoNumber bool   `json:",omitempty"`
+	Type     byte   // SCSI peripheral device type: 0 = disk
+	NAA      string `json:",omitempty"` // 16 or 32 hexadecimal digits, lower case
+	Serial   string `json:",omitempty"`
+	Vendor   string `json:",omitempty"`
+	Product  string `json:",omitempty"`
+	Size     int64  // 0: not known
 	// Sessions are the initiators that are logged in and may use it; Unknown is of how many more that is not known.
 	Sessions []string `json:",omitempty"`
 	Unknown  int      `json:",omitempty"`
@@ -36,6 +41,14 @@ type LUN struct {
 	Saved []SavedVolume `json:",omitempty"`
 	// Table is the partition table of one of them, held against what lies on the device now; nil: not asked for.
 	Table *SavedTable `json:",omitempty"`
+}
+
+// NumberText is the number for people.
+func (l LUN) NumberText() string {
+	if l.NoNumber {
+		return "number not known"
+	}
+	return strconv.Itoa(int(l.Number))
 }
 
 // A SavedTable is the partition table of a backup, and what there is in its places. Errors in their order: what is behind the first

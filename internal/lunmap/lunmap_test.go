@@ -103,6 +103,8 @@ func TestFurtherExtentsAndUnknowns(t *testing.T) {
 	require.Contains(t, text, "a further extent of the volume 49716cd8-6075899a-ad1c-000d60d46e2e, which has 2")
 	require.Contains(t, text, "a device that is not known on ss1")
 	require.NotContains(t, text, "no host sees it", "no vCenter was asked")
+	ts[0].LUNs[0].NoNumber = true
+	require.Contains(t, lunmap.New(ts, nil).Text(), "LUN number not known, ")
 	require.Equal(t, "700 bytes", lunmap.Size(700))
 	require.Equal(t, "1.5 TiB", lunmap.Size(3<<39))
 	require.Equal(t, "no VMFS", lunmap.VMFS(live.LUN{NoVMFS: "no VMFS"}, ""))

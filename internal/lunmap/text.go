@@ -50,7 +50,7 @@ func (r Row) heading() string {
 
 func (r Row) text(line func(name, format string, args ...any)) {
 	for _, s := range r.Shown {
-		line(kindOfDevice(s.LUN), "%s on %s (logical unit %s, LUN %d, %s)", cmp.Or(s.Dataset, s.Device, "a device that is not known"), s.Host, s.Name, s.Number, s.State)
+		line(kindOfDevice(s.LUN), "%s on %s (logical unit %s, LUN %s, %s)", cmp.Or(s.Dataset, s.Device, "a device that is not known"), s.Host, s.Name, s.NumberText(), s.State)
 		line("VMFS", "%s", VMFS(s.LUN, s.MadeBy))
 	}
 	if len(r.Shown) == 0 {
