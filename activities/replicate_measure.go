@@ -56,21 +56,27 @@ func (s *groupStep) measure(ctx context.Context) (m ledger.Measured, said []stri
 	if under == nil {
 		return m, nil, refuse(fault.NotFound, "%s is not there on %s", s.p.Under, s.p.To)
 	}
-	m = ledger.Measured{Group: s.p.Group, Run: s.call.Run, At: now, Every: s.p.Every, Free: under.Available, Point: newestWhole(s.p, &to)}
+	m = ledger.Measured{Group: s.p.Group, Run: s.call.Run, At: now, Every: s.p.Every, Free: under.Available}
+	var future int
+	m.Point, future = newestWhole(s.p, &to, now)
 	said = append(said, lagWords(replica.LagOf(m.Point, time.Duration(s.p.Every), now)))
+	if future > 0 {
+		said = append(said, fmt.Sprintf("warning: %s of the future, which a clock that was wrong has made, does not count", words.Count(future, "recovery point")))
+	}
 	said = append(said, s.noise(&m, &from, now)...)
 	before, _ := book.Group(s.p.Group)
 	said = append(said, spaceWords(&m, before.Samples, s.p.Under, now))
 	return m, said, nil
 }
 
-// newestWhole is the moment of the newest recovery point that all replicas have; zero: there is none.
-func newestWhole(p plan.GroupParams, to *live.StorageHost) (newest time.Time) {
+// newestWhole is the moment of the newest recovery point that all replicas have; zero: there is none. Those of the future are counted: they
+// would hide for as long that a replication has stopped.
+func newestWhole(p plan.GroupParams, to *live.StorageHost, now time.Time) (newest time.Time, future int) {
 	count := map[time.Time]int{}
 	for _, d := range p.Datasets {
 		there := to.Dataset(d.Replica)
 		if there == nil {
-			return time.Time{}
+			return time.Time{}, 0
 		}
 		for _, x := range there.Snapshots {
 			if group, at, ours := replica.ParsePoint(x.Name); ours && group == p.Group {
@@ -79,11 +85,15 @@ func newestWhole(p plan.GroupParams, to *live.StorageHost) (newest time.Time) {
 		}
 	}
 	for at, n := range count {
-		if n == len(p.Datasets) && at.After(newest) {
+		switch {
+		case n < len(p.Datasets):
+		case replica.Future(at, now):
+			future++
+		case at.After(newest):
 			newest = at
 		}
 	}
-	return newest
+	return newest, future
 }
 
 func lagWords(l replica.Lag) string {

@@ -106,6 +106,18 @@ func TestLagIsToldInIntervals(t *testing.T) {
 	}
 }
 
+// A run whose worker had a clock that was a year ahead hides nothing of those before it.
+func TestAPointOfTheFutureDoesNotCount(t *testing.T) {
+	m := newMailLab(t)
+	points := pointsOf(t, 4*time.Hour, -365*24*time.Hour)
+	m.aged("tank/mail", 1, points)
+	m.aged("tank/log", 1, points)
+	said, g := m.measured("run-1")
+	require.Regexp(t, "^critical: the newest recovery point on the other side is 4h0m", said[0])
+	require.Equal(t, "warning: 1 recovery point of the future, which a clock that was wrong has made, does not count", said[1])
+	require.True(t, points[0].At.Equal(g.Point), "%s", g.Point)
+}
+
 func TestLagWords(t *testing.T) {
 	now := time.Now()
 	for age, want := range map[time.Duration]string{

@@ -21,6 +21,9 @@ func groupText(p paint, g ledger.Group, now time.Time) []string {
 		first = p.on(red, first+": critical")
 	case replica.Unknown:
 		first = p.on(red, g.Group+": the other side has no recovery point that is whole")
+		if replica.Future(g.Point, now) {
+			first = p.on(red, g.Group+": how old the other side is, is not known: it was measured with a clock that was wrong")
+		}
 	}
 	lines := []string{first + " (every " + words.Written(time.Duration(g.Every)) + ")"}
 	for _, v := range g.Volumes {

@@ -24,8 +24,9 @@ func TestStatusTellsHowGroupsAreDoing(t *testing.T) {
 	late.Full = time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 	none := group("web", 0, ledger.Volume{Dataset: "tank/web", PerDay: -1})
 	none.Point = time.Time{}
+	ahead := group("erp", -365*24*time.Hour) // measured with a clock that was a year ahead
 	c := newConsole(t, &fakeLab{state: ledger.State{Lab: "home", Groups: []ledger.Group{group("crm", time.Hour, quiet), group("db", 2*time.Hour, quiet), late,
-		group("shop", 3*time.Hour, quiet), group("wiki", 210*time.Minute, quiet), none}}})
+		group("shop", 3*time.Hour, quiet), group("wiki", 210*time.Minute, quiet), none, ahead}}})
 	require.Equal(t, exitDone, c.run("status"), c.stderr)
 	golden(t, "status-groups.txt", c.stdout.String())
 }

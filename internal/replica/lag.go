@@ -17,12 +17,19 @@ const (
 type Lag struct {
 	Age   time.Duration // of the newest recovery point on the target
 	Ratio float64       // Age ÷ interval
-	Level string        // Good, Late, Critical; Unknown where there is no recovery point
+	Level string        // Good, Late, Critical; Unknown where there is no recovery point, or one of the Future
 }
 
-// LagOf judges the newest recovery point that the target has whole. A point of the future (clocks differ) has no age.
+// clocksDiffer is how far clocks are taken to differ. What is later is of a clock that was wrong.
+const clocksDiffer = time.Hour
+
+// Future tells whether a recovery point was made with a clock that was wrong: it says nothing of how old the replica is.
+func Future(point, now time.Time) bool { return point.After(now.Add(clocksDiffer)) }
+
+// LagOf judges the newest recovery point that the target has whole. One that is a little ahead (clocks differ) has no age, one of the Future
+// is Unknown.
 func LagOf(newest time.Time, interval time.Duration, now time.Time) Lag {
-	if newest.IsZero() || interval <= 0 {
+	if newest.IsZero() || interval <= 0 || Future(newest, now) {
 		return Lag{Level: Unknown}
 	}
 	l := Lag{Age: max(now.Sub(newest), 0), Level: Good}

@@ -25,6 +25,8 @@ func TestLag(t *testing.T) {
 	require.Equal(t, "1h30m0s old, 1.5 times the interval", l.String())
 	require.Equal(t, "no recovery point", LagOf(time.Time{}, time.Hour, noon).String())
 	require.Equal(t, Unknown, LagOf(noon, 0, noon).Level)
+	require.Equal(t, Good, LagOf(noon.Add(time.Hour), time.Hour, noon).Level, "clocks differ")
+	require.Equal(t, Unknown, LagOf(noon.Add(time.Hour+time.Second), time.Hour, noon).Level)
 }
 
 func TestNoise(t *testing.T) {

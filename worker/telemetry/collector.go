@@ -148,7 +148,9 @@ func collectLedger(ch chan<- prometheus.Metric, st ledger.State) {
 }
 
 func collectGroup(ch chan<- prometheus.Metric, g ledger.Group, now time.Time) {
-	moment(ch, pointDesc, g.Point, g.Group)
+	if !replica.Future(g.Point, now) {
+		moment(ch, pointDesc, g.Point, g.Group)
+	}
 	gauge(ch, everyDesc, time.Duration(g.Every).Seconds(), g.Group)
 	if lag := replica.LagOf(g.Point, time.Duration(g.Every), now); lag.Level != replica.Unknown {
 		gauge(ch, ratioDesc, lag.Ratio, g.Group)

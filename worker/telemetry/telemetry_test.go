@@ -97,13 +97,14 @@ func TestCollector(t *testing.T) {
 	mail := ledger.Group{Measured: ledger.Measured{Group: "mail", Point: point, Every: plan.Duration(time.Hour), Free: 200 << 30, Full: since.Add(24 * time.Hour),
 		Volumes: []ledger.Volume{{Dataset: "tank/mail", PerDay: 3 << 29, Noisy: true}, {Dataset: "tank/log"}, {Dataset: "tank/new", PerDay: -1}}}}
 	empty := ledger.Group{Measured: ledger.Measured{Group: "web", Every: plan.Duration(24 * time.Hour)}}
+	ahead := ledger.Group{Measured: ledger.Measured{Group: "db", Point: time.Now().Add(365 * 24 * time.Hour), Every: plan.Duration(time.Hour)}}
 	asked := 0
 	c := &collector{ctx: t.Context(), read: func(context.Context) reading {
 		asked++
 		return reading{
 			runs: []openRun{{id: "power-down-home-1", runbook: "power-down", phase: "executing", sheet: &runapi.Sheet{Phase: runapi.PhaseExecute,
 				Total: 10, Done: 4, Blocked: 2, Skipped: 1, Deadline: since}}, {id: "x", runbook: "power-up", phase: "locking"}},
-			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}, Groups: []ledger.Group{mail, empty}},
+			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}, Groups: []ledger.Group{mail, empty, ahead}},
 			schedules: []schedule{{name: "nightly", runbook: "power-down", missed: 3, skipped: 1, next: since}},
 		}
 	}}
@@ -132,7 +133,7 @@ func TestCollector(t *testing.T) {
 	age, err := strconv.ParseFloat(ratio[1], 64)
 	require.NoError(t, err)
 	require.InDelta(t, 2.5, age, 0.1)
-	for _, unknown := range []string{"last_success", "tank/new", `point_timestamp_seconds{group="web"}`, `rpo_ratio{group="web"}`, `full_timestamp_seconds{group="web"}`} {
+	for _, unknown := range []string{"last_success", "tank/new", `point_timestamp_seconds{group="web"}`, `rpo_ratio{group="web"}`, `point_timestamp_seconds{group="db"}`, `rpo_ratio{group="db"}`, `full_timestamp_seconds{group="web"}`} {
 		require.NotContains(t, text, unknown, "it is not known: 1970 would be an alert")
 	}
 	gathered(t, r)
