@@ -178,11 +178,16 @@ func (r *replication) checkKeys(v *protected) {
 	r.warn("dataset "+v.name, "is encrypted, and its replica will not be, unless "+under+" is", "send raw (send.raw: true), if the other side is not to read it")
 }
 
-// checkReserved warns of volumes whose reservation a snapshot may not fit beside.
+// checkReserved warns of volumes whose reservation a snapshot does not fit beside. What the volume has for itself alone is reserved
+// anew, up to the reservation; and its own available has in it what is reserved for it and not used yet, which a snapshot does not get.
 func (r *replication) checkReserved() {
 	for _, v := range r.volumes {
-		if v.live != nil && v.live.RefReservation > 0 && v.live.Referenced > v.live.Available {
-			r.warn("dataset "+v.name, fmt.Sprintf("has a refreservation: its snapshot needs %s beside it, and %s are left", words.Bytes(v.live.Referenced), words.Bytes(v.live.Available)),
+		if v.live == nil || v.live.RefReservation == 0 {
+			continue
+		}
+		need, left := v.live.RefReservation-v.live.UsedByReservation, max(0, v.live.Available-v.live.UsedByReservation)
+		if need > left {
+			r.warn("dataset "+v.name, fmt.Sprintf("has a refreservation: its snapshot needs %s beside it, and %s are left", words.Bytes(need), words.Bytes(left)),
 				"make room, or take the reservation away: zfs set refreservation=none "+v.name)
 		}
 	}

@@ -212,6 +212,38 @@ func TestReplicateWarns(t *testing.T) {
 	require.Equal(t, []string{"pool tank", "dataset tank/mail", "dataset backup/ss1", "dataset tank/mail-log"}, subjects)
 }
 
+// ZFS reserves again what a volume has for itself alone, and takes it from what nobody has: its own available has its unused
+// reservation in it.
+func TestReplicateWarnsOfAReservationThatASnapshotDoesNotFitBeside(t *testing.T) {
+	const gib = 1 << 30
+	for name, test := range map[string]struct {
+		referenced, unused, free int64 // of 103 GiB that are reserved; free: in the pool
+		says                     string
+	}{
+		"all is its own":                   {60 * gib, 43 * gib, 50 * gib, "its snapshot needs 60 GiB beside it, and 50 GiB are left"},
+		"there is room":                    {60 * gib, 43 * gib, 70 * gib, ""},
+		"all was in a snapshot since":      {60 * gib, 103 * gib, 0, ""},
+		"most is of older snapshots":       {60 * gib, 93 * gib, 20 * gib, ""},
+		"more is its own than is reserved": {150 * gib, 0, 50 * gib, "its snapshot needs 103 GiB beside it, and 50 GiB are left"},
+	} {
+		f := mailLab()
+		d := f.storage("ss1", "tank/mail-log")
+		d.RefReservation, d.Referenced, d.UsedByReservation, d.Available = 103*gib, test.referenced, test.unused, test.free+test.unused
+		var said []string
+		for _, w := range f.plan(t, runbooks.Replicate).Warnings {
+			if w.Subject == "dataset tank/mail-log" {
+				said = append(said, w.Text)
+			}
+		}
+		if test.says == "" {
+			require.Empty(t, said, name)
+			continue
+		}
+		require.Len(t, said, 1, name)
+		require.Contains(t, said[0], test.says, name)
+	}
+}
+
 func TestWhatWasBrokenOffGoesOn(t *testing.T) {
 	f := mailLab()
 	f.storage("ss2", "backup/ss1/mail").ResumeToken = "1-abc"
