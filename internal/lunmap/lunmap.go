@@ -98,8 +98,9 @@ func New(targets []live.Target, fabrics []live.Fabric) Map {
 			}
 		}
 	}
+	all := len(fabrics) > 0 && !slices.ContainsFunc(fabrics, func(f live.Fabric) bool { return f.Err != "" }) // else who sees a LUN is not known
 	for _, r := range rows {
-		r.judge(len(fabrics) > 0)
+		r.judge(all)
 		m.Rows = append(m.Rows, *r)
 	}
 	slices.SortFunc(m.Rows, func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })

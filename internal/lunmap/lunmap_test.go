@@ -86,6 +86,20 @@ func TestWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Nobody knows who sees a LUN that is not on the vCenters that answer.
+func TestAVCenterThatIsNotReadSaysNothingOfLUNs(t *testing.T) {
+	down := live.Fabric{VCenter: "vc2", Err: "no route"}
+	blind := fabrics()
+	for i := range blind[0].Hosts {
+		blind[0].Hosts[i].Disks = nil
+	}
+	for name, fs := range map[string][]live.Fabric{"the only one": {down}, "one of two": append(blind, down)} {
+		text := lunmap.New(targets(), fs).Text()
+		require.Contains(t, text, "vCenter vc2 could not be read: no route", name)
+		require.NotContains(t, text, "no host sees it", name)
+	}
+}
+
 // One NAA that two storage hosts show: the worst that there is.
 func TestTwoOfOneNAA(t *testing.T) {
 	ts := targets()
