@@ -29,6 +29,7 @@ type publication struct {
 type publicationLUN struct {
 	Dataset   string   `json:"dataset"` // on the source
 	LUN       uint16   `json:"lun"`
+	NoLUN     bool     `json:"noLun,omitempty"`
 	NAA       string   `json:"naa,omitempty"`
 	On        string   `json:"on"`                  // the volume behind it
 	Make      string   `json:"make,omitempty"`      // how a person makes that
@@ -98,7 +99,7 @@ func publicationOf(ctx context.Context, f identity.Found, h inventory.StorageHos
 	}
 	for _, d := range f.Datasets {
 		for _, l := range d.LUNs {
-			x := publicationLUN{Dataset: d.Name, LUN: l.Identity.LUN, NAA: naaName(l.Identity.NAA), On: d.Name, Commands: []publicationCommand{}}
+			x := publicationLUN{Dataset: d.Name, LUN: l.Identity.LUN, NoLUN: l.Identity.NoLUN, NAA: naaName(l.Identity.NAA), On: d.Name, Commands: []publicationCommand{}}
 			if p.Source != "" {
 				x.On = d.Replica + "-copy"
 				x.Make = "zfs clone -o volmode=dev " + d.Replica + "@RECOVERY-POINT " + x.On
@@ -171,7 +172,7 @@ func (p publication) text() string {
 
 func (l publicationLUN) text(b *publicationPage) {
 	b.WriteString("\n")
-	b.line("%s: LUN %d, %s", l.Dataset, l.LUN, cmp.Or(l.NAA, "without an NAA"))
+	b.line("%s: LUN %s, %s", l.Dataset, identity.LUNNumber(l.LUN, l.NoLUN), cmp.Or(l.NAA, "without an NAA"))
 	on := l.On
 	if l.Make != "" {
 		on += ", which you make first: " + l.Make

@@ -80,7 +80,7 @@ func (d *Dataset) text(p *page, made time.Time) {
 
 func (l *LUN) text(p *page) {
 	id := l.Identity
-	p.row("LUN", "%s, %s, %s, %s on %s", lunNumber(id.LUN, id.NoLUN), cmp.Or(naaOf(id.NAA), "no NAA"), words.Bytes(int64(min(id.Size, 1<<62))), l.Name, l.Kind)
+	p.row("LUN", "%s, %s, %s, %s on %s", LUNNumber(id.LUN, id.NoLUN), cmp.Or(naaOf(id.NAA), "no NAA"), words.Bytes(int64(min(id.Size, 1<<62))), l.Name, l.Kind)
 	p.row("shown as", "vendor %q, product %q, serial number %q", id.Vendor, id.Product, id.Serial)
 	p.row("", "blocks of %d bytes (%d on disk), CAW %s, XCOPY %s, write cache %s", id.LogicalBlock, id.PhysicalBlock, known(id.CompareAndWrite), known(id.ExtendedCopy), known(id.WriteCache))
 	for _, t := range l.Paths {
@@ -108,7 +108,8 @@ func (l *LUN) text(p *page) {
 	}
 }
 
-func lunNumber(lun uint16, notTold bool) string {
+// LUNNumber is a LUN's number in words; notTold: nobody told it.
+func LUNNumber(lun uint16, notTold bool) string {
 	if notTold {
 		return "number not known"
 	}
@@ -134,7 +135,7 @@ func known(b *bool) string {
 
 // Initiator is one in words, with where the secrets are kept. noLUN: nobody told the LUN's number.
 func Initiator(a iscsi.RecordACL, noLUN bool) string {
-	text := fmt.Sprintf("%s, LUN %s", a.Initiator, lunNumber(a.LUN, noLUN))
+	text := fmt.Sprintf("%s, LUN %s", a.Initiator, LUNNumber(a.LUN, noLUN))
 	if a.ReadOnly {
 		text += ", read-only"
 	}
