@@ -290,14 +290,24 @@ func (a *app) readForImport(ctx context.Context, r endpoint.Resolved, in *labimp
 // A nextStep is what a person does after an import, and what it is for.
 type nextStep struct{ do, why string }
 
-// writeImported writes a lab file, and says what it holds and what comes next; to standard output only the file itself.
+// writeImported writes a lab file, and says what it holds and what comes next; to standard output only the file itself. A file that is not
+// valid is written, too, with what is wrong: nobody makes it from nothing by hand.
 func (a *app) writeImported(path string, text []byte, replace bool, next []nextStep) error {
+	_, wrong := inventory.Parse(path, text)
+	if problems := (inventory.Errors)(nil); errors.As(wrong, &problems) {
+		text = labimport.WithProblems(text, problems)
+	}
 	if path == toStdout {
-		_, err := a.out.Write(text)
-		return err
+		if _, err := a.out.Write(text); err != nil {
+			return err
+		}
+		return wrong
 	}
 	if err := inventory.WriteNew(path, text, replace); err != nil {
 		return err
+	}
+	if wrong != nil {
+		return fmt.Errorf("%w\n%s was written all the same, and says so at its end: correct it, then `nightshift lab validate`", wrong, path)
 	}
 	lab, err := inventory.Load(path)
 	if err != nil {

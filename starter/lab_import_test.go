@@ -9,13 +9,16 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vmware/govmomi/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator" // the tag service, as the stand-alone vcsim has it
 
 	"nightshift/internal/endpoint"
+	"nightshift/internal/identity"
 	"nightshift/internal/inventory"
+	"nightshift/internal/plan"
 	"nightshift/internal/simlab"
 )
 
@@ -194,4 +197,26 @@ func TestLookUpOfANameThatNobodyKnows(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Equal(t, map[string][]string{"nowhere.invalid": nil}, lookUp(ctx, []string{"nowhere.invalid"}))
+}
+
+// Where only replicas are left there is always a file, and it says what is wrong with it.
+func TestAnImportThatIsNotValidIsWrittenAllTheSame(t *testing.T) {
+	c := importer(t)
+	ssh := inventory.SSH{Address: "ss.lab", User: "zfsadm", HostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIHrbsAkfcn2Ib0Sa4STRTJKnaq0zgTJGDVnIZ5yAk1u"}
+	g := inventory.ProtectionGroup{Name: "mail", Source: inventory.ProtectionSource{Host: "ss1", Datasets: []string{"tank"}}, Target: inventory.ProtectionTarget{Host: "ss2", Under: "backup"}, Every: plan.Duration(time.Hour)}
+	sealed, _, err := identity.Seal(identity.Record{Lab: "home", Group: "mail", Run: "r", Made: time.Unix(1_700_000_000, 0).UTC(), Protection: g,
+		Source: inventory.StorageHost{Name: "ss1", SSH: ssh}, Target: inventory.StorageHost{Name: "ss2", SSH: ssh}, Datasets: []identity.Dataset{{Name: "tank", Replica: "backup/tank"}}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("mail.json", sealed, 0o600))
+	require.Equal(t, exitFailed, c.run("lab", "import", "--from-record", "mail.json"))
+	require.Contains(t, c.stderr.String(), "lab.yaml was written all the same")
+	text, err := os.ReadFile("lab.yaml")
+	require.NoError(t, err)
+	_, said, ok := strings.Cut(string(text), "# ? This file is not valid yet:\n")
+	require.True(t, ok, "%s", text)
+	_, err = inventory.Load("lab.yaml")
+	require.Error(t, err)
+	require.Equal(t, err.Error(), strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(said), "\n#   ", " "), "# - "), "with the lines that are its own")
+	require.Equal(t, exitFailed, c.run("lab", "import", "--from-record", "mail.json", "--out", "-"))
+	require.Contains(t, c.stdout.String(), "is not valid yet")
 }

@@ -223,6 +223,24 @@ func (g *ProtectionGroup) Replica(dataset string) string {
 	return g.Target.Under + "/" + rest
 }
 
+// Overlaps tells whether a lab file cannot have both groups: something of the one lies where something of the other does, or in it.
+func (g *ProtectionGroup) Overlaps(o *ProtectionGroup) bool {
+	theirs := o.places()
+	return slices.ContainsFunc(g.places(), func(a [2]string) bool {
+		return slices.ContainsFunc(theirs, func(b [2]string) bool {
+			return a[0] == b[0] && (slices.Contains(around(a[1]), b[1]) || slices.Contains(around(b[1]), a[1]))
+		})
+	})
+}
+
+// places are the host and name of each dataset and replica.
+func (g *ProtectionGroup) places() (all [][2]string) {
+	for _, d := range g.Source.Datasets {
+		all = append(all, [2]string{g.Source.Host, d}, [2]string{g.Target.Host, g.Replica(d)})
+	}
+	return all
+}
+
 // Pool is that of all datasets of the group.
 func (g *ProtectionGroup) Pool() string {
 	pool, _, _ := strings.Cut(g.Source.Datasets[0], "/")

@@ -10,12 +10,9 @@ import (
 )
 
 // WriteNew writes a new lab file in one step, readable by its owner only: it tells where passwords are kept, and who may switch what
-// off. What it says must be valid. Without replace an existing file is left, and the error is fs.ErrExist; with it, a symbolic link
+// off. Whether what it says is valid is the caller's to look at. Without replace an existing file is left, and the error is fs.ErrExist; with it, a symbolic link
 // stays one, and who may read the file stays as it is.
 func WriteNew(path string, data []byte, replace bool) error {
-	if _, err := Parse(path, data); err != nil {
-		return err
-	}
 	if _, err := os.Lstat(path); err == nil {
 		if !replace {
 			return fmt.Errorf("write the lab file %s: %w", path, fs.ErrExist)

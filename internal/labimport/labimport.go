@@ -76,3 +76,14 @@ func Write(in Input) ([]byte, error) {
 	d.writeRest(w)
 	return []byte(w.String()), nil
 }
+
+// WithProblems ends the text of a lab file with what is wrong with it, as questions: below everything, so that their lines are right.
+func WithProblems(text []byte, wrong inventory.Errors) []byte {
+	w := &writer{}
+	w.Write(text)
+	w.heading("? This file is not valid yet:")
+	for _, e := range wrong {
+		w.remark(0, "- "+e.Error())
+	}
+	return []byte(w.String())
+}

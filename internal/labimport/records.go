@@ -35,11 +35,15 @@ func WriteRecords(in Records) ([]byte, error) {
 	if len(in.Found) == 0 {
 		return nil, errNoRecord
 	}
+	in.Found = slices.SortedStableFunc(slices.Values(in.Found), func(a, b identity.Found) int { return b.Made.Compare(a.Made) })
 	w := &writer{}
 	in.writeHead(w)
 	in.writePlaces(w)
+	var older []superseded
+	in.Found, older = newest(in.Found)
 	in.writeStorage(w)
 	in.writeProtection(w)
+	writeOlder(w, older)
 	in.writeOccupants(w)
 	return []byte(w.String()), nil
 }
@@ -222,6 +226,56 @@ func (in Records) writeProtection(w *writer) {
 			for line := range strings.Lines(asYAML(f.Protection.Hooks)) {
 				w.proposal(4, "  "+strings.TrimRight(line, "\r\n"))
 			}
+		}
+	}
+}
+
+// A superseded record is of a group that has something of what a newer one has: one that was renamed, split or merged leaves its record
+// where it was.
+type superseded struct {
+	identity.Found
+	by    string             // the newer group
+	alone []identity.Dataset // that no newer group has
+}
+
+// newest parts records, the newest of which is first, from those that are superseded.
+func newest(all []identity.Found) (used []identity.Found, older []superseded) {
+	written := map[string]*inventory.ProtectionGroup{}
+	for _, f := range all {
+		s := superseded{Found: f}
+		for _, u := range used {
+			if g := written[u.Group]; s.by == "" && u.Group != f.Group && g.Overlaps(&f.Protection) {
+				s.by = u.Group
+			}
+		}
+		if s.by == "" {
+			used = append(used, f)
+			if written[f.Group] == nil {
+				written[f.Group] = &f.Protection
+			}
+			continue
+		}
+		for _, d := range f.Datasets {
+			one := f.Protection
+			one.Source.Datasets = []string{d.Name}
+			if !slices.ContainsFunc(used, func(u identity.Found) bool { return written[u.Group].Overlaps(&one) }) {
+				s.alone = append(s.alone, d)
+			}
+		}
+		older = append(older, s)
+	}
+	return used, older
+}
+
+func writeOlder(w *writer, older []superseded) {
+	for _, s := range older {
+		w.comment(2, "? Group %s of lab %s, as of %s, has replicas that group %s has, too, which is newer: not used.", s.Group, s.Lab, s.Made.UTC().Format(time.RFC3339), s.by)
+		if len(s.alone) == 0 {
+			continue
+		}
+		w.comment(2, "? These it had alone; are they to be protected still? `nightshift lab record` tells which VMs lie on them.")
+		for _, d := range s.alone {
+			w.comment(2, "- %s is the replica of %s%s", d.Replica, d.Name, shownAs(d))
 		}
 	}
 }

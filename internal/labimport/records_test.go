@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,42 @@ func TestFromFilesAndWithoutVMs(t *testing.T) {
 	require.Contains(t, string(text), "# ? Which VMs lie on the replicas of group mail? Its record has none.")
 	_, err = labimport.WriteRecords(labimport.Records{})
 	require.ErrorContains(t, err, "there is no identity record")
+}
+
+// A group that was renamed or merged leaves its record on the target for ever: the newest one is written, the others are told.
+func TestTheRecordOfAGroupThatWasRenamed(t *testing.T) {
+	in := fromRecord()
+	in.Host = nil
+	older := func(group string, hours int, datasets ...string) identity.Found {
+		f := in.Found[0]
+		f.Group, f.Made = group, f.Made.Add(-time.Duration(hours)*time.Hour)
+		f.Protection.Name, f.Protection.Source.Datasets, f.Datasets = group, datasets, nil
+		for _, d := range datasets {
+			f.Datasets = append(f.Datasets, identity.Dataset{Name: d, Replica: f.Protection.Replica(d)})
+		}
+		f.Source.Name = "gone" // as its host was called then
+		f.Protection.Source.Host = "gone"
+		return f
+	}
+	in.Found = append([]identity.Found{older("all", 2, "tank/mail", "tank/web"), older("aaa", 1, "tank/mail-log")}, in.Found...)
+	text, err := labimport.WriteRecords(in)
+	require.NoError(t, err)
+	lab, err := inventory.Parse("lab.yaml", text)
+	require.NoError(t, err, "%s", text)
+	require.Len(t, lab.ProtectionGroups, 1)
+	require.Equal(t, "mail", lab.ProtectionGroups[0].Name)
+	require.Len(t, lab.StorageHosts, 2)
+	said := flat(string(text))
+	require.Contains(t, said, "? Group aaa of lab home, as of 2026-11-21T12:40:19Z, has replicas that group mail has, too, which is newer: not used.")
+	require.Contains(t, said, "? These it had alone; are they to be protected still?")
+	require.Contains(t, said, "- backup/ss1/web is the replica of tank/web")
+	require.Equal(t, 1, strings.Count(said, "- backup/ss1/mail is the replica of"))
+	require.Equal(t, 1, strings.Count(said, "- backup/ss1/mail-log is the replica of"))
+
+	slices.Reverse(in.Found)
+	again, err := labimport.WriteRecords(in)
+	require.NoError(t, err)
+	require.Equal(t, string(text), string(again))
 }
 
 // golden compares with a file in testdata, or with -update writes it.
