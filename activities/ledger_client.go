@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 )
@@ -45,4 +46,16 @@ func (l LedgerClient) Change(ctx context.Context, lab string, c ledger.Change) e
 		return err
 	}
 	return h.Get(ctx, nil)
+}
+
+// GroupsOf are the protection groups of a lab file as the ledger knows them: one that was never replicated has no time of a measurement,
+// and what the ledger keeps of one that the lab file has no more is left out.
+func GroupsOf(lab *inventory.Lab, st ledger.State) []ledger.Group {
+	var all []ledger.Group
+	for _, g := range lab.ProtectionGroups {
+		of, _ := st.Group(g.Name)
+		of.Group, of.Every = g.Name, g.Every
+		all = append(all, of)
+	}
+	return all
 }

@@ -109,7 +109,7 @@ func (st *station) work(ctx context.Context, home string, logger *slog.Logger, o
 	st.worker, err = worker.Start(ctx, worker.Config{Client: st.client, Namespace: options.Namespace, Lab: st.lab, Instance: home, Logger: logger,
 		Address: options.HostPort, Papers: st.papers, UI: st.where.UI, Speed: st.speed, Interceptors: interceptors})
 	if err == nil {
-		st.telemetry.Watch(st.client, options.Namespace)
+		st.telemetry.Watch(st.client, options.Namespace, st.lab)
 	}
 	return err
 }

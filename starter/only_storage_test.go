@@ -9,20 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// storageAlone makes the console's lab file one of two storage hosts and a group. They do not answer.
-func storageAlone(t *testing.T, c *console) {
+// storageAlone makes the console's lab file one of two storage hosts, a group mail and further groups. The hosts do not answer.
+func storageAlone(t *testing.T, groups ...string) {
 	t.Helper()
 	const ssh = "user: zfsadm, hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"
 	text := "lab: home\nself: {outside: true}\nstorageHosts:\n" +
 		"  - {name: ss1, ssh: {address: \"127.0.0.1:1\", " + ssh + "}, target: {kind: lio, portal: 10.0.0.1}}\n" +
 		"  - {name: ss2, ssh: {address: \"127.0.0.1:1\", " + ssh + "}}\n" +
 		"protectionGroups:\n  - {name: mail, source: {host: ss1, datasets: [tank/mail]}, target: {host: ss2, under: backup/ss1}, every: 1h}\n"
+	for _, g := range groups {
+		text += "  - {name: " + g + ", source: {host: ss1, datasets: [tank/" + g + "]}, target: {host: ss2, under: backup/ss1}, every: 1h}\n"
+	}
 	require.NoError(t, os.WriteFile("lab.yaml", []byte(text), 0o600))
 }
 
 func TestCommandsOfALabOfStorageHostsAlone(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
-	storageAlone(t, c)
+	storageAlone(t)
 	require.Equal(t, exitDone, c.run("lab", "validate"), c.stderr)
 	require.Contains(t, c.stdout.String(), "is valid: lab home, 2 storage hosts.\n")
 
@@ -60,7 +63,7 @@ mail   ss1: tank/mail  ss2: backup/ss1  every 1h
 // What comes next after an import stands in two columns, however long the commands are.
 func TestNextStepsOfAnImportAreAligned(t *testing.T) {
 	c := newConsole(t, &fakeLab{})
-	storageAlone(t, c)
+	storageAlone(t)
 	text, err := os.ReadFile("lab.yaml")
 	require.NoError(t, err)
 	c.run("version")

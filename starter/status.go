@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift/activities"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/report"
@@ -90,6 +91,9 @@ func readStatus(ctx context.Context, a *app, s *session) (labStatus, error) {
 	var err error
 	if st.Ledger, err = s.ledger.State(ctx, s.lab); err != nil {
 		return st, err
+	}
+	if l, err := a.loadLab(); err == nil && l.Lab == s.lab { // status needs no lab file
+		st.Ledger.Groups = activities.GroupsOf(l, st.Ledger)
 	}
 	st.Held = st.Ledger.Held(a.now())
 	open, err := s.runs.List(ctx, s.lab, runFilter{open: true, limit: 50})

@@ -12,6 +12,9 @@ import (
 // groupText says how a protection group is doing: how far its replica is behind now, what changes too much, how long the
 // space lasts.
 func groupText(p paint, g ledger.Group, now time.Time) []string {
+	if g.At.IsZero() {
+		return []string{p.on(yellow, fmt.Sprintf("%s: never replicated (every %s): nightshift run replicate -p group=%s", g.Group, words.Written(time.Duration(g.Every)), g.Group))}
+	}
 	lag := replica.LagOf(g.Point, time.Duration(g.Every), now)
 	first := fmt.Sprintf("%s: newest recovery point on the other side %s", g.Group, lag)
 	switch lag.Level {

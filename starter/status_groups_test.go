@@ -13,7 +13,7 @@ import (
 )
 
 // A group in time, one that is late, changes too much and will have no space, one that is as late as can be, and one of which nothing
-// has arrived whole.
+// has arrived whole; one that was never replicated, and what is left of one that the lab file has no more.
 func TestStatusTellsHowGroupsAreDoing(t *testing.T) {
 	group := func(name string, ago time.Duration, volumes ...ledger.Volume) ledger.Group {
 		m := ledger.Measured{Group: name, Run: "replicate-home-" + name, At: midnight(), Point: midnight().Add(-ago), Every: plan.Duration(time.Hour), Free: 200 << 30, Volumes: volumes}
@@ -25,8 +25,9 @@ func TestStatusTellsHowGroupsAreDoing(t *testing.T) {
 	none := group("web", 0, ledger.Volume{Dataset: "tank/web", PerDay: -1})
 	none.Point = time.Time{}
 	ahead := group("erp", -365*24*time.Hour) // measured with a clock that was a year ahead
-	c := newConsole(t, &fakeLab{state: ledger.State{Lab: "home", Groups: []ledger.Group{group("crm", time.Hour, quiet), group("db", 2*time.Hour, quiet), late,
+	c := newConsole(t, &fakeLab{state: ledger.State{Lab: "home", Groups: []ledger.Group{group("files", 90*time.Hour, quiet), group("crm", time.Hour, quiet), group("db", 2*time.Hour, quiet), late,
 		group("shop", 3*time.Hour, quiet), group("wiki", 210*time.Minute, quiet), none, ahead}}})
+	storageAlone(t, "crm", "db", "shop", "wiki", "web", "erp", "new")
 	require.Equal(t, exitDone, c.run("status"), c.stderr)
 	golden(t, "status-groups.txt", c.stdout.String())
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"nightshift/activities"
+	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/replica"
@@ -43,6 +45,7 @@ const fresh = 5 * time.Second
 type collector struct {
 	ctx  context.Context // of the worker: Prometheus gives none
 	read func(context.Context) reading
+	lab  *inventory.Lab
 
 	mu   sync.Mutex
 	last reading
@@ -91,6 +94,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	collectRuns(ch, r.runs)
 	if r.ledger != nil {
 		collectLedger(ch, *r.ledger)
+		for _, g := range activities.GroupsOf(c.lab, *r.ledger) {
+			collectGroup(ch, g, time.Now())
+		}
 	}
 	for _, s := range r.schedules {
 		gauge(ch, pausedDesc, one(s.paused), s.name, s.runbook)
@@ -142,16 +148,16 @@ func collectLedger(ch chan<- prometheus.Metric, st ledger.State) {
 	if st.Hold != nil {
 		moment(ch, holdDesc, st.Hold.Until)
 	}
-	for _, g := range st.Groups {
-		collectGroup(ch, g, time.Now())
-	}
 }
 
 func collectGroup(ch chan<- prometheus.Metric, g ledger.Group, now time.Time) {
+	gauge(ch, everyDesc, time.Duration(g.Every).Seconds(), g.Group)
+	if g.At.IsZero() { // nothing was measured: no space is left would be wrong
+		return
+	}
 	if !replica.Future(g.Point, now) {
 		moment(ch, pointDesc, g.Point, g.Group)
 	}
-	gauge(ch, everyDesc, time.Duration(g.Every).Seconds(), g.Group)
 	if lag := replica.LagOf(g.Point, time.Duration(g.Every), now); lag.Level != replica.Unknown {
 		gauge(ch, ratioDesc, lag.Ratio, g.Group)
 	}

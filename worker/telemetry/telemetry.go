@@ -21,6 +21,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
+
+	"nightshift/internal/inventory"
 )
 
 // Options say what is wanted. Without Listen there are no metrics, without Traces no traces.
@@ -135,12 +137,12 @@ func (t *Telemetry) Interceptors() ([]interceptor.WorkerInterceptor, error) {
 	return []interceptor.WorkerInterceptor{tracing}, nil
 }
 
-// Watch adds the metrics that are read from the lab's runs and ledger, through the client.
-func (t *Telemetry) Watch(c client.Client, namespace string) {
+// Watch adds the metrics that are read from the lab's runs and ledger, through the client, and from its lab file.
+func (t *Telemetry) Watch(c client.Client, namespace string, lab *inventory.Lab) {
 	if t == nil || t.registry == nil {
 		return
 	}
-	t.registry.MustRegister(&collector{ctx: t.ctx, read: (&source{client: c, namespace: namespace, lab: t.lab}).read})
+	t.registry.MustRegister(&collector{ctx: t.ctx, read: (&source{client: c, namespace: namespace, lab: t.lab}).read, lab: lab})
 }
 
 // Close stops serving, and sends what spans there are.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
@@ -53,7 +54,7 @@ func TestNothingWantedIsNothingStarted(t *testing.T) {
 	i, err := tel.Interceptors()
 	require.NoError(t, err)
 	require.Empty(t, i)
-	tel.Watch(nil, "")
+	tel.Watch(nil, "", &inventory.Lab{})
 	require.NoError(t, tel.Close())
 }
 
@@ -94,17 +95,21 @@ func TestMetricsOfRuns(t *testing.T) {
 func TestCollector(t *testing.T) {
 	since := time.Unix(1_700_000_000, 0)
 	point := time.Now().Add(-150 * time.Minute).Truncate(time.Second)
-	mail := ledger.Group{Measured: ledger.Measured{Group: "mail", Point: point, Every: plan.Duration(time.Hour), Free: 200 << 30, Full: since.Add(24 * time.Hour),
+	mail := ledger.Group{Measured: ledger.Measured{Group: "mail", At: since, Point: point, Every: plan.Duration(time.Hour), Free: 200 << 30, Full: since.Add(24 * time.Hour),
 		Volumes: []ledger.Volume{{Dataset: "tank/mail", PerDay: 3 << 29, Noisy: true}, {Dataset: "tank/log"}, {Dataset: "tank/new", PerDay: -1}}}}
-	empty := ledger.Group{Measured: ledger.Measured{Group: "web", Every: plan.Duration(24 * time.Hour)}}
-	ahead := ledger.Group{Measured: ledger.Measured{Group: "db", Point: time.Now().Add(365 * 24 * time.Hour), Every: plan.Duration(time.Hour)}}
+	empty := ledger.Group{Measured: ledger.Measured{Group: "web", At: since, Every: plan.Duration(24 * time.Hour)}}
+	ahead := ledger.Group{Measured: ledger.Measured{Group: "db", At: since, Point: time.Now().Add(365 * 24 * time.Hour), Every: plan.Duration(time.Hour)}}
+	renamed := mail
+	renamed.Group = "files"
+	lab := &inventory.Lab{File: inventory.File{ProtectionGroups: []inventory.ProtectionGroup{{Name: "mail", Every: plan.Duration(time.Hour)}, {Name: "web", Every: plan.Duration(24 * time.Hour)},
+		{Name: "db", Every: plan.Duration(time.Hour)}, {Name: "new", Every: plan.Duration(2 * time.Hour)}}}}
 	asked := 0
-	c := &collector{ctx: t.Context(), read: func(context.Context) reading {
+	c := &collector{ctx: t.Context(), lab: lab, read: func(context.Context) reading {
 		asked++
 		return reading{
 			runs: []openRun{{id: "power-down-home-1", runbook: "power-down", phase: "executing", sheet: &runapi.Sheet{Phase: runapi.PhaseExecute,
 				Total: 10, Done: 4, Blocked: 2, Skipped: 1, Deadline: since}}, {id: "x", runbook: "power-up", phase: "locking"}},
-			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}, Groups: []ledger.Group{mail, empty, ahead}},
+			ledger:    &ledger.State{Debts: []plan.Debt{{Since: since.Add(time.Hour)}, {Since: since}}, Hold: &ledger.Hold{Until: since}, Groups: []ledger.Group{mail, empty, ahead, renamed}},
 			schedules: []schedule{{name: "nightly", runbook: "power-down", missed: 3, skipped: 1, next: since}},
 		}
 	}}
@@ -121,6 +126,7 @@ func TestCollector(t *testing.T) {
 		`nightshift_schedule_next_timestamp_seconds{runbook="power-down",schedule="nightly"} 1.7e+09`,
 		`nightshift_replica_point_timestamp_seconds{group="mail"} ` + strconv.FormatFloat(float64(point.Unix()), 'g', -1, 64),
 		`nightshift_replica_interval_seconds{group="mail"} 3600`, `nightshift_replica_interval_seconds{group="web"} 86400`,
+		`nightshift_replica_interval_seconds{group="new"} 7200`,
 		`nightshift_replica_space_free_bytes{group="mail"} 2.147483648e+11`, `nightshift_replica_space_free_bytes{group="web"} 0`,
 		`nightshift_replica_space_full_timestamp_seconds{group="mail"} 1.7000864e+09`,
 		`nightshift_replica_change_bytes_per_day{dataset="tank/mail",group="mail"} 1.610612736e+09`,
@@ -136,6 +142,8 @@ func TestCollector(t *testing.T) {
 	for _, unknown := range []string{"last_success", "tank/new", `point_timestamp_seconds{group="web"}`, `rpo_ratio{group="web"}`, `point_timestamp_seconds{group="db"}`, `rpo_ratio{group="db"}`, `full_timestamp_seconds{group="web"}`} {
 		require.NotContains(t, text, unknown, "it is not known: 1970 would be an alert")
 	}
+	require.NotContains(t, text, `group="files"`, "the lab file has it no more: nobody will replicate it")
+	require.Equal(t, 1, strings.Count(text, `group="new"`), "nothing was measured yet: NightshiftReplicaNever needs the interval")
 	gathered(t, r)
 	require.Equal(t, 1, asked, "two scrapes within seconds are one reading")
 }
