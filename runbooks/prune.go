@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,7 @@ func (r *pruning) read(s *pruned, st *live.State) {
 		return
 	}
 	s.live = &live.StorageHost{Host: s.host, Mark: st.Storage[i].Mark}
-	count, there := map[string]int{}, 0
+	count, gone, there := map[string]int{}, map[string]int{}, 0
 	for _, name := range s.datasets {
 		d := st.Storage[i].Dataset(name)
 		if d == nil {
@@ -127,10 +128,17 @@ func (r *pruning) read(s *pruned, st *live.State) {
 		s.live.Datasets = append(s.live.Datasets, sorted)
 		there++
 		for _, x := range sorted.Snapshots {
-			if group, _, ours := replica.ParsePoint(x.Name); ours && group == r.group.Name {
+			group, _, ours := replica.ParsePoint(x.Name)
+			if ours && group == r.group.Name {
 				count[x.Name]++
+			} else if _, known := r.lab.ProtectionGroup(group); ours && !known {
+				gone[group]++
 			}
 		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(gone)) {
+		r.warn("group "+group, fmt.Sprintf("%s on %s: the lab file does not have that group, so no run destroys any", words.Many(gone[group], "snapshot"), s.host),
+			"was it renamed? Once group "+r.group.Name+" has recovery points of its own on both sides, take their holds away and destroy them by hand")
 	}
 	s.whole = make(map[string]bool, len(count))
 	for name, n := range count {
