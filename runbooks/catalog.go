@@ -66,6 +66,7 @@ type Runbook struct {
 	Plan func(Input) (plan.Plan, error)
 
 	definition *steps.Definition // of a step runbook
+	names      map[string]knows  // the parameters that name something of the lab file
 }
 
 // Steps reports whether it is a step runbook: a file in YAML.

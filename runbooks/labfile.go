@@ -24,9 +24,13 @@ func CheckLab(lab *inventory.Lab) error {
 			wrong = append(wrong, lab.Complain(at+".runbook", fmt.Sprintf("there is no runbook %q", s.Runbook), inventory.Allowed(s.Runbook, names)))
 			continue
 		}
-		_, err := rb.Check(s.Parameters)
+		remedy := "see `nightshift runbook show " + rb.Name + "`"
+		params, err := rb.Check(s.Parameters)
+		if err == nil {
+			err, remedy = rb.CheckNames(lab, params), ""
+		}
 		if bad := (*ParameterError)(nil); errors.As(err, &bad) {
-			wrong = append(wrong, lab.Complain(at+".parameters."+bad.Parameter, bad.Text, "see `nightshift runbook show "+rb.Name+"`"))
+			wrong = append(wrong, lab.Complain(at+".parameters."+bad.Parameter, bad.Text, remedy))
 		}
 	}
 	return inventory.AsError(wrong)

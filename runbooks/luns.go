@@ -86,7 +86,8 @@ func vmfsInspect() Runbook {
 			}
 			return withTargets(lab, given[paramOn])
 		}},
-		Plan: planVMFSInspect,
+		Plan:  planVMFSInspect,
+		names: map[string]knows{paramOn: knownStorageHost},
 	}
 }
 

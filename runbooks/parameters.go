@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"nightshift/internal/inventory"
 	"nightshift/runbooks/steps"
 )
 
@@ -75,6 +76,23 @@ func (r Runbook) Check(given map[string]string) (map[string]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// knows refuses a name that the lab file does not have.
+type knows func(lab *inventory.Lab, runbook, name string) error
+
+// CheckNames holds parameters that passed Check against the lab file: for a name that it does not have the error is a *ParameterError.
+func (r Runbook) CheckNames(lab *inventory.Lab, given map[string]string) error {
+	for _, p := range r.Parameters {
+		known, value := r.names[p.Name], given[p.Name]
+		if known == nil || value == "" {
+			continue
+		}
+		if err := known(lab, r.Name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r Runbook) known() string {

@@ -28,6 +28,7 @@ func prune() Runbook {
 			{Name: plan.ParamGroup, Type: TypeString, Help: "the protection group, by its name in the lab file", Required: true},
 			{Name: paramRelease, Type: TypeBool, Help: "take away the holds of nightshift that nothing needs any more; a schedule never does", Default: "false"},
 		},
+		names:   map[string]knows{plan.ParamGroup: knownGroup},
 		Actions: []plan.Action{plan.MarkGroup, plan.UnmarkGroup, plan.ReleaseHolds, plan.DestroyPoints},
 		Reads:   Reads{OnlyStorage: true, Storage: func(l *inventory.Lab, given map[string]string) []StorageRead { return groupReads(l, given, true) }},
 		Plan:    planPrune,

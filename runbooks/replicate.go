@@ -26,7 +26,8 @@ func replicate() Runbook {
 			Protected: func(l *inventory.Lab, given map[string]string) (*inventory.ProtectionGroup, bool) {
 				return l.ProtectionGroup(strings.TrimSpace(given[plan.ParamGroup]))
 			}},
-		Plan: planReplicate,
+		Plan:  planReplicate,
+		names: map[string]knows{plan.ParamGroup: knownGroup},
 	}
 }
 
@@ -58,12 +59,19 @@ func parent(dataset string) string { return dataset[:max(0, strings.LastIndexByt
 // theGroup is the protection group that a run is about.
 func theGroup(in Input, runbook string) (*inventory.ProtectionGroup, error) {
 	name := in.Parameters[plan.ParamGroup]
-	g, ok := in.Lab.ProtectionGroup(name)
-	if ok {
-		return g, nil
+	if err := knownGroup(in.Lab, runbook, name); err != nil {
+		return nil, err
+	}
+	g, _ := in.Lab.ProtectionGroup(name)
+	return g, nil
+}
+
+func knownGroup(lab *inventory.Lab, runbook, name string) error {
+	if _, ok := lab.ProtectionGroup(name); ok {
+		return nil
 	}
 	var known []string
-	for _, g := range in.Lab.ProtectionGroups {
+	for _, g := range lab.ProtectionGroups {
 		known = append(known, g.Name)
 	}
 	wrong := &ParameterError{Runbook: runbook, Parameter: plan.ParamGroup}
@@ -75,7 +83,7 @@ func theGroup(in Input, runbook string) (*inventory.ProtectionGroup, error) {
 	default:
 		wrong.Text = fmt.Sprintf("there is no protection group %q; there are %s", name, strings.Join(known, ", "))
 	}
-	return nil, wrong
+	return wrong
 }
 
 // A replication is the plan of one in the making.

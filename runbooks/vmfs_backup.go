@@ -39,7 +39,8 @@ func vmfsBackup() Runbook {
 		Reads: Reads{OnlyStorage: true, LUNs: func(lab *inventory.Lab, given map[string]string) []string {
 			return ofSite(lab, withTargets(lab, given[paramOn]), given[paramSite])
 		}},
-		Plan: planVMFSBackup,
+		Plan:  planVMFSBackup,
+		names: map[string]knows{paramOn: knownStorageHost, paramSite: knownSite},
 	}
 }
 
@@ -51,6 +52,13 @@ func ofSite(lab *inventory.Lab, hosts []string, site string) []string {
 	})
 }
 
+func knownSite(lab *inventory.Lab, runbook, site string) error {
+	if site == "" || slices.ContainsFunc(lab.StorageHosts, func(h inventory.StorageHost) bool { return h.Site == site }) {
+		return nil
+	}
+	return &ParameterError{runbook, paramSite, fmt.Sprintf("no storage host of the lab file is at a site %q", site)}
+}
+
 func planVMFSBackup(in Input) (plan.Plan, error) {
 	b := newBuilder(in, VMFSBackup)
 	b.plan.Limits["storage"], b.plan.Limits[savesLimit] = lunsAtOnce, lunsAtOnce
@@ -58,8 +66,8 @@ func planVMFSBackup(in Input) (plan.Plan, error) {
 	if err := knownStorageHost(in.Lab, VMFSBackup, given[paramOn]); err != nil {
 		return plan.Plan{}, err
 	}
-	if site := given[paramSite]; site != "" && !slices.ContainsFunc(in.Lab.StorageHosts, func(h inventory.StorageHost) bool { return h.Site == site }) {
-		return plan.Plan{}, &ParameterError{VMFSBackup, paramSite, fmt.Sprintf("no storage host of the lab file is at a site %q", site)}
+	if err := knownSite(in.Lab, VMFSBackup, given[paramSite]); err != nil {
+		return plan.Plan{}, err
 	}
 	keep := keptSaves
 	if word := given[paramKeep]; word != "" {

@@ -33,6 +33,7 @@ func vmfsRestorePartition() Runbook {
 		},
 		Reads: Reads{OnlyStorage: true, Tables: true, LUNs: func(lab *inventory.Lab, given map[string]string) []string { return withTargets(lab, given[paramOn]) }},
 		Plan:  planVMFSRestorePartition,
+		names: map[string]knows{paramOn: knownStorageHost},
 	}
 }
 

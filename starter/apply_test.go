@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +140,40 @@ func TestLabFileAgainstTheCatalog(t *testing.T) {
 		require.Equal(t, exitFailed, code, text)
 		require.Contains(t, c.stderr.String(), want)
 		require.Regexp(t, `lab\.yaml:\d+:\d+: `, c.stderr.String())
+	}
+}
+
+// So are the names that schedules give to runbooks: not first at night.
+func TestSchedulesNameWhatTheLabFileHas(t *testing.T) {
+	c := newConsole(t, &fakeLab{})
+	for _, x := range []struct{ runbook, given, want string }{
+		{"replicate", "group=mail", ""},
+		{"replicate", "group=mails", `.group: there is no protection group "mails"; did you mean "mail"?`},
+		{"prune", "group=web", `.group: there is no protection group "web"; there are mail`},
+		{"vmfs-backup", "on=ss1", ""},
+		{"vmfs-backup", "on=ss9", `.on: the lab file has no storage host "ss9"; it has: ss1`},
+		{"vmfs-backup", "site=away", `.site: no storage host of the lab file is at a site "away"`},
+	} {
+		storageAlone(t)
+		b, err := os.ReadFile("lab.yaml")
+		require.NoError(t, err)
+		parameter, value, _ := strings.Cut(x.given, "=")
+		entry := fmt.Sprintf("schedules:\n  - {name: a, runbook: %s, cron: 0 6 * * *, zone: UTC, parameters: {%s: %s}}\n", x.runbook, parameter, value)
+		require.NoError(t, os.WriteFile("declared.yaml", append(b, entry...), 0o600))
+		declared := c.run("lab", "validate", "--lab", "declared.yaml")
+		if x.want != "" {
+			require.Regexp(t, `declared\.yaml:\d+:\d+: schedules\[0\]\.parameters`+regexp.QuoteMeta(x.want), c.stderr.String())
+		}
+		added := c.run("schedule", "add", "b-"+value, x.runbook, "--cron", "0 6 * * *", "--zone", "UTC", "-p", x.given)
+		if x.want == "" {
+			require.Equal(t, exitDone, declared)
+			require.Equal(t, exitDone, added, c.stderr)
+			continue
+		}
+		require.Equal(t, exitFailed, declared)
+		require.Equal(t, exitUsage, added)
+		_, text, _ := strings.Cut(x.want, ": ")
+		require.Contains(t, c.stderr.String(), text)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
 	"nightshift/internal/words"
+	"nightshift/runbooks"
 )
 
 type scheduleAddOptions struct {
@@ -83,7 +84,7 @@ func runScheduleAdd(ctx context.Context, a *app, o scheduleAddOptions, name, run
 		return err
 	}
 	sc.Lab = s.lab
-	set, err := a.labSettings(s.lab, rb.Name)
+	set, err := a.labSettings(s.lab, rb, params)
 	if err != nil {
 		return err
 	}
@@ -169,8 +170,9 @@ func approvalsOf(runbook string, set plan.Settings) (int, error) {
 	return need, nil
 }
 
-// labSettings are those of the lab's file, where it is here; none otherwise. The worker holds to its own in any case.
-func (a *app) labSettings(of, runbook string) (plan.Settings, error) {
+// labSettings are those of the lab's file, where it is here, and has what the parameters name; none otherwise. The worker holds to its
+// own in any case.
+func (a *app) labSettings(of string, rb runbooks.Runbook, params map[string]string) (plan.Settings, error) {
 	if a.findLab().path == "" {
 		return plan.Settings{}, nil
 	}
@@ -178,5 +180,8 @@ func (a *app) labSettings(of, runbook string) (plan.Settings, error) {
 	if err != nil || lab.Lab != of {
 		return plan.Settings{}, err
 	}
-	return lab.Settings(runbook), nil
+	if err := rb.CheckNames(lab, params); err != nil {
+		return plan.Settings{}, usage("%w", err)
+	}
+	return lab.Settings(rb.Name), nil
 }

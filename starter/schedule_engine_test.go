@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,10 @@ func TestSchedulesOnTheEmbeddedEngine(t *testing.T) {
 	require.NoError(t, s.Add(ctx, weekly))
 	require.ErrorContains(t, s.Add(ctx, weekly), "there is a schedule weekly already")
 	elsewhere := newConsole(t, &fakeLab{}) // backups of headers, as docs/vmfs.md has it, of another lab
-	writeLab(t, "lab.yaml", "elsewhere")
+	storageAlone(t)
+	text, err := os.ReadFile("lab.yaml")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("lab.yaml", []byte(strings.Replace(string(text), "lab: home", "lab: elsewhere", 1)), 0o600))
 	elsewhere.dial = func(context.Context, where) (*session, error) {
 		s := newSession(c, where{Lab: "elsewhere"})
 		s.close = nil // the test's
