@@ -9,6 +9,7 @@ import (
 
 	"nightshift/internal/inventory"
 	"nightshift/internal/live"
+	"nightshift/internal/plan"
 	"nightshift/internal/replica"
 	"nightshift/internal/words"
 )
@@ -45,26 +46,37 @@ func (r *replication) check() {
 }
 
 func (r *replication) checkPool(h *live.StorageHost, name string, source bool) {
+	blockers, warnings := PoolFindings(h, name, source)
+	for _, f := range blockers {
+		r.block(f.Subject, f.Text, f.Remedy)
+	}
+	for _, f := range warnings {
+		r.warn(f.Subject, f.Text, f.Remedy)
+	}
+}
+
+// PoolFindings are what stands in the way of a replication in a pool of its source or target, and what a person should know of it.
+func PoolFindings(h *live.StorageHost, name string, source bool) (blockers, warnings []plan.Finding) {
 	i := slices.IndexFunc(h.Pools, func(p live.ZPool) bool { return p.Name == name })
 	subject := "pool " + name
 	if i < 0 {
-		r.block(subject, "is not imported on "+h.Host, "import it, or correct the lab file")
-		return
+		return []plan.Finding{{Subject: subject, Text: "is not imported on " + h.Host, Remedy: "import it, or correct the lab file"}}, nil
 	}
 	switch p := h.Pools[i]; {
 	case p.Health == "ONLINE":
 	case p.Health == "DEGRADED":
-		r.warn(subject, "is DEGRADED on "+h.Host, "see `zpool status` there")
+		warnings = append(warnings, plan.Finding{Subject: subject, Text: "is DEGRADED on " + h.Host, Remedy: "see `zpool status` there"})
 	default:
-		r.block(subject, "is "+p.Health+" on "+h.Host, "see `zpool status` there")
+		blockers = append(blockers, plan.Finding{Subject: subject, Text: "is " + p.Health + " on " + h.Host, Remedy: "see `zpool status` there"})
 	}
 	if h.Pools[i].ReadOnly {
 		what := "no replica can be received"
 		if source {
 			what = "no snapshot can be taken"
 		}
-		r.block(subject, "is imported read-only on "+h.Host+": "+what, "import it again, without readonly=on")
+		blockers = append(blockers, plan.Finding{Subject: subject, Text: "is imported read-only on " + h.Host + ": " + what, Remedy: "import it again, without readonly=on"})
 	}
+	return blockers, warnings
 }
 
 // checkDataset chooses what a dataset would be sent from now.

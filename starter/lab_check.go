@@ -19,7 +19,7 @@ func newLabCheckCommand(a *app) *cobra.Command {
 		Short: "Try everything that runs need, read-only",
 		Long: `Try everything that runs need, read-only and side by side: is each machine there, is it the right one, does the login
 work (one attempt each), may the account do what is needed, what versions, which reset types, do the clocks agree, do
-the hosts and guests of the lab file exist. Exit code 1 when something fails.`,
+the hosts and guests of the lab file exist, and the datasets of its protection groups. Exit code 1 when something fails.`,
 		Args: atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error { return runLabCheck(c.Context(), a, problems) },
 	}
@@ -90,7 +90,7 @@ func checkEverything(ctx context.Context, lab *inventory.Lab) []checkRow {
 		}
 	}
 	for _, s := range lab.StorageHosts {
-		asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "storage host "+s.Name, s.SSH, lab.Dir)} })
+		asks = append(asks, func() answer { return answer{rows: checkStorageHost(ctx, lab, s)} })
 	}
 	for _, m := range lab.Machines {
 		asks = append(asks, func() answer { return answer{rows: checkSSH(ctx, "machine "+m.Name, m.SSH, lab.Dir)} })
