@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -122,6 +123,17 @@ func (c *checks) target(ctx context.Context, s storageSeen, g inventory.Protecti
 		c.add(checkFail, check, "nightshift lab prepare-storage makes it; or correct target.under", "not there: %s", under)
 		return
 	}
+	for _, up := range parentsOfReplicas(g) {
+		there, err := s.has(ctx, up)
+		switch {
+		case err != nil:
+			c.fail(check, err)
+			return
+		case !there:
+			c.add(checkFail, check, "make it: zfs create -p -o canmount=off "+up, "not there: %s, in which a replica is to lie", up)
+			return
+		}
+	}
 	property := replica.MarkProperty(g.Name)
 	got, err := s.Get(ctx, under, property)
 	switch {
@@ -132,4 +144,18 @@ func (c *checks) target(ctx context.Context, s storageSeen, g inventory.Protecti
 	default:
 		c.ok(check, "%s is there, and no nightshift works on the group now", under)
 	}
+}
+
+// parentsOfReplicas are the datasets below target.under that a replication does not make.
+func parentsOfReplicas(g inventory.ProtectionGroup) (names []string) {
+	made := []string{g.Target.Under}
+	for _, d := range g.Source.Datasets {
+		made = append(made, g.Replica(d))
+	}
+	for _, r := range made[1:] {
+		if up := path.Dir(r); !slices.Contains(made, up) && !slices.Contains(names, up) {
+			names = append(names, up)
+		}
+	}
+	return names
 }

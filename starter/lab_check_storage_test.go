@@ -40,6 +40,11 @@ func TestLabCheckLooksAtProtectionGroups(t *testing.T) {
 	require.Equal(t, checkRow{"group mail", "target on ss2", checkWarn, "a nightshift works on it: dr:/var/lib/nightshift, with run replicate-1, since 2026-11-21 09:00:00 UTC",
 		"if that nightshift is no more: zfs inherit nightshift:mark.mail backup/ss1"}, about()[1])
 
+	was := mail.Source.Datasets
+	mail.Source.Datasets = []string{"tank/mail", "tank/mail/spool", "tank/vms/web"}
+	require.Equal(t, checkRow{"group mail", "target on ss2", checkFail, "not there: backup/ss1/vms, in which a replica is to lie", "make it: zfs create -p -o canmount=off backup/ss1/vms"}, about()[1])
+	mail.Source.Datasets = was
+
 	mail.Source.Datasets = append(mail.Source.Datasets, "tank/nope")
 	mail.Target.Under = "backup/ss9"
 	require.Equal(t, []checkRow{{"group mail", "source on ss1", checkFail, "not there: tank/nope", "correct source.datasets of the group"},
