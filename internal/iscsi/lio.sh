@@ -103,8 +103,9 @@ check() {
 	/dev/zvol/?*/) ;;
 	*) fail 2 "$device is no device of a zvol" ;;
 	esac
-	case $company in
-	0x00[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]) ;;
+	case ${company#0x} in # 24 bits, written with six digits or with eight
+	"$company" | *[!0-9a-f]*) fail 2 "$company is no company id" ;;
+	?????? | 00??????) ;;
 	*) fail 2 "$company is no company id" ;;
 	esac
 	iscsi_name "$target" 'the target'
