@@ -48,6 +48,9 @@ func Words(t *testing.T, p Pair) {
 		var said []Said
 		if piped {
 			from, to := h.Pipe(strings.Split(send, "\x00"), strings.Split(receive, "\x00"))
+			if to.Status != 0 && from.Status == brokenPipe {
+				from.Status = 0 // a sender that was faster than the no is through before it
+			}
 			said = []Said{from, to}
 		} else {
 			said = []Said{h.Try(line[0] == '$', argv...)}
@@ -62,6 +65,9 @@ func Words(t *testing.T, p Pair) {
 	}
 	require.Equal(t, strings.Split(wordsGolden, "\n"), strings.Split(got.String(), "\n"))
 }
+
+// brokenPipe is the status of a sender whose receiver has ended before it: 128 and SIGPIPE (POSIX.1, shells).
+const brokenPipe = 128 + 13
 
 // changing are tokens, which differ from one time to the next, and rules, which fill a line.
 var changing = regexp.MustCompile(`1-[0-9a-f]+-[0-9a-f]+-[0-9a-f]{20,}|-{10,}`)
