@@ -15,9 +15,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"nightshift/internal/inventory"
 	"nightshift/internal/ledger"
 	"nightshift/internal/plan"
 	"nightshift/internal/runapi"
+	"nightshift/internal/simlab"
 )
 
 // midnight is when tests happen.
@@ -294,4 +296,17 @@ func inPhase(phase string) runapi.Sheet {
 	s := sheet("...")
 	s.Phase = phase
 	return s
+}
+
+// simLab is a simulated lab, and its lab file as it is read.
+func simLab(t *testing.T, spec simlab.Spec) (*simlab.Lab, *inventory.Lab) {
+	t.Helper()
+	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: spec, Speed: 600})
+	require.NoError(t, err)
+	t.Cleanup(sim.Close)
+	path, err := sim.WriteLabFile(t.TempDir())
+	require.NoError(t, err)
+	lab, err := inventory.Load(path)
+	require.NoError(t, err)
+	return sim, lab
 }

@@ -6,25 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nightshift/internal/inventory"
 	"nightshift/internal/simlab"
 )
 
-func applicationLab(t *testing.T) (*simlab.Lab, *inventory.Lab) {
-	t.Helper()
-	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.ClusterAppSpec(), Speed: 600})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	path, err := sim.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	lab, err := inventory.Load(path)
-	require.NoError(t, err)
-	return sim, lab
-}
-
 // The check logs in at each machine of an application cluster once, and changes nothing.
 func TestLabCheckAsksApplicationClusters(t *testing.T) {
-	sim, lab := applicationLab(t)
+	sim, lab := simLab(t, simlab.ClusterAppSpec())
 	app := lab.ApplicationClusters[0]
 	for _, s := range app.At {
 		rows := checkApplication(t.Context(), app, s, lab.Dir)
@@ -53,7 +40,7 @@ func TestLabCheckAsksApplicationClusters(t *testing.T) {
 }
 
 func TestLabTrustShowsTheHostKeysOfApplicationClusters(t *testing.T) {
-	sim, lab := applicationLab(t)
+	sim, lab := simLab(t, simlab.ClusterAppSpec())
 	lab.ApplicationClusters[0].At[1].HostKey = ""
 	var got []string
 	for _, f := range fetchKeys(t.Context(), lab) {

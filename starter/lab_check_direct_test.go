@@ -12,13 +12,7 @@ import (
 
 // A host that carries what the lab stands on is asked through its own API before the night in which nothing else answers.
 func TestLabCheckAsksHostsThemselves(t *testing.T) {
-	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.InsideSpec(), Speed: 600})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	path, err := sim.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	lab, err := inventory.Load(path)
-	require.NoError(t, err)
+	sim, lab := simLab(t, simlab.InsideSpec())
 
 	of := func(rows []checkRow, subject, check string) (found []checkRow) {
 		for _, r := range rows {
@@ -68,13 +62,7 @@ func TestLabCheckNoticesAnotherHostsAPI(t *testing.T) {
 }
 
 func TestLabTrustShowsTheCertificatesOfHosts(t *testing.T) {
-	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.InsideSpec(), Speed: 600})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	path, err := sim.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	lab, err := inventory.Load(path)
-	require.NoError(t, err)
+	sim, lab := simLab(t, simlab.InsideSpec())
 	entry, ok := lab.Host("esx21")
 	require.True(t, ok)
 	entry.ESXi.TLS = inventory.TLS{}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"nightshift/internal/inventory"
 	"nightshift/internal/replica"
 	"nightshift/internal/simlab"
 	"nightshift/internal/simlab/storage"
@@ -14,13 +13,7 @@ import (
 
 // What a protection group names is looked at, as its first run would find it.
 func TestLabCheckLooksAtProtectionGroups(t *testing.T) {
-	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.StorageSpec(), Speed: 600})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	path, err := sim.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	lab, err := inventory.Load(path)
-	require.NoError(t, err)
+	sim, lab := simLab(t, simlab.StorageSpec())
 	mail := &lab.ProtectionGroups[0]
 	require.Equal(t, "mail", mail.Name)
 	about := func() (found []checkRow) {

@@ -29,13 +29,7 @@ type recordRig struct {
 
 func newRecordRig(t *testing.T) *recordRig {
 	t.Helper()
-	sim, err := simlab.Start(t.Context(), simlab.Config{Spec: simlab.StorageSpec(), Speed: 600})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	path, err := sim.WriteLabFile(t.TempDir())
-	require.NoError(t, err)
-	lab, err := inventory.Load(path)
-	require.NoError(t, err)
+	sim, lab := simLab(t, simlab.StorageSpec())
 	ss2, _ := lab.StorageHost("ss2")
 	login, err := sshexec.Resolve(t.Context(), "ss2", ss2.SSH, lab.Dir)
 	require.NoError(t, err)
