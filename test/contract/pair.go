@@ -220,6 +220,8 @@ func (r replication) breakOff(w way, tr zfs.Transfer, disturb func()) error {
 	}()
 	select {
 	case <-moving:
+		pool, _, _ := strings.Cut(r.to, "/")
+		r.p.Target.Root("zpool", "sync", pool) // else nothing that has arrived may be on disk for 5 seconds, and nothing would be left of it
 		disturb()
 		return <-ended
 	case err := <-ended:
