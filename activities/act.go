@@ -80,8 +80,9 @@ type call struct {
 	late func(ctx context.Context, s seen, m plan.Memo) (next string, _ error)
 	// carry keeps going what takes as long as this process carries it, such as a stream: it is asked after each look that does not
 	// show the wanted state. To go on where it broke off is the same decision; each time, fence is called before, and where that fails
-	// another attempt has the step. An error ends the step. nil: the system does by itself what it was told.
-	carry func(fence func() error) error
+	// another attempt has the step. What it answers is closed when it is worth another look before the next is due. An error ends the
+	// step. nil: the system does by itself what it was told.
+	carry func(fence func() error) (news <-chan struct{}, _ error)
 }
 
 // Time-outs of single requests. A BMC may need 40 s for an answer; a worker that stops waits for a minute.
@@ -224,7 +225,7 @@ func (t *attempt) dispatch(v verb, name string, s seen) (*plan.Outcome, string, 
 			return nil, name, nil
 		}
 		if away := (turnedAway{}); errors.As(no, &away) {
-			if t.pause(t.a.settle) {
+			if t.pause(t.a.settle, nil) {
 				return nil, "", errLeave
 			}
 			return t.unclear(v.calls[name].words+" was turned away: "+no.Error(), s.state, true), "", nil
@@ -334,7 +335,7 @@ func (t *attempt) refusal(v verb, name string, no error) (*plan.Outcome, string,
 		case errors.Is(err, fault.Unreachable): // as long as it cannot be seen, nobody knows whether it had an effect
 			return nil, name, nil
 		case err == nil, errors.As(err, &other):
-			if t.pause(t.a.settle) {
+			if t.pause(t.a.settle, nil) {
 				return nil, "", errLeave
 			}
 			return t.unclear(c.words+" was refused: "+no.Error(), s.state, true), "", nil

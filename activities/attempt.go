@@ -193,13 +193,15 @@ func (t *attempt) asked() bool {
 	return false
 }
 
-// pause waits for d, or until the step should yield: the only place where a step waits, and so the only one where it
-// can be stopped.
-func (t *attempt) pause(d time.Duration) (leave bool) {
+// pause waits for d, until there are news, or until the step should yield: the only place where a step waits, and so the only one
+// where it can be stopped. News may be nil: there are none.
+func (t *attempt) pause(d time.Duration, news <-chan struct{}) (leave bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return t.leaving()
+	case <-news:
 		return t.leaving()
 	case <-t.nudged: // the run hands over
 	case <-t.cancelled: // the same, heard from the server; or abort

@@ -152,6 +152,24 @@ func TestABrokenStreamGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// Neither the end of a stream nor that of the pause after a break waits for the next look.
+func TestTheEndOfAStreamIsLookedAtAtOnce(t *testing.T) {
+	m := newMailLab(t)
+	m.a.pace = pace{time.Hour, time.Hour}
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	require.NoError(t, m.ss1.Kill(t.Context(), "send", "tank"))
+	select {
+	case got := <-end:
+		require.NoError(t, got.err)
+		require.Contains(t, got.out.Note, "was broken off")
+	case <-time.After(time.Minute):
+		require.Fail(t, "it still waits")
+	}
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
 // What an earlier run left may be far more than this run has to send.
 func TestAStreamThatGetsOnIsNotMeasuredByTheOneBefore(t *testing.T) {
 	m := newMailLab(t)
@@ -274,6 +292,29 @@ func TestATokenOfNoUseIsThrownAway(t *testing.T) {
 	out := m.must(p, "run-2", "send:tank/mail")
 	require.Contains(t, out.Note, "thrown away")
 	m.same("tank/mail", "backup/ss1/mail")
+}
+
+// The part of an increment whose base has gone from the source can never become whole.
+func TestATokenWhoseBaseIsGoneIsThrownAway(t *testing.T) {
+	m := newMailLab(t)
+	m.cycle("run-1")
+	base := m.snapshots(m.ss1, "tank/mail")[0]
+	m.write("tank/mail", 8, 24)
+	p := m.limited()
+	m.must(p, "run-2", "snapshot:mail")
+	end := m.sending(p, "run-2", "send:tank/mail", "backup/ss1/mail")
+	m.a.Close()
+	<-end
+	require.Eventually(t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
+	m.root(m.ss1, "zfs", "release", "nightshift:mail", "tank/mail@"+base)
+	m.root(m.ss1, "zfs", "destroy", "tank/mail@"+base)
+	m.root(m.ss1, "zfs", "destroy", "tank/mail#"+base)
+
+	m.restart()
+	_, err := m.step(p, "run-2", "send:tank/mail")
+	require.ErrorContains(t, err, "no snapshot")
+	require.Equal(t, "-", m.token("backup/ss1/mail"))
+	require.Equal(t, []string{base}, m.snapshots(m.ss2, "backup/ss1/mail"), "what it has whole stays")
 }
 
 func TestAReplicaThatWentItsOwnWayIsLeftAlone(t *testing.T) {

@@ -142,12 +142,12 @@ func (t *carriage) end() {
 	}
 }
 
-// begin starts a try.
-func (t *carriage) begin() {
+// begin starts a try where none is under way. What it answers is closed when that has ended; nil: none is begun any more.
+func (t *carriage) begin() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stop != nil || t.all.closed.Load() {
-		return
+		return t.ended
 	}
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // it outlives the attempt that begins it, and ends when nobody attends it
 	t.stop, t.ended, t.err, t.began, t.samples, t.total = stop, make(chan struct{}), nil, true, nil, 0
@@ -169,6 +169,7 @@ func (t *carriage) begin() {
 		stop()
 		close(ended)
 	}()
+	return ended
 }
 
 // watch stops a try that nobody attends any more, as its run was aborted, and one in which nothing moves.
@@ -192,28 +193,34 @@ func (t *carriage) watch(ctx context.Context, stop context.CancelFunc) {
 	}
 }
 
-// carry begins a try where none is under way, with a pause after one that broke off. The error is why there is no use in another.
-func (t *carriage) carry(fence func() error) error {
+// carry begins a try where none is under way, with a pause after one that broke off. What it answers is closed when there is
+// something new to look at: the try under way has ended, or the pause has. The error is why there is no use in another.
+func (t *carriage) carry(fence func() error) (news <-chan struct{}, _ error) {
 	t.mu.Lock()
 	t.looked = time.Now()
 	switch {
 	case t.all.closed.Load():
 		t.mu.Unlock()
-		return errLeave // this process ends: the next one goes on
+		return nil, errLeave // this process ends: the next one goes on
 	case t.stop != nil:
-		t.mu.Unlock()
-		return nil
+		defer t.mu.Unlock()
+		return t.ended, nil
 	}
 	again, err := t.judge()
+	left := time.Until(t.next)
 	t.mu.Unlock()
-	if err != nil || !again {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case !again:
+		over := make(chan struct{})
+		time.AfterFunc(left, func() { close(over) })
+		return over, nil
 	}
 	if err := fence(); err != nil {
-		return err
+		return nil, err
 	}
-	t.begin()
-	return nil
+	return t.begin(), nil
 }
 
 // judge decides after a try has ended, or before the first one. The caller holds mu.

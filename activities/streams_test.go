@@ -20,7 +20,7 @@ func free() error { return nil }
 func carried(t *testing.T, c *carriage) (err error) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		err = c.carry(free)
+		_, err = c.carry(free)
 		return err != nil
 	}, time.Minute, time.Millisecond)
 	return err
@@ -66,7 +66,7 @@ func TestAStreamWaitsForAHostThatIsAway(t *testing.T) {
 		if p := c.waiting(); p != nil {
 			told = p.String()
 		}
-		err = c.carry(free)
+		_, err = c.carry(free)
 		return err != nil
 	}, time.Minute, time.Millisecond)
 	require.ErrorIs(t, err, fault.Permission)
@@ -177,7 +177,8 @@ func TestWhatAnotherAttemptHasIsNotBegunAgain(t *testing.T) {
 	begun := 0
 	c := s.of("ss2:backup/mail", "a", func(context.Context, *carriage) error { begun++; return nil })
 	gone := errors.New("another attempt has it")
-	require.ErrorIs(t, c.carry(func() error { return gone }), gone)
+	_, err := c.carry(func() error { return gone })
+	require.ErrorIs(t, err, gone)
 	require.Zero(t, begun)
 	require.Same(t, c, s.of("ss2:backup/mail", "a", nil), "the same step goes on with it")
 }
@@ -190,7 +191,8 @@ func TestTwoStreamsNeverGoIntoOneReplica(t *testing.T) {
 		close(over)
 		return ctx.Err()
 	})
-	require.NoError(t, first.carry(free))
+	_, err := first.carry(free)
+	require.NoError(t, err)
 	second := s.of("ss2:backup/mail", "b", func(context.Context, *carriage) error {
 		select {
 		case <-over:
@@ -208,12 +210,48 @@ func TestNoneBeginsInAProcessThatEnds(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	require.NoError(t, c.carry(free))
+	_, err := c.carry(free)
+	require.NoError(t, err)
 	s.close()
-	require.ErrorIs(t, c.carry(free), errLeave)
+	_, err = c.carry(free)
+	require.ErrorIs(t, err, errLeave)
 	c.begin()
 	_, running := c.progress()
 	require.False(t, running)
+}
+
+// A step looks again when a stream ends, and when the pause after one is over, not at its next look only.
+func TestTheEndOfAStreamIsNews(t *testing.T) {
+	s := quick()
+	s.pause = 50 * time.Millisecond
+	broken := make(chan struct{})
+	begun := 0
+	c := s.of("ss2:backup/mail", "a", func(context.Context, *carriage) error {
+		if begun++; begun > 1 {
+			return nil
+		}
+		<-broken
+		return refuse(fault.Unreachable, "the line broke")
+	})
+	next := func() <-chan struct{} {
+		news, err := c.carry(free)
+		require.NoError(t, err)
+		require.NotNil(t, news)
+		return news
+	}
+	started := next()
+	require.Equal(t, started, next(), "it is under way")
+	select {
+	case <-started:
+		require.Fail(t, "nothing has ended")
+	default:
+	}
+	close(broken)
+	<-started
+	<-next()
+	require.Equal(t, 1, begun, "the pause was over")
+	<-next()
+	require.Equal(t, 2, begun)
 }
 
 func TestProgressTellsSpeedAndTimeLeft(t *testing.T) {

@@ -48,13 +48,14 @@ type wait struct {
 func (t *attempt) watch(v verb, name string) (*plan.Outcome, string, seen, error) {
 	w := &wait{attempt: t, v: v, name: name, c: v.calls[name]}
 	for pause := t.a.pace.first; ; pause = min(pause*3/2, t.a.pace.last) {
+		var news <-chan struct{}
 		s, err := t.look(v)
 		if w.err = err; err == nil {
 			if w.seen = s; s.done {
 				out, err := t.done(v, s, "")
 				return &out, "", s, err
 			}
-			if err := w.carry(); err != nil {
+			if news, err = w.carry(); err != nil {
 				return nil, "", s, err
 			}
 		}
@@ -62,28 +63,29 @@ func (t *attempt) watch(v verb, name string) (*plan.Outcome, string, seen, error
 		if out != nil || next != "" || err != nil {
 			return out, next, w.seen, err
 		}
-		if t.pause(pause) {
+		if t.pause(pause, news) {
 			return nil, "", w.seen, errLeave
 		}
 	}
 }
 
 // carry keeps a call going that needs it.
-func (w *wait) carry() error {
+func (w *wait) carry() (news <-chan struct{}, _ error) {
 	if w.c.carry == nil || !w.memo.Sent() {
-		return nil
+		return nil, nil
 	}
 	w.far(w.seen.progress)
-	if err := w.c.carry(func() error { return w.record(w.memo) }); err != nil {
-		if errors.Is(err, errLeave) {
-			return err
-		}
-		return fmt.Errorf("%s: %w", w.c.words, err)
+	news, err := w.c.carry(func() error { return w.record(w.memo) })
+	if errors.Is(err, errLeave) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", w.c.words, err)
 	}
 	if !w.memo.Answered { // whoever sent it died before it could say so
 		w.note(func(m *plan.Memo) { m.Answered = true })
 	}
-	return nil
+	return news, nil
 }
 
 // judge decides after a read that did not show the wanted state. Nothing: wait on.

@@ -173,6 +173,12 @@ func (a *app) demoIntro(st *station, o demoOptions) {
 	a.tell("%s", p.on(bold, fmt.Sprintf("A simulated lab (%s, %s), %g times as fast as a real one, goes down and comes up again.",
 		words.Count(len(st.lab.Hosts), "host"), words.Count(len(st.lab.VCenters), "vCenter"), o.speed)))
 	a.tell("First nightshift inspects it and makes a plan; then a durable run carries the plan out, each step as soon as what it needs is done.")
+	a.demoWatch(st, o)
+}
+
+// demoWatch says what goes wrong, and where to watch and to answer.
+func (a *app) demoWatch(st *station, o demoOptions) {
+	p := a.paint()
 	for _, f := range o.faults {
 		a.tell("Something goes wrong: %s", p.on(yellow, f))
 	}

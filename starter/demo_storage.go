@@ -38,7 +38,7 @@ func (a *app) demonstrateStorage(ctx context.Context, st *station, sim *simulati
 	s := st.session()
 	began := a.now()
 	a.tell("%s", a.paint().on(bold, fmt.Sprintf("Two simulated storage hosts, %g times as fast as real ones: ss1 has the datastore of the guest mail01, ss2 keeps its replicas.", o.speed)))
-	a.tell("Watch the same in the Temporal UI: %s", a.paint().on(cyan, st.where.UI))
+	a.demoWatch(st, o)
 	code := exitDone
 	reports := []report.Report{}
 	for _, x := range storageScenes(ctx, sim.sim) {

@@ -81,7 +81,10 @@ func startSimulation(ctx context.Context, dir *statedir.Dir, name string, speed 
 		return nil, err
 	}
 	for _, t := range troubles {
-		t.Begin(s.sim, t.target)
+		if err := t.Begin(s.sim, t.target); err != nil {
+			s.sim.Close()
+			return nil, fmt.Errorf("--fault %s=%s: %w", t.Name, t.target, err)
+		}
 	}
 	return s, nil
 }

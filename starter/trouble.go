@@ -25,7 +25,7 @@ func (o troubleOptions) help() bool { return slices.Contains(o.faults, "help") }
 func troublesHelp() string {
 	var b strings.Builder
 	for _, t := range simlab.Troubles() {
-		fmt.Fprintf(&b, "  %-30s%s\n", t.Name+"="+t.About, t.What)
+		fmt.Fprintf(&b, "  %-32s%s\n", t.Name+"="+t.About, t.What)
 	}
 	return b.String()
 }
@@ -51,7 +51,10 @@ func (o troubleOptions) of(spec simlab.Spec) (list []trouble, err error) {
 		}
 		targets := all[i].Targets(spec)
 		if !slices.Contains(targets, target) {
-			what := map[string]string{simlab.OfGuest: "guest", simlab.OfHost: "host"}[all[i].About]
+			if len(targets) == 0 {
+				return nil, usage("--fault %s: lab %s has none to which it could happen; the lab %s has", said, spec.Name, storageLab)
+			}
+			what := map[string]string{simlab.OfGuest: "guest", simlab.OfHost: "host", simlab.OfGroup: "protection group", simlab.OfReplicated: "replicated protection group"}[all[i].About]
 			return nil, usage("--fault %s: write %s=%s with a %s of lab %s%s: %s", said, name, all[i].About, what, spec.Name, didYouMean(target, targets), join(targets))
 		}
 		list = append(list, trouble{all[i], target})

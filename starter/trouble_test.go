@@ -22,6 +22,7 @@ func TestFaultsOfTheSimulatedLab(t *testing.T) {
 		"guest-ignores-shutdown":       "write guest-ignores-shutdown=GUEST with a guest of lab home",
 		"host-hangs=nuc1":              "with a host of lab home",
 		"host-hangs=gitlab":            "esx21, esx22",
+		"target-full=mail":             "the lab storage has",
 	} {
 		require.Equal(t, exitUsage, c.run("demo", "--fault", said), said)
 		require.Contains(t, c.stderr.String(), want, said)
@@ -31,4 +32,9 @@ func TestFaultsOfTheSimulatedLab(t *testing.T) {
 	list, err := troubleOptions{[]string{"host-hangs=esx21", "answer-lost=db01"}}.of(simlab.HomeSpec())
 	require.NoError(t, err)
 	require.Equal(t, "db01", list[1].target)
+	list, err = troubleOptions{[]string{"stream-breaks=mail", "written-to=files"}}.of(simlab.StorageSpec())
+	require.NoError(t, err)
+	require.Equal(t, "files", list[1].target)
+	_, err = troubleOptions{[]string{"written-to=mail"}}.of(simlab.StorageSpec())
+	require.ErrorContains(t, err, "with a replicated protection group of lab storage, did you mean files?: files")
 }

@@ -148,8 +148,7 @@ func (l *Lab) replicated(g GroupSpec) error {
 	}
 	newest, held, cloned := past[len(past)-1].Name, past[len(past)/2].Name, past[len(past)/3].Name
 	for _, d := range g.Datasets {
-		_, rest, _ := strings.Cut(d, "/")
-		replica := g.Under + "/" + rest
+		replica := g.replica(d)
 		if err := storage.Relive(source.Host, target.Host, storage.Past{Dataset: d, Replica: replica, Points: past, Written: 16 << 20}); err != nil {
 			return err
 		}

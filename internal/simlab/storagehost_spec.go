@@ -50,6 +50,12 @@ type GroupSpec struct {
 	Extra string
 }
 
+// replica is where a dataset of the group is replicated to.
+func (g GroupSpec) replica(dataset string) string {
+	_, rest, _ := strings.Cut(dataset, "/")
+	return g.Under + "/" + rest
+}
+
 // How much a large simulated pool is scaled down: one MiB is what is written at least, and it is one KiB in a stream.
 const (
 	storageUnit  = 1 << 20

@@ -1,23 +1,28 @@
 package simlab
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"nightshift/internal/fault"
+	"nightshift/internal/zfs"
 )
+
+func begin(t *testing.T, l *Lab, name, target string) {
+	t.Helper()
+	all := Troubles()
+	i := slices.IndexFunc(all, func(x Trouble) bool { return x.Name == name })
+	require.Contains(t, all[i].Targets(l.Spec()), target)
+	require.NoError(t, all[i].Begin(l, target))
+}
 
 func TestTroubles(t *testing.T) {
 	r := newRig(t, SmallSpec())
-	begin := func(name, target string) {
-		for _, x := range Troubles() {
-			if x.Name == name {
-				require.Contains(t, x.Targets(r.Spec()), target)
-				x.Begin(r.Lab, target)
-			}
-		}
-	}
+	begin := func(name, target string) { begin(t, r.Lab, name, target) }
 	begin("guest-ignores-shutdown", "dc01")
 	require.NoError(t, r.guest("dc01").ShutdownGuest(r.ctx))
 	begin("guest-refused", "db01")
@@ -42,11 +47,31 @@ func TestTroubles(t *testing.T) {
 	require.True(t, r.gateOf("bmc:esx21").cut)
 }
 
-// Each of them can happen to something in every lab that is simulated, and only to what a run works on.
+func TestTroublesOfGroups(t *testing.T) {
+	r := newStorageRig(t)
+	begin(t, r.Lab, "written-to", "files")
+	found, err := r.ss2.List(t.Context(), false, "backup/ss1/files")
+	require.NoError(t, err)
+	require.Positive(t, found[0].Written)
+	begin(t, r.Lab, "stream-breaks", "mail")
+	require.ErrorIs(t, r.send("mail"), zfs.ErrIncomplete)
+	require.ErrorIs(t, r.send("mail"), zfs.ErrPartial, "what had arrived stays")
+	begin(t, r.Lab, "target-full", "mail")
+	require.ErrorIs(t, r.send("mail-log"), zfs.ErrQuota)
+	begin(t, r.Lab, "target-silent", "mail")
+	_, err = r.ss2.List(t.Context(), false, "backup")
+	require.ErrorIs(t, err, fault.Unreachable)
+}
+
+// Each of them can happen to something in one of the labs that are simulated, and only to what a run works on.
 func TestTroublesHaveTargets(t *testing.T) {
 	for _, x := range Troubles() {
 		require.NotEmpty(t, x.What, x.Name)
 		targets := x.Targets(HomeSpec())
+		if x.About == OfGroup || x.About == OfReplicated {
+			require.Empty(t, targets, "it has no groups")
+			targets = x.Targets(StorageSpec())
+		}
 		require.NotEmpty(t, targets, x.Name)
 		require.NotContains(t, targets, "nuc1", "it is left alone")
 		require.NotContains(t, targets, "vcenter")

@@ -117,8 +117,9 @@ var sayings = []saying{
 	{"resume token does not match", []error{fault.Invalid, ErrToken}, false},
 	{"no longer the same snapshot", []error{fault.NotFound, ErrToken, ErrNoSource}, false},
 	{"used in the initial send no longer exists", []error{fault.NotFound, ErrToken, ErrNoSource}, false},
+	{"incremental source 0x", []error{fault.NotFound, ErrToken, ErrNoSource}, false}, // "… no longer exists": of a token
 	{"incremental source could not be found", []error{fault.NotFound, ErrNoSource}, false},
-	{"incremental source", []error{fault.NotFound, ErrNoSource}, false}, // "(@x) does not exist", "0x… no longer exists"
+	{"incremental source", []error{fault.NotFound, ErrNoSource}, false}, // "(@x) does not exist"
 	{"no such process", []error{fault.NotFound, ErrNoSource}, false},    // of a bookmark: 2.3
 	{"not an earlier snapshot from the same fs", []error{fault.Invalid, ErrNoSource}, false},
 	{"does not have any resumable receive state", []error{fault.NotFound}, false},

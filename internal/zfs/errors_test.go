@@ -54,7 +54,7 @@ func TestWhatTheToolsSay(t *testing.T) {
 		{says: "cannot resume send: resume token is corrupt (incorrect checksum)", kind: fault.Invalid, is: ErrToken},
 		{says: "cannot resume send: 'tank/mail@x' used in the initial send no longer exists", kind: fault.NotFound, is: ErrToken},
 		{says: "cannot resume send: 'tank/mail@x' is no longer the same snapshot used in the initial send", kind: fault.NotFound, is: ErrNoSource},
-		{says: "cannot resume send: incremental source 0x7c8a13b1 no longer exists", kind: fault.NotFound, is: ErrNoSource},
+		{says: "cannot resume send: incremental source 0x7c8a13b1 no longer exists", kind: fault.NotFound, is: ErrToken},
 		{says: "warning: cannot send 'tank/mail@x': incremental source (@y) does not exist", kind: fault.NotFound, is: ErrNoSource},
 		{says: "warning: cannot send 'tank/mail@x': No such process", kind: fault.NotFound, is: ErrNoSource},
 		{says: "cannot rollback to 'tank/mail@x': more recent snapshots or bookmarks exist\nuse '-r' to force deletion of the following\nsnapshots and bookmarks:\ntank/mail@y",

@@ -86,7 +86,7 @@ type Estimate struct {
 }
 
 // Estimate asks the sender how much a stream will be, and sends nothing. With a token it judges that: ErrToken where it is of
-// no use any more, ErrNoSource with it where that is as a snapshot is gone. What it was of is told also then, by any host, as far
+// no use any more, ErrNoSource with it where that is as a snapshot, or what that is sent from, is gone. What it was of is told also then, by any host, as far
 // as zfs can read it.
 func (c *Client) Estimate(ctx context.Context, s Send) (Estimate, error) {
 	argv, err := s.argv("-nvP")

@@ -47,7 +47,7 @@ func Broken(t *testing.T, p Pair) {
 	})
 }
 
-// Tokens: one whose snapshot is gone is of no use, and is thrown away by decision only.
+// Tokens: one whose snapshot is gone, or what that is sent from, is of no use, and is thrown away by decision only.
 func Tokens(t *testing.T, p Pair) {
 	ctx := t.Context()
 	r := newReplication(t, p, "mail", 24)
@@ -87,6 +87,22 @@ func Tokens(t *testing.T, p Pair) {
 	require.Nil(t, r.target(), "nothing is left of what never was whole")
 	second := r.point(2)
 	r.replicate(direct, second)
+
+	// An increment from a snapshot that has gone meanwhile.
+	p.Source.Write(r.from, 0, 24)
+	third := r.point(3)
+	base, err := r.base(third)
+	require.NoError(t, err)
+	require.ErrorIs(t, r.breakOff(direct, r.transfer(third, base), func() { p.Source.Kill("send") }), zfs.ErrIncomplete)
+	token, name = r.target().ResumeToken, third
+	whole = read(t, p.Source, r.from).Snapshot(third)
+	require.NoError(t, whose(p.Source))
+	d, err = p.Source.Client().Destroy(ctx, base.From)
+	require.NoError(t, err)
+	require.Len(t, d.Gone, 1)
+	err = whose(p.Source)
+	require.ErrorIs(t, err, zfs.ErrToken)
+	require.ErrorIs(t, err, zfs.ErrNoSource)
 }
 
 // Space: a quota that is reached, or a pool that is full, says so and loses nothing.
