@@ -136,6 +136,9 @@ func TestWhatARunWaitsForIsSaidInPlaceOfANumber(t *testing.T) {
 	require.Equal(t, "about 2m00s left", v.rest(), "a few seconds are noise")
 	v.Now = v.Now.Add(40 * time.Second)
 	require.Equal(t, "waits since "+began+" for: Shut down guest db01", v.rest())
+	v.Sheet.Progress = map[string]plan.Progress{v.Plan.Steps[1].ID: {Left: plan.Duration(30 * time.Second)}}
+	require.Equal(t, "about 2m30s left", v.rest(), "a stream tells it")
+	v.Sheet.Progress = nil
 	v.outlook = &outlook{}
 	require.Contains(t, strings.Join(style{}.frame(v, 120, 24), "\n"), ", waits since "+began+" for: Shut down guest db01")
 	v.Sheet.Phase = runapi.PhaseVerify

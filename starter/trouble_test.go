@@ -36,5 +36,5 @@ func TestFaultsOfTheSimulatedLab(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "files", list[1].target)
 	_, err = troubleOptions{[]string{"written-to=mail"}}.of(simlab.StorageSpec())
-	require.ErrorContains(t, err, "with a replicated protection group of lab storage, did you mean files?: files")
+	require.ErrorContains(t, err, "with a replicated protection group of lab storage: files")
 }

@@ -98,7 +98,7 @@ func (v view) asked(i int) time.Duration {
 const stepBudget = 4
 
 // left is how long the rest of the run is likely to take: the plan without what is behind, under its limits, scaled by
-// how the estimates held so far. Steps that wait for a blocked one are not counted. False: nothing can be said.
+// how the estimates held so far; of a stream, what its speed says. Steps that wait for a blocked one are not counted. False: nothing can be said.
 func (v view) left() (time.Duration, bool) {
 	if v.outlook == nil {
 		return v.simulated()
@@ -132,7 +132,9 @@ func (v view) simulated() (time.Duration, bool) {
 		}
 		s.Needs = without(s.Needs, behind)
 		s.Estimate = plan.Duration(float64(s.Estimate) * scale)
-		if v.letter(i) == runapi.Running {
+		if told := v.Sheet.Progress[s.ID].Left; told > 0 {
+			s.Estimate = told
+		} else if v.letter(i) == runapi.Running {
 			s.Estimate = max(0, s.Estimate-plan.Duration(v.elapsed(i)))
 		}
 		rest.Steps = append(rest.Steps, s)

@@ -23,14 +23,15 @@ func (v view) rest() string {
 	return ""
 }
 
-// overdue is the running step that has outlasted its estimate by most, beyond noise; -1: none has.
+// overdue is the running step that has outlasted its estimate by most, beyond noise, and does not tell how long it still takes; -1:
+// none has.
 func (v view) overdue() int {
 	if v.Plan == nil || v.Sheet.Phase != runapi.PhaseExecute || len(v.Sheet.Steps) != len(v.Plan.Steps) {
 		return -1
 	}
 	worst, by, scale := -1, time.Duration(0), v.scale()
 	for i, s := range v.Plan.Steps {
-		if v.letter(i) != runapi.Running {
+		if v.letter(i) != runapi.Running || v.Sheet.Progress[s.ID].Left > 0 {
 			continue
 		}
 		estimate, took := time.Duration(float64(s.Estimate)*scale), v.elapsed(i)

@@ -112,11 +112,16 @@ func (h *storageHost) addTarget() error {
 }
 
 func (h *storageHost) asRoot(argv ...string) error {
-	var errs strings.Builder
-	if exit := h.Run(h.lab.ctx, "root", argv, storage.Streams{Err: &errs}); exit != (storage.Exit{}) {
-		return fmt.Errorf("`%s`: %s: %s", strings.Join(argv, " "), exit, errs.String())
+	_, err := h.askRoot(argv...)
+	return err
+}
+
+func (h *storageHost) askRoot(argv ...string) (string, error) {
+	var out, errs strings.Builder
+	if exit := h.Run(h.lab.ctx, "root", argv, storage.Streams{Out: &out, Err: &errs}); exit != (storage.Exit{}) {
+		return "", fmt.Errorf("`%s`: %s: %s", strings.Join(argv, " "), exit, errs.String())
 	}
-	return nil
+	return strings.TrimSpace(out.String()), nil
 }
 
 // prepareGroup gives rights and keys to both sides, the way back included.

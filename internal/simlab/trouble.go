@@ -1,6 +1,7 @@
 package simlab
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -64,12 +65,17 @@ func Troubles() []Trouble {
 		}},
 		{"stream-breaks", OfGroup, "has its first stream broken off in the midst: what had arrived stays, and the rest is sent", func(l *Lab, name string) error {
 			g := l.group(name)
-			l.Inject(Fault{System: "ssh:" + g.Target, Verb: "zfs receive:" + g.replica(g.Datasets[0]), Kind: Break, Bytes: earlyInStream, Times: 1})
-			return nil
+			l.Inject(Fault{System: "ssh:" + g.Target, Verb: "zfs receive:" + g.replica(g.Datasets[0]), Kind: Break, Bytes: muchToSend / storageScale / 2, Times: 1})
+			return l.muchToSend(g)
 		}},
-		{"target-full", OfGroup, "has a target on which its quota is reached: replicate is refused, and nothing is lost", func(l *Lab, name string) error {
+		{"target-full", OfGroup, "has a target on which a quota is reached: the step blocks, and what had arrived stays", func(l *Lab, name string) error {
 			g := l.group(name)
-			return l.storageHost(g.Target).asRoot("zfs", "set", "quota=1M", g.Under)
+			target := l.storageHost(g.Target)
+			used, err := target.askRoot("zfs", "get", "-Hpo", "value", "used", g.Under)
+			if err != nil {
+				return err
+			}
+			return errors.Join(target.asRoot("zfs", "set", "quota="+used, g.Under), l.muchToSend(g))
 		}},
 		{"target-silent", OfGroup, "has a target without current: replicate is refused, as nothing of it can be read", func(l *Lab, name string) error {
 			l.CutOff("storage:"+l.group(name).Target, 0)
@@ -78,7 +84,7 @@ func Troubles() []Trouble {
 		{"written-to", OfReplicated, "has a replica to which somebody wrote: replicate is refused, as nothing is rolled back unasked", func(l *Lab, name string) error {
 			g := l.group(name)
 			target, replica := l.storageHost(g.Target), g.replica(g.Datasets[0])
-			if err := target.asRoot("zfs", "set", "readonly=off", replica); err != nil {
+			if err := target.asRoot("zfs", "set", "readonly=off", "volmode=dev", replica); err != nil {
 				return err
 			}
 			return target.Write(replica, 0, storageUnit)
@@ -86,8 +92,16 @@ func Troubles() []Trouble {
 	}
 }
 
-// earlyInStream is less than any stream of the presets has, in bytes.
-const earlyInStream = 8 << 10
+// muchToSend is the least that a stream has after Lab.muchToSend, in bytes.
+const muchToSend = 16 * gigabyte
+
+// muchToSend writes to a group that was replicated before, the next streams of which would be small: that of its first dataset is not.
+func (l *Lab) muchToSend(g GroupSpec) error {
+	if g.History == 0 {
+		return nil
+	}
+	return l.StorageHost(g.Source).Write(g.Datasets[0], 0, muchToSend)
+}
 
 func (l *Lab) group(name string) GroupSpec {
 	i := slices.IndexFunc(l.spec.Groups, func(g GroupSpec) bool { return g.Name == name })

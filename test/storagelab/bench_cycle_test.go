@@ -33,7 +33,8 @@ for volume; do
 done`
 
 // syncoidCycle is one by syncoid, volume by volume: it has no snapshot of several.
-const syncoidCycle = `to=$1 under=$2
+const syncoidCycle = `PATH=$PATH:/usr/sbin:/sbin # Debian has it where only root's PATH looks
+to=$1 under=$2
 shift 2
 for volume; do syncoid --quiet --no-privilege-elevation --sshoption=BatchMode=yes "$volume" "zfsadm@$to:$under/${volume##*/}"; done`
 
@@ -132,8 +133,8 @@ func costing(b *testing.B, lab *storagelab.Lab, user string, do func()) cost {
 func talkative(b *testing.B, m *storagelab.Machine) {
 	b.Helper()
 	const file = "/etc/ssh/sshd_config.d/a-bench.conf" // the first that says something counts
-	m.Script(`echo "LogLevel VERBOSE" >"$1" && systemctl reload ssh`, file)
-	b.Cleanup(func() { m.Script(`rm -f "$1" && systemctl reload ssh`, file) })
+	m.Script(`echo "LogLevel VERBOSE" >"$1" && systemctl restart ssh`, file) // a reload ends before it answers again
+	b.Cleanup(func() { m.Script(`rm -f "$1" && systemctl restart ssh`, file) })
 }
 
 // seen are a user's logins and commands on both machines since they booted, as far as the servers wrote them down.
