@@ -61,7 +61,7 @@ company() {
 # load FILE reads what nightshift wrote. One line each: a word, a blank, a value.
 load() {
 	name='' device='' serial='' company='' vendor='' product='' revision='' block='' caw='' xcopy='' readonly=0 target='' group='' lun=''
-	portals='' chap=0 complete=0
+	portals='' initiators='' chap=0 complete=0
 	while IFS= read -r line; do
 		rest=${line#* }
 		case $line in
@@ -82,7 +82,10 @@ load() {
 		'lun '*) lun=$rest ;;
 		'portal '*) portals="$portals $rest" ;;
 		'chap '*) chap=$rest ;;
-		'grant '*) iscsi_name "$rest" 'the initiator' ;;
+		'grant '*)
+			iscsi_name "$rest" 'the initiator'
+			initiators="$initiators $rest"
+			;;
 		'grant-readonly '*) bit "$rest" ;;
 		'user '* | 'secret '* | 'mutual-user '* | 'mutual-secret '*) ;;
 		end) complete=1 ;;
@@ -235,6 +238,15 @@ obstacles() {
 		*/core/iblock_*/"$name") ;;
 		*) fail 3 "LUN $lun of $target, group $group, is another: $(readlink "$l")" ;;
 		esac
+	done
+	for i in $initiators; do # its number for an initiator need not be that of the group
+		for l in "$tpg/acls/$i/lun_$lun"/*; do
+			[ -L "$l" ] || continue
+			case $(readlink "$l") in
+			*"${tpg#"$root"}/lun/lun_$lun") ;;
+			*) fail 3 "$i sees another as LUN $lun: $(readlink "$l")" ;;
+			esac
+		done
 	done
 	for l in "$tpg"/lun/lun_*; do
 		[ -d "$l" ] || continue

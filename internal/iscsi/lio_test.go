@@ -320,6 +320,28 @@ func TestTheProgramRefusesASecondNAA(t *testing.T) {
 	require.Len(t, r.list().LUs, 1)
 }
 
+// An administrator may have given an initiator another LUN under that number: neither is it shown twice, nor does the other lose its write protection.
+func TestALUNNumberThatIsAnothersForAnInitiator(t *testing.T) {
+	r := newRig(t)
+	r.ensure(publication(r.volume("tank/vol1")))
+	group := r.host.Path("/sys/kernel/config/target/iscsi/" + iqn + "/tpgt_1")
+	mapped := group + "/acls/" + esx1 + "/lun_4"
+	require.NoError(t, os.Mkdir(mapped, 0o755))
+	require.NoError(t, os.Symlink(group+"/lun/lun_3", mapped+"/byhand"))
+	require.NoError(t, os.WriteFile(mapped+"/write_protect", []byte("1\n"), 0o600))
+	before := r.list()
+	p := publication(r.volume("tank/vol2"))
+	p.Name, p.Identity.LUN, p.Identity.NAA = "vol2", 4, vm109
+	_, err := iscsi.Ensure(t.Context(), r.target, p)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.ErrorContains(t, err, esx1+" sees another as LUN 4")
+	require.Equal(t, before, r.list(), "nothing was changed")
+
+	require.NoError(t, os.RemoveAll(mapped))
+	r.ensure(p)
+}
+
 // What could not be done ends as such, and the next try goes on from there.
 func TestAPortalThatIsNotThere(t *testing.T) {
 	r := newRig(t)
