@@ -227,6 +227,7 @@ obstacles() {
 	done
 	for d in "$root"/core/*/*/wwn/vpd_unit_serial; do
 		[ -e "$d" ] || continue
+		[ -n "$(value "$d")" ] || continue # it shows no NAA
 		[ "${d%/wwn/vpd_unit_serial}" != "$store" ] || continue
 		if [ "$(digits "$(value "$d")")" = "$(digits "$serial")" ] && [ "$(company "${d%/*}/company_id")" = "$((company))" ]; then
 			fail 3 "the NAA is shown by ${d%/wwn/vpd_unit_serial} already"
@@ -257,8 +258,8 @@ obstacles() {
 	done
 }
 
-# digits of a serial number that go into the NAA.
-digits() { printf '%s' "$1" | tr -cd '0-9a-fA-F' | tr A-F a-f | cut -c1-25; }
+# digits of a serial number that go into the NAA; zeros stand for those that are missing.
+digits() { printf '%s%025d\n' "$(printf '%s' "$1" | tr -cd '0-9a-fA-F' | tr A-F a-f)" 0 | cut -c1-25; }
 
 make_store() {
 	store=$(backstore)

@@ -320,6 +320,19 @@ func TestTheProgramRefusesASecondNAA(t *testing.T) {
 	require.Len(t, r.list().LUs, 1)
 }
 
+// A short serial number makes the same NAA as one with zeros behind it.
+func TestTheProgramRefusesASecondNAAOfAShortSerialNumber(t *testing.T) {
+	r := newRig(t)
+	p := publication(r.volume("tank/vol1"))
+	p.Identity.NAA, p.Identity.Serial = "60014051234"+strings.Repeat("0", 21), "1234"
+	r.ensure(p)
+	p.Name, p.Device, p.Identity.LUN, p.Identity.Serial = "vol2", r.volume("tank/vol2"), 4, "12340"
+	_, err := r.target.Publish(t.Context(), p)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, "the NAA is shown by")
+	require.Len(t, r.list().LUs, 1)
+}
+
 // An administrator may have given an initiator another LUN under that number: neither is it shown twice, nor does the other lose its write protection.
 func TestALUNNumberThatIsAnothersForAnInitiator(t *testing.T) {
 	r := newRig(t)
