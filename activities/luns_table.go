@@ -243,13 +243,12 @@ func (t *tableStep) write(ctx context.Context, _ seen) (string, error) {
 		return "", nil
 	}
 	err = fmt.Errorf("%s: %s", storagesetup.WriteTablePath, res.Summary())
-	said := string(res.Stderr)
 	switch {
 	case res.Status == tableNotUnderstood:
 		return "", fault.As(fault.NotDone, fault.As(fault.Invalid, err))
 	case res.Status == tableOther, res.Status == tableInUse:
 		return "", fault.As(fault.NotDone, fault.As(fault.State, err))
-	case res.Status == 127, strings.HasPrefix(said, "sudo: "), strings.Contains(said, "is not allowed to execute"):
+	case res.Status == 127, sshexec.NotElevated(res):
 		return "", fault.As(fault.NotDone, hint(fault.As(fault.Permission, err)))
 	}
 	return "", err // it may have written a part: what lies there is read

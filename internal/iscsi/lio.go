@@ -136,10 +136,11 @@ func (t *LIOTarget) refused(what string, res sshexec.Result) error {
 	case lioInTheWay, lioLoggedIn:
 		return fault.As(fault.NotDone, fault.As(fault.State, err))
 	}
-	if res.Status == notFoundStatus || strings.Contains(string(res.Stderr), "command not found") {
+	refused := sshexec.NotElevated(res) // else what is said is the program's own, which may have done a part
+	if res.Status == notFoundStatus || refused && strings.Contains(string(res.Stderr), "command not found") {
 		return fault.As(fault.NotDone, fault.As(fault.NotFound, fmt.Errorf("%w; %s is not there: run `nightshift lab prepare-storage`", err, LIOProgramPath)))
 	}
-	if said := string(res.Stderr); strings.HasPrefix(said, "sudo: ") || strings.Contains(said, "is not allowed to execute") {
+	if refused {
 		return fault.As(fault.NotDone, fault.As(fault.Permission, fmt.Errorf("%w; the account may not run %s as root: run `nightshift lab prepare-storage`",
 			err, LIOProgramPath)))
 	}

@@ -397,6 +397,16 @@ func TestWithoutTheProgram(t *testing.T) {
 	_, err = target.Unpublish(t.Context(), "vol1", false)
 	require.ErrorIs(t, err, fault.Permission)
 	require.ErrorIs(t, err, fault.NotDone)
+	// What the program itself does not find, it misses when all is published; and some sudo say something of their own before each command.
+	for _, said := range []string{"/usr/local/sbin/nightshift-lio: line 435: python3: command not found\n/etc/target/saveconfig.json names vol1, and it cannot be taken out\n",
+		"sudo: unable to resolve host ss2: Name or service not known\nno portal at 10.0.0.9:3260: is it an address of this host?\n"} {
+		target = iscsi.NewLIO(answer{status: 1, stdout: "backstore vol1 on /dev/zvol/tank/vol1\n", stderr: said}, sudo)
+		_, err = target.Publish(t.Context(), publication("/dev/zvol/tank/vol1"))
+		require.Error(t, err)
+		for _, kind := range []error{fault.NotDone, fault.NotFound, fault.Permission} {
+			require.NotErrorIs(t, err, kind)
+		}
+	}
 	require.NoError(t, iscsi.NewLIO(answer{stdout: "nightshift-lio 1\n"}, sudo).Version(t.Context()))
 	require.ErrorIs(t, iscsi.NewLIO(answer{stdout: "nightshift-lio 2\n"}, sudo).Version(t.Context()), fault.Unsupported)
 	require.ErrorIs(t, iscsi.NewLIO(answer{status: 127}, sudo).Version(t.Context()), fault.NotFound)

@@ -108,7 +108,7 @@ func (r *Remote) fetch(skip, count int64) ([]byte, error) {
 	}
 	if res.Status != 0 {
 		kind := fault.State
-		if said := string(res.Stderr); strings.Contains(said, "ermission denied") || strings.HasPrefix(said, "sudo: ") || strings.Contains(said, "not allowed to") {
+		if said := string(res.Stderr); strings.Contains(said, "ermission denied") || sshexec.NotElevated(res) || strings.Contains(said, "not allowed to") {
 			kind = fault.Permission
 		}
 		return nil, fault.As(kind, fmt.Errorf("`%s`: %s", strings.Join(argv, " "), res.Summary()))
