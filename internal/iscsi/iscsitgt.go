@@ -22,8 +22,9 @@ func NewIscsitgt(run Runner, elevate func(argv []string) []string, unproven bool
 	return &IscsitgtTarget{run: run, elevate: elevate, unproven: unproven}
 }
 
-// withoutPasswords prints what a command prints, without the CHAP secrets: they do not leave the host.
-const withoutPasswords = `"$@" | sed "/<property_group name='passwords'/,/<\/property_group>/d"` //nolint:gosec // it holds none
+// withoutPasswords prints what a command prints, without the CHAP secrets: they do not leave the host. A group that ends in its own line
+// takes no other with it.
+const withoutPasswords = `"$@" | sed -e "/<property_group name=.passwords.[^>]*\/>/d" -e "/<property_group name=.passwords./,/<\/property_group>/d"` //nolint:gosec // it holds none
 
 // List implements Target.
 func (t *IscsitgtTarget) List(ctx context.Context) (Listing, error) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -371,14 +374,28 @@ func TestTheDocumentsTargetIsRead(t *testing.T) {
 
 // CHAP secrets are cut out on the host.
 func TestPasswordsDoNotLeaveTheHost(t *testing.T) {
-	var argv []string
-	probe := probeRunner(func(a []string) { argv = a })
-	_, err := iscsi.NewIscsitgt(probe, func([]string) []string { return []string{"cat", "testdata/iscsitgt/export.xml"} }, false).List(t.Context())
-	require.Error(t, err)
-	out := run(t, argv, "")
-	require.Contains(t, out, "param_dr-zstore0_1")
-	require.Contains(t, out, "</service_bundle>")
-	require.NotContains(t, out, "bm90IGZvciBhbnlib2R5")
+	exported := string(fixture(t, "iscsitgt/export.xml"))
+	group := regexp.MustCompile(`(?s) *<property_group name='passwords'.*?</property_group>\n`).FindString(exported)
+	require.NotEmpty(t, group)
+	first := "    <property_group name='target_dr-zstore0'"
+	for name, text := range map[string]string{
+		"as it is":         exported,
+		"the first of all": strings.Replace(strings.Replace(exported, group, "", 1), first, group+first, 1),
+		"empty":            strings.Replace(strings.Replace(exported, group, "", 1), first, "    <property_group name='passwords' type='application'/>\n"+first, 1),
+		"in other quotes":  strings.Replace(exported, "'passwords'", `"passwords"`, 1),
+	} {
+		file := filepath.Join(t.TempDir(), "export.xml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		var argv []string
+		probe := probeRunner(func(a []string) { argv = a })
+		_, err := iscsi.NewIscsitgt(probe, func([]string) []string { return []string{"cat", file} }, false).List(t.Context())
+		require.Error(t, err)
+		out := run(t, argv, "")
+		require.Contains(t, out, "target_dr-zstore0", name)
+		require.Contains(t, out, "param_dr-zstore0_1", name)
+		require.Contains(t, out, "</service_bundle>", name)
+		require.NotContains(t, out, "bm90IGZvciBhbnlib2R5", name)
+	}
 }
 
 func TestTheDocumentsTargetIsPlanned(t *testing.T) {
