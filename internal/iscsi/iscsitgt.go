@@ -117,15 +117,12 @@ func (b *iscsitgtPlan) plan() error {
 	if err != nil {
 		return err
 	}
-	local, beside := b.p.Name, (*LU)(nil) // the target, and a LUN that it has already
+	local, beside, itself := b.p.Name, (*LU)(nil), (*LU)(nil) // the target, a LUN that it has already, and this one
 	for i, lu := range have.LUs {
-		switch {
-		case lu.Identity.NAA == b.as.NAA && Volume(lu.Device) == Volume(b.p.Device):
-			if list := b.differs(lu); len(list) > 0 {
-				return inTheWay("%s, and is not what it is to be: %s", lu.Describe(), strings.Join(list, "; "))
-			}
-			return nil
-		case Volume(lu.Device) == Volume(b.p.Device), lu.Identity.NAA == b.as.NAA:
+		switch same := Volume(lu.Device) == Volume(b.p.Device); {
+		case same && lu.Identity.NAA == b.as.NAA && itself == nil:
+			itself = &have.LUs[i]
+		case same, lu.Identity.NAA == b.as.NAA:
 			return inTheWay("%s: delete it first", lu.Describe())
 		case lu.Paths[0].Target == b.p.Target:
 			local, _, _ = strings.Cut(lu.Name, "/")
@@ -135,11 +132,22 @@ func (b *iscsitgtPlan) plan() error {
 			}
 		}
 	}
+	if itself != nil {
+		if list := b.differs(*itself); len(list) > 0 {
+			return inTheWay("%s, and is not what it is to be: %s", itself.Describe(), strings.Join(list, "; "))
+		}
+		return nil
+	}
 	if beside != nil {
 		return b.join(local, *beside)
 	}
 	if b.as.LUN != 0 {
 		return fault.As(fault.Unsupported, fmt.Errorf("a target of iscsitgt begins with LUN 0, and %s is none yet: LUN %d cannot be its first", b.p.Target, b.as.LUN))
+	}
+	for _, name := range keys(b.now.targets) {
+		if iqn := b.now.targets[name].get("iscsi-name"); name == local || iqn == b.p.Target {
+			return inTheWay("there is a target %s already, %s: what is meant for the new one would change it", name, iqn)
+		}
 	}
 	tag := strconv.Itoa(int(b.p.Group))
 	if err := b.portals(tag); err != nil {
@@ -157,12 +165,7 @@ func (b *iscsitgtPlan) plan() error {
 
 // join adds a LUN to a target that is there: who may log in, and where, is then the target's.
 func (b *iscsitgtPlan) join(local string, beside LU) error {
-	path := Path{}
-	for _, p := range beside.Paths {
-		if p.Group == b.p.Group {
-			path = p
-		}
-	}
+	path := b.path(beside)
 	if path.Group == 0 {
 		return inTheWay("the target %s is there, and not in portal group %d", b.p.Target, b.p.Group)
 	}
@@ -175,6 +178,16 @@ func (b *iscsitgtPlan) join(local string, beside LU) error {
 	b.create(local)
 	b.identity(local)
 	return nil
+}
+
+// path is that of the wanted portal group; the zero one where there is none.
+func (b *iscsitgtPlan) path(lu LU) Path {
+	for _, p := range lu.Paths {
+		if p.Target == b.p.Target && p.Group == b.p.Group {
+			return p
+		}
+	}
+	return Path{}
 }
 
 func (b *iscsitgtPlan) number() string { return strconv.Itoa(int(b.as.LUN)) }
@@ -205,8 +218,8 @@ func (b *iscsitgtPlan) differs(lu LU) []string {
 		list = append(list, "it is on "+lu.Device)
 	}
 	list = append(list, Words(Diff(want, got))...)
-	if path := lu.Paths[0]; path.Target != b.p.Target || path.Group != b.p.Group {
-		list = append(list, fmt.Sprintf("it is in group %d of %s", path.Group, path.Target))
+	if path := b.path(lu); path.Group == 0 {
+		list = append(list, fmt.Sprintf("it is in group %d of %s", lu.Paths[0].Group, lu.Paths[0].Target))
 	} else {
 		list = append(list, path.grantsDiffer(b.p)...)
 	}

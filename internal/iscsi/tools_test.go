@@ -463,6 +463,51 @@ func TestTheDocumentsTargetIsPublishedOnce(t *testing.T) {
 	require.ErrorIs(t, err, fault.State)
 }
 
+// What is published as it is to be may be shown a second time: all that there is counts, not what comes first.
+func TestWhatIsInTheWayOfIscsitgt(t *testing.T) {
+	const lun0, lun1 = "/dev/zvol/rdsk/sp2/iscsi/lun0", "/dev/zvol/rdsk/sp1/iscsi/lun1"
+	another := func(p *iscsi.Publication) { // on a target of its own
+		p.Device, p.Identity.NAA = "/dev/zvol/sp3/mail", vm109
+		p.Grants, p.Portals = []iscsi.Grant{{Initiator: esx1}}, []string{"10.10.0.1:3260"}
+		p.Target = iqn
+	}
+	for name, c := range map[string]struct {
+		change   func(p *iscsi.Publication)
+		old, new string // in what is exported
+		says     string
+	}{
+		"nothing":                    {},
+		"the NAA is another's, too":  {old: "name='guid' type='count' value='0'", new: "name='guid' type='astring' value='" + sunGUID + "'", says: lun1 + ": delete it first"},
+		"the zvol is another's, too": {old: lun1, new: lun0, says: lun0 + ": delete it first"},
+		"several portal groups":      {old: "<value_node value='1'/>\n        </astring_list>\n      </property>\n      <property name='lun-list'", new: "<value_node value='2'/><value_node value='1'/>\n        </astring_list>\n      </property>\n      <property name='lun-list'"},
+		"another portal group":       {change: func(p *iscsi.Publication) { p.Group = 3 }, says: "it is in group 1 of " + oldTarget},
+		"the name is another target's": {change: func(p *iscsi.Publication) { another(p); p.Name = "dr-zstore0" },
+			says: "there is a target dr-zstore0 already, " + oldTarget},
+		"the target has no LUN": {change: another, old: "    <property_group name='tpgt_1'", new: "    <property_group name='target_left' type='configuration'>\n" +
+			"      <propval name='iscsi-name' type='astring' value='" + iqn + "'/>\n    </property_group>\n    <property_group name='tpgt_1'", says: "there is a target left already, " + iqn},
+	} {
+		h := iscsitgtHost(t)
+		export := strings.Replace(h.answers["pfexec svccfg export iscsitgt"], "chap-name", "x", 1)
+		require.Contains(t, export, c.old, name)
+		h.answers["pfexec svccfg export iscsitgt"] = strings.Replace(export, c.old, c.new, 1)
+		p := publication("/dev/zvol/sp2/iscsi/lun0")
+		p.Target, p.Portals, p.Identity.LUN, p.Identity.Product = oldTarget, []string{"10.10.0.1:3260"}, 0, "SOLARIS"
+		p.Grants = []iscsi.Grant{{Initiator: "iqn.1998-01.com.vmware:vh0.0"}, {Initiator: "iqn.1998-01.com.vmware:vh1.0"}}
+		if c.change != nil {
+			c.change(&p)
+		}
+		commands, err := iscsi.NewIscsitgt(h, pfexec, true).Plan(t.Context(), p)
+		if c.says == "" {
+			require.NoError(t, err, name)
+			require.Empty(t, commands, name)
+			continue
+		}
+		require.ErrorIs(t, err, fault.State, name)
+		require.ErrorIs(t, err, fault.NotDone, name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
 func TestACaptureWithoutIndentation(t *testing.T) {
 	sessions, err := iscsi.ParseIscsitadm(fixture(t, "iscsitgt/list-target-forum.txt"))
 	require.NoError(t, err)
