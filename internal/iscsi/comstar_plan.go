@@ -128,6 +128,9 @@ func (b *comstarPlan) target() error {
 	}
 	t := b.now.targets[b.p.Target]
 	if t != nil {
+		if t.state == Offline {
+			return inTheWay("the target %s is offline: if it is not to be, stmfadm online-target %[1]s", b.p.Target)
+		}
 		if _, has := t.groups[b.p.Group]; !has && (b.p.Group != defaultGroup || len(t.groups) > 0) {
 			return inTheWay("the target %s is there, and not in portal group %d", b.p.Target, b.p.Group)
 		}
@@ -171,23 +174,38 @@ func (b *comstarPlan) hosts() error {
 			return fault.As(fault.Unsupported, fmt.Errorf("COMSTAR does not know write protection for one initiator: %s", g.Initiator))
 		}
 	}
+	b.hostGroup = ours + b.p.Name
 	for _, name := range keys(b.now.hostGroups) {
 		members := b.now.hostGroups[name]
-		if len(subtract(want, members)) == len(want) {
-			continue
-		}
-		if len(subtract(want, members)) > 0 || len(subtract(members, want)) > 0 {
+		rest, others := subtract(want, members), subtract(members, want)
+		begun := name == b.hostGroup && len(others) == 0 && !b.now.shown(name) // made for it, and not to its end
+		switch {
+		case len(rest)+len(others) == 0:
+			b.hostGroup = name
+			return nil
+		case begun, len(rest) == len(want) && name != b.hostGroup:
+		default:
 			return inTheWay("host group %s has %s: an initiator can be in one group only, and others would see the LUN", name, strings.Join(members, ", "))
 		}
-		b.hostGroup = name
-		return nil
 	}
-	b.hostGroup = ours + b.p.Name
-	b.add("stmfadm", "create-hg", b.hostGroup)
-	for _, initiator := range want {
+	members, begun := b.now.hostGroups[b.hostGroup]
+	if !begun {
+		b.add("stmfadm", "create-hg", b.hostGroup)
+	}
+	for _, initiator := range subtract(want, members) {
 		b.add("stmfadm", "add-hg-member", "-g", b.hostGroup, initiator)
 	}
 	return nil
+}
+
+// shown tells whether something is shown to a host group.
+func (c *comstar) shown(hostGroup string) bool {
+	for _, views := range c.views {
+		if slices.ContainsFunc(views, func(v view) bool { return v.hostGroup == hostGroup }) {
+			return true
+		}
+	}
+	return false
 }
 
 // ports finds or makes the target group. A target can be in one only, and has to be offline to get into it.
@@ -207,7 +225,13 @@ func (b *comstarPlan) ports() error {
 		return inTheWay("the target %s would have to go offline, and initiators are logged in: %s", b.p.Target, strings.Join(keys(t.sessions), ", "))
 	}
 	b.targetGroup = ours + b.p.Name
-	b.add("stmfadm", "create-tg", b.targetGroup)
+	members, begun := b.now.targetGroups[b.targetGroup]
+	switch {
+	case len(members) > 0:
+		return inTheWay("target group %s has %s: the LUN would be seen through it, too", b.targetGroup, strings.Join(members, ", "))
+	case !begun:
+		b.add("stmfadm", "create-tg", b.targetGroup)
+	}
 	b.add("stmfadm", "offline-target", b.p.Target)
 	b.add("stmfadm", "add-tg-member", "-g", b.targetGroup, b.p.Target)
 	b.add("stmfadm", "online-target", b.p.Target)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,6 +270,48 @@ func TestWhatIsInTheWayOfCOMSTAR(t *testing.T) {
 		}
 		require.ErrorContains(t, err, c.says, name)
 		require.ErrorIs(t, err, fault.NotDone, name)
+	}
+}
+
+// Whoever ended half way, a person or a run, finds what is left to do; what others use is left alone.
+func TestCOMSTARGoesOnWhereItEnded(t *testing.T) {
+	const ours, esxThere = "nightshift-vol1", "iqn.1998-01.com.vmware:esx9"
+	targets := string(fixture(t, "comstar/list-target.txt"))
+	there := "Target: " + iqn + "\n    Operational Status: Online\n    Provider Name     : iscsit\n    Protocol          : iSCSI\n    Sessions          : 0\n"
+	auth := string(fixture(t, "comstar/itadm-list-target.txt")) + iqn + "   online   0\n\tauth:   \tchap \n\ttpg-tags:   \tdefault\n"
+	const all = "create-lu create-initiator create-initiator create-target create-hg add-hg-member add-hg-member create-tg offline-target add-tg-member online-target add-view"
+	for name, c := range map[string]struct {
+		change map[string]string
+		takes  string
+		says   string
+	}{
+		"from the beginning":       {takes: all},
+		"a host group without any": {change: map[string]string{"stmfadm list-hg -v": "Host Group: " + ours + "\n"}, takes: strings.Replace(all, "create-hg ", "", 1)},
+		"a host group with one": {change: map[string]string{"stmfadm list-hg -v": "Host Group: " + ours + "\n\tMember: " + esx1 + "\n"},
+			takes: strings.Replace(all, "create-hg add-hg-member ", "", 1)},
+		"a host group with a stranger": {change: map[string]string{"stmfadm list-hg -v": "Host Group: " + ours + "\n\tMember: " + esxThere + "\n"}, says: "others would see the LUN"},
+		"a host group that sees another": {change: map[string]string{"stmfadm list-hg -v": "Host Group: " + ours + "\n\tMember: " + esx1 + "\n",
+			"stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1": strings.Replace(string(fixture(t, "comstar/list-view.txt")), ": esx", ": "+ours, 1)}, says: "others would see the LUN"},
+		"a target group without any":     {change: map[string]string{"stmfadm list-tg -v": "Target Group: " + ours + "\n"}, takes: strings.Replace(all, "create-tg ", "", 1)},
+		"a target group with a stranger": {change: map[string]string{"stmfadm list-tg -v": "Target Group: " + ours + "\n\tMember: " + pool1 + "\n"}, says: "target group " + ours + " has " + pool1},
+		"a target":                       {change: map[string]string{"stmfadm list-target -v": targets + there, "itadm list-target -v": auth}, takes: strings.Replace(all, "create-target ", "", 1)},
+		"a target that is offline": {change: map[string]string{"stmfadm list-target -v": targets + strings.Replace(there, "Online", "Offline", 1), "itadm list-target -v": auth},
+			says: "the target " + iqn + " is offline"},
+	} {
+		p := publication("/dev/zvol/pool1/mail")
+		p.Grants = append(p.Grants, iscsi.Grant{Initiator: esx2, CHAP: p.Grants[0].CHAP})
+		commands, err := iscsi.NewCOMSTAR(comstarHost(t, c.change), pfexec, true).Plan(t.Context(), p)
+		if c.says != "" {
+			require.ErrorContains(t, err, c.says, name)
+			require.ErrorIs(t, err, fault.State, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		var verbs []string
+		for _, command := range commands {
+			verbs = append(verbs, command.Argv[slices.IndexFunc(command.Argv, func(w string) bool { return w == "stmfadm" || w == "itadm" })+1])
+		}
+		require.Equal(t, c.takes, strings.Join(verbs, " "), name)
 	}
 }
 
