@@ -179,7 +179,8 @@ func (t *tree) store(dir, hba, name string) (LU, error) {
 	}
 	id.LogicalBlock = uint32(block)
 	id.CompareAndWrite, id.ExtendedCopy = flag(at("attrib/emulate_caw")), flag(at("attrib/emulate_3pc"))
-	if d, known := t.blocks[dir]; known {
+	open := openDevice(t.values[dir+"/info"])
+	if d, known := t.blocks[dir]; known && (open == "" || open == path.Base(d.device)) {
 		if d.logical > 0 { // LIO tells how many logical blocks of the device are in a physical one, whatever block_size says
 			id.PhysicalBlock = id.LogicalBlock * uint32(d.physical/d.logical)
 		}
@@ -187,9 +188,10 @@ func (t *tree) store(dir, hba, name string) (LU, error) {
 		if d.cache != "" {
 			id.WriteCache = of(d.cache == "write back")
 		}
-		if zvol := t.zvols[path.Base(d.device)]; zvol != "" {
-			lu.Device = zvol
-		}
+		open = path.Base(d.device)
+	}
+	if zvol := t.zvols[open]; zvol != "" {
+		lu.Device = zvol
 	}
 	lu.Identity = id
 	lu.ReadOnly = strings.Contains(t.values[dir+"/info"], "readonly: 1")
@@ -200,6 +202,14 @@ func (t *tree) store(dir, hba, name string) (LU, error) {
 		lu.State = Online
 	}
 	return lu, nil
+}
+
+// openDevice is the block device that the kernel has open for a backstore, such as zd0; empty: it does not tell. That stays when the zvol is
+// renamed, and another may have its name then.
+func openDevice(info string) string {
+	_, rest, _ := strings.Cut(info, "iBlock device: ")
+	name, _, _ := strings.Cut(rest, " ")
+	return name
 }
 
 func numberOf(dir, attribute, text string, absent uint64) (uint64, error) {

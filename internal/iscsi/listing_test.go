@@ -79,6 +79,25 @@ func TestListingsThatAreOtherwise(t *testing.T) {
 				require.Len(t, l.Remarks, 2)
 				require.True(t, l.LUs[0].Paths[0].Open)
 			}},
+		"a zvol that was renamed": {func(b []byte) []byte {
+			return bytes.Replace(b, []byte("Z/dev/zvol/t1-11b02fe9/b\x00"), []byte("Z/dev/zvol/t1-11b02fe9/renamed\x00"), 1)
+		},
+			func(l iscsi.Listing, err error) {
+				require.NoError(t, err)
+				require.Equal(t, "/dev/zvol/t1-11b02fe9/renamed", l.LUs[1].Device)
+				require.NotEmpty(t, l.OpenLUNs("t1-11b02fe9/renamed"))
+			}},
+		"a zvol that was renamed, and another has its name": {func(b []byte) []byte {
+			b = bytes.Replace(b, []byte("Z/dev/zvol/t1-11b02fe9/b\x00"), []byte("Z/dev/zvol/t1-11b02fe9/renamed\x00"), 1)
+			b = bytes.Replace(b, []byte("Z/dev/zvol/t1-11b02fe9/c\x00"), []byte("Z/dev/zvol/t1-11b02fe9/b\x00"), 1)
+			return bytes.Replace(b, []byte("Bcore/iblock_1/ns-22aa2b4e\x00/dev/zd80"), []byte("Bcore/iblock_1/ns-22aa2b4e\x00/dev/zd96"), 1)
+		},
+			func(l iscsi.Listing, err error) {
+				require.NoError(t, err)
+				require.Equal(t, "/dev/zvol/t1-11b02fe9/renamed", l.LUs[1].Device)
+				require.Zero(t, l.LUs[1].Identity.Size, "that of the other is not its own")
+				require.Empty(t, l.OpenLUNs("t1-11b02fe9/b"))
+			}},
 		"a closed group": {func(b []byte) []byte {
 			return bytes.Replace(b, []byte("tpgt_1/enable\x001"), []byte("tpgt_1/enable\x000"), 1)
 		},

@@ -94,8 +94,9 @@ users() {
 	for path in "$target"/core/*/*/udev_path; do
 		[ -e "$path" ] || continue
 		of=$(cat "$path") || echo "${path%/udev_path}"
-		[ "$(readlink -f -- "$of")" = "$device" ] || continue
 		store=${path%/udev_path}
+		# A zvol that was renamed stays open under its old name.
+		[ "$(readlink -f -- "$of")" = "$device" ] || grep -q "iBlock device: ${device##*/} " "$store/info" || continue
 		for link in "$target"/*/*/*/lun/lun_*/* "$target"/*/*/lun/lun_*/*; do
 			leads "$store" "$link" || continue
 			lun=${link%/*} group=${link%/lun/lun_*}

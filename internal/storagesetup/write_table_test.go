@@ -189,6 +189,22 @@ func TestAnythingMayHappenWhileTheSectorsAreOnTheirWay(t *testing.T) {
 	require.True(t, bytes.Equal(now, r.device()))
 }
 
+// The name by which a target opened a zvol says nothing when that was renamed since.
+func TestARenamedZvolIsInUse(t *testing.T) {
+	fresh := bytes.Repeat([]byte{1}, 512)
+	r := newTableRig(t)
+	r.publish()
+	require.NoError(t, r.host.Login(esxIQN, true))
+	require.NoError(t, os.Rename(r.host.Path("/dev/zvol/tank/mail"), r.host.Path("/dev/zvol/tank/renamed")))
+	require.NoError(t, os.WriteFile(r.host.Path("/sys/kernel/config/target/core/iblock_0/mail/info"),
+		[]byte("Status: ACTIVATED  Max Queue Depth: 0  SectorSize: 512  HwMaxSectors: 32768\n        iBlock device: zd0  UDEV PATH: /dev/zvol/tank/mail  readonly: 0\n"), 0o600))
+	was := r.device()
+	said, status := r.run(fresh, "tank/renamed", hashed(was[:512]), hashed(fresh), "0:1")
+	require.Equal(t, 4, status, said)
+	require.Contains(t, said, esxIQN)
+	require.True(t, bytes.Equal(was, r.device()))
+}
+
 // Of two at once one waits for the other, and then finds that something else lies there.
 func TestOnlyOneWritesAtATime(t *testing.T) {
 	fresh := bytes.Repeat([]byte{1}, 512)
