@@ -99,7 +99,11 @@ func machineOfHooks(h inventory.SnapshotHooks) string {
 func shownAs(d identity.Dataset) string {
 	var said []string
 	for _, l := range d.LUNs {
-		text := fmt.Sprintf("LUN %d, naa.%s, vendor %q, product %q", l.Identity.LUN, l.Identity.NAA, l.Identity.Vendor, l.Identity.Product)
+		naa := "no NAA"
+		if l.Identity.NAA != "" {
+			naa = "naa." + l.Identity.NAA
+		}
+		text := fmt.Sprintf("LUN %s, %s, vendor %q, product %q", identity.LUNNumber(l.Identity.LUN, l.Identity.NoLUN), naa, l.Identity.Vendor, l.Identity.Product)
 		if l.VMFS != nil && l.VMFS.Label != "" {
 			text += fmt.Sprintf(", datastore %q", l.VMFS.Label)
 		}

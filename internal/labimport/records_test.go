@@ -135,6 +135,16 @@ func TestFromFilesAndWithoutVMs(t *testing.T) {
 	require.ErrorContains(t, err, "there is no identity record")
 }
 
+// A LUN number that nobody told is not 0.
+func TestALUNOfARecordWithoutItsNumber(t *testing.T) {
+	in := fromRecord()
+	id := &in.Found[0].Datasets[0].LUNs[0].Identity
+	id.LUN, id.NoLUN, id.NAA = 0, true, ""
+	text, err := labimport.WriteRecords(in)
+	require.NoError(t, err)
+	require.Contains(t, flat(string(text)), `which was shown as LUN number not known, no NAA, vendor "SUN"`)
+}
+
 // A group that was renamed or merged leaves its record on the target for ever: the newest one is written, the others are told.
 func TestTheRecordOfAGroupThatWasRenamed(t *testing.T) {
 	in := fromRecord()
