@@ -202,6 +202,9 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 	if err == nil {
 		list, err = h.units(ctx, r.datasets())
 	}
+	if err == nil && !list.Running {
+		err = fmt.Errorf("the target of %s does not run", host.Name)
+	}
 	if err != nil {
 		gap("LUNs", err.Error())
 		return
@@ -224,6 +227,7 @@ func (r *recording) readLUNs(ctx context.Context, rec *identity.Record, host *in
 		}
 		if d.Volume && len(d.LUNs) == 0 {
 			gap("LUN of "+d.Name, "the target of "+host.Name+" shows none")
+			d.Read = time.Time{} // who means to show it elsewhere has taken it away here: what was told of it before stays
 		}
 	}
 }

@@ -199,6 +199,48 @@ func TestARecordKeepsWhatCannotBeReadNow(t *testing.T) {
 	require.Equal(t, before.Datasets, m.fileRecord().Datasets, "where the file is damaged, the properties have it")
 }
 
+// notRunning is a storage host on which LIO is not loaded.
+type notRunning struct{ iscsi.Runner }
+
+func (n notRunning) Query(ctx context.Context, argv []string) (sshexec.Result, error) {
+	if strings.Contains(strings.Join(argv, " "), "nightshift-lio-listing") {
+		return sshexec.Result{Stdout: []byte("nightshift-lio-listing 1\nabsent\nend\n")}, nil
+	}
+	return n.Runner.Query(ctx, argv)
+}
+
+// A LUN that is taken away where it was, to be shown elsewhere, and a target that is stopped, or comes up again, take nothing from the record.
+func TestARecordKeepsALUNThatIsNotShownAnyMore(t *testing.T) {
+	m := newRecordLab(t)
+	p := m.plan()
+	m.must(p, "run-1", "snapshot:mail", "send:tank/mail", "send:tank/log", "verify:mail", "record:mail")
+	before := m.fileRecord()
+	require.Zero(t, before.Datasets[1].Read, "nobody has told of a LUN there")
+	kept := func(run, says string) {
+		out := m.must(p, run, "record:mail")
+		require.Contains(t, out.Note, says)
+		got := m.fileRecord()
+		require.Equal(t, before.Datasets, got.Datasets, "and when that was")
+		require.Equal(t, before.VCenters, got.VCenters)
+		require.Contains(t, got.NotRead, live.Gap{What: "LUNs of tank/mail", Why: "what is here is of " + before.Datasets[0].Read.Format(time.RFC3339)})
+	}
+	m.a.storage.target = func(name string) iscsi.Runner {
+		h, _ := m.lab.StorageHost(name)
+		return notRunning{iscsi.OverSSH(m.a.storage.of(m.a, h))}
+	}
+	kept("run-2", "the target of ss1 does not run")
+	m.a.storage.target = nil
+
+	h, err := m.a.lunHost("ss1")
+	require.NoError(t, err)
+	target, err := iscsi.OpenWith(*h.StorageHost, h.run)
+	require.NoError(t, err)
+	_, err = target.Unpublish(t.Context(), "mail", false)
+	require.NoError(t, err)
+	kept("run-3", "LUN of tank/mail: the target of ss1 shows none")
+	kept("run-4", "LUN of tank/mail: the target of ss1 shows none")
+}
+
 // A solaris has nothing but what its tools print, in the samples of package iscsi.
 type solaris struct{}
 

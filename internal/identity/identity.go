@@ -42,8 +42,8 @@ type Dataset struct {
 	Volume  bool      `json:"volume,omitempty"`
 	Size    int64     `json:"size,omitempty"`      // of a volume, in bytes
 	Block   int64     `json:"blockSize,omitempty"` // volblocksize, in bytes
-	Read    time.Time `json:"read,omitzero"`       // when its LUNs were
-	LUNs    []LUN     `json:"luns,omitempty"`      // none: it is not shown, or that is not known (Read is zero then)
+	Read    time.Time `json:"read,omitzero"`       // when its LUNs were; zero: of a volume it was not told that it is shown
+	LUNs    []LUN     `json:"luns,omitempty"`
 }
 
 // A LUN is a logical unit on a dataset.
@@ -106,9 +106,11 @@ func (r *Record) Lacks() bool {
 		slices.ContainsFunc(r.VCenters, func(v VCenter) bool { return v.Err != "" })
 }
 
-// Keep puts what an earlier record has into the place of what could not be read now, and says so in NotRead: a vCenter that is down
-// must not take from the record what it told when it was up. Lists of what is still missing afterwards are left empty.
+// Keep puts what an earlier record has into the place of what could not be read now, and says so in NotRead: a vCenter that is down, or a
+// target that shows a LUN no more, must not take from the record what was told before. Lists of what is still missing afterwards are left
+// empty.
 func (r *Record) Keep(before *Record) {
+	shown := r.NAAs()
 	for i := range r.Datasets {
 		d := &r.Datasets[i]
 		if before == nil {
@@ -119,6 +121,8 @@ func (r *Record) Keep(before *Record) {
 		case at < 0 || before.Datasets[at].Read.IsZero():
 		case !d.Read.IsZero():
 			r.keepHeaders(d, before.Datasets[at])
+		case d.Volume && !slices.ContainsFunc(before.Datasets[at].LUNs, func(l LUN) bool { return !slices.Contains(shown, l.Identity.NAA) }):
+			// it had none, or they are on another volume now
 		default:
 			d.LUNs, d.Read = before.Datasets[at].LUNs, before.Datasets[at].Read
 			r.NotRead = append(r.NotRead, live.Gap{What: "LUNs of " + d.Name, Why: "what is here is of " + d.Read.UTC().Format(time.RFC3339)})

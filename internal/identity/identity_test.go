@@ -216,6 +216,18 @@ func TestKeep(t *testing.T) {
 	now.Keep(&before)
 	require.Nil(t, now.Datasets[0].LUNs[0].VMFS, "it was read, and there is none any more")
 
+	moved := sample()
+	moved.Datasets[0].Read, moved.Datasets[0].LUNs = time.Time{}, nil
+	moved.Datasets[1].Volume, moved.Datasets[1].LUNs = true, before.Datasets[0].LUNs
+	moved.Keep(&before)
+	require.Empty(t, moved.Datasets[0].LUNs, "it is on another volume now: there are no two of one NAA")
+	require.Zero(t, moved.Datasets[0].Read)
+	never := sample()
+	never.Datasets[1].Volume, never.Datasets[1].Read = true, time.Time{}
+	gaps := len(never.NotRead)
+	never.Keep(&before)
+	require.Len(t, never.NotRead, gaps, "a volume that was never shown has nothing to keep")
+
 	other := sample()
 	other.Datasets[0].GUID = 5
 	got = sample()

@@ -68,7 +68,7 @@ func (d *Dataset) text(p *page, made time.Time) {
 	p.line("%s, %s", d.Name, what)
 	p.row("replica", "%s", d.Replica)
 	if !d.Read.IsZero() && !d.Read.Equal(made) {
-		p.row("! read", "%s: its target could not be read later", utc(d.Read))
+		p.row("! read", "%s: since then its target told of none, or could not be read", utc(d.Read))
 	}
 	for _, l := range d.LUNs {
 		l.text(p)

@@ -34,7 +34,7 @@ func TestTextOfLittle(t *testing.T) {
 	r.Datasets[1].Volume = true
 	r.VCenters[0].Guests[0].Name = "a\nVM b"
 	text := r.Text()
-	require.Contains(t, text, "! read      2026-11-21 12:40:19 UTC: its target could not be read later")
+	require.Contains(t, text, "! read      2026-11-21 12:40:19 UTC: since then its target told of none, or could not be read")
 	require.Contains(t, text, "VMFS        not known")
 	require.Contains(t, text, "LUN         none")
 	require.Equal(t, 1, strings.Count(text, "\nVM "))
