@@ -142,6 +142,21 @@ func TestTheNumberOfALUNIsNotTold(t *testing.T) {
 	require.ErrorContains(t, guard(v, l, nil), "ESXi would take")
 }
 
+// ESXi compares the number that it sees itself: one host may mount the volume that another takes for a snapshot.
+func TestTheNumberOfALUNIsNotTheSameForAll(t *testing.T) {
+	lu := iscsi.LU{Name: "mail", Identity: iscsi.Identity{NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}, Paths: []iscsi.Path{
+		{LUN: 3, ACLs: []iscsi.ACL{{Initiator: "a", LUN: 3}, {Initiator: "b", LUN: 3}}}, {LUN: 9}}}
+	var v vmfs.Volume
+	v.LVM.Disk = vmfs.LU{LUN: 3, NAA: mailNAA, Vendor: "SUN", Product: "COMSTAR"}.DiskID()
+	require.NoError(t, guard(v, newLUN(lu), nil), "a portal group without initiators shows it to nobody")
+	lu.Paths[1].Open = true
+	require.ErrorContains(t, guard(v, newLUN(lu), nil), "LUN number for some initiators: the volume expects 3, the LUN would be 9")
+	lu.Paths[1].Open, lu.Paths[0].ACLs[1].LUN = false, 4
+	require.ErrorContains(t, guard(v, newLUN(lu), nil), "LUN number for some initiators: the volume expects 3, the LUN would be 4")
+	v.LVM.Disk.LUN = 4
+	require.Equal(t, []string{"LUN number: the volume expects 4, the LUN would be 3"}, newExtent(v, newLUN(lu), true).Differs)
+}
+
 func TestMapLUNs(t *testing.T) {
 	r := newLUNRig(t)
 	r.world.fabric = live.Fabric{Hosts: []live.FabricHost{{Ref: "host-1", Name: "esx21.lab", MACs: []string{"00:0d:60:d4:6e:2e"}, Disks: []live.HostDisk{

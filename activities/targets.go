@@ -157,6 +157,7 @@ func newLUN(lu iscsi.LU) live.LUN {
 	id := lu.Seen()
 	l := live.LUN{Name: lu.Name, Device: lu.Device, Dataset: iscsi.Volume(lu.Device), State: string(lu.State), Number: id.LUN, NoNumber: id.NoLUN, Type: id.DeviceType, NAA: id.NAA,
 		Serial: id.Serial, Vendor: id.Vendor, Product: id.Product, Size: int64(min(id.Size, 1<<62))}
+	l.Also = slices.DeleteFunc(lu.Numbers(), func(n uint16) bool { return n == l.Number })
 	l.Sessions, l.Unknown = lu.Sessions()
 	slices.Sort(l.Sessions)
 	l.Sessions = slices.Compact(l.Sessions)
@@ -189,6 +190,11 @@ func newExtent(v vmfs.Volume, l live.LUN, shown bool) *live.VMFSExtent {
 	for _, d := range vmfs.Guard(v.LVM.Disk, vmfs.LU{LUN: l.Number, DeviceType: l.Type, NAA: l.NAA, Vendor: l.Vendor, Product: l.Product}) {
 		if shown && !l.NoNumber || d.Field != vmfs.FieldLUN {
 			x.Differs = append(x.Differs, d.String())
+		}
+	}
+	for _, n := range l.Also {
+		if shown && n != v.LVM.Disk.LUN {
+			x.Differs = append(x.Differs, vmfs.Difference{Field: vmfs.FieldLUN + " for some initiators", Header: fmt.Sprint(v.LVM.Disk.LUN), LU: fmt.Sprint(n)}.String())
 		}
 	}
 	if fs := v.FileSystem; fs != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"nightshift/internal/fault"
 	"nightshift/internal/inventory"
@@ -97,6 +98,25 @@ func (lu LU) Seen() Identity {
 		}
 	}
 	return id
+}
+
+// Numbers are the LUN numbers under which initiators see it, each once, as far as the target tells them.
+func (lu LU) Numbers() (list []uint16) {
+	for _, p := range lu.Paths {
+		numbers := []uint16{}
+		for _, a := range p.ACLs {
+			numbers = append(numbers, a.LUN)
+		}
+		if p.Open {
+			numbers = append(numbers, p.LUN)
+		}
+		for _, n := range numbers {
+			if !p.NoLUN && !slices.Contains(list, n) {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
 }
 
 // Marshal writes the record as JSON in one line.

@@ -24,13 +24,15 @@ type LUN struct {
 	State   string // online | offline | unknown
 	Number  uint16 // as initiators see it; where they see it under several, the first
 	// NoNumber: they see it under a number that its target does not tell. Number then says nothing.
-	NoNumber bool   `json:",omitempty"`
-	Type     byte   // SCSI peripheral device type: 0 = disk
-	NAA      string `json:",omitempty"` // 16 or 32 hexadecimal digits, lower case
-	Serial   string `json:",omitempty"`
-	Vendor   string `json:",omitempty"`
-	Product  string `json:",omitempty"`
-	Size     int64  // 0: not known
+	NoNumber bool `json:",omitempty"`
+	// Also are further numbers under which some initiators see it.
+	Also    []uint16 `json:",omitempty"`
+	Type    byte     // SCSI peripheral device type: 0 = disk
+	NAA     string   `json:",omitempty"` // 16 or 32 hexadecimal digits, lower case
+	Serial  string   `json:",omitempty"`
+	Vendor  string   `json:",omitempty"`
+	Product string   `json:",omitempty"`
+	Size    int64    // 0: not known
 	// Sessions are the initiators that are logged in and may use it; Unknown is of how many more that is not known.
 	Sessions []string `json:",omitempty"`
 	Unknown  int      `json:",omitempty"`
