@@ -37,6 +37,9 @@ func Differs(l Listing, p Publication) ([]string, error) {
 	want, got := as, lu.Identity
 	want.LUN, got.LUN = 0, 0 // compared along the path
 	list = append(list, Words(Diff(want, got))...)
+	if lu.ReadOnly && !p.ReadOnly {
+		list = append(list, "its backstore is read-only")
+	}
 	if !lu.Saved {
 		list = append(list, "it does not come back when the host boots")
 	}

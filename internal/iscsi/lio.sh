@@ -196,6 +196,7 @@ differs() {
 	[ "$(value "$1/wwn/product_id")" = "$product" ] || printf 'its product is %s; ' "$(value "$1/wwn/product_id")"
 	[ -z "$revision" ] || [ "$(value "$1/wwn/revision")" = "$revision" ] || printf 'its revision is %s; ' "$(value "$1/wwn/revision")"
 	[ -z "$block" ] || [ "$(value "$1/attrib/block_size")" = "$block" ] || printf 'its blocks have %s bytes; ' "$(value "$1/attrib/block_size")"
+	[ "$readonly" = 1 ] || ! grep -q 'readonly: 1' "$1/info" || printf 'its backstore is read-only; '
 }
 
 # ---- changes

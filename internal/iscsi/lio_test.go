@@ -307,6 +307,25 @@ func TestWhatIsInTheWay(t *testing.T) {
 	}
 }
 
+// A backstore that was made read-only stays so until it is made anew, whatever its initiators are granted.
+func TestABackstoreThatIsReadOnly(t *testing.T) {
+	r := newRig(t)
+	p := publication(r.volume("tank/vol1"))
+	p.ReadOnly = true
+	r.ensure(p)
+	info := r.host.Path("/sys/kernel/config/target/core/iblock_0/vol1/info")
+	asKernel := []byte("Status: ACTIVATED  Max Queue Depth: 0  SectorSize: 512  HwMaxSectors: 32768\n        iBlock device: zd0  UDEV PATH: /dev/zvol/tank/vol1  readonly: 1\n")
+	require.NoError(t, os.WriteFile(info, asKernel, 0o600))
+	require.Empty(t, r.ensure(p))
+	p.ReadOnly = false
+	_, err := iscsi.Ensure(t.Context(), r.target, p)
+	require.ErrorIs(t, err, fault.NotDone)
+	require.ErrorContains(t, err, "vol1 is published as something else: its backstore is read-only")
+	_, err = r.target.Unpublish(t.Context(), "vol1", false)
+	require.NoError(t, err)
+	require.Contains(t, r.ensure(p), "LUN 3 for "+esx1)
+}
+
 // The same guard against two with one NAA is in the program: between two readings another may have published.
 func TestTheProgramRefusesASecondNAA(t *testing.T) {
 	r := newRig(t)
