@@ -129,12 +129,18 @@ func (in Records) vcenters() (all []identity.VCenter) {
 func (in Records) writeStorage(w *writer) {
 	w.heading("Storage hosts, as the lab file of the source had them.")
 	w.line(0, "storageHosts:", "")
-	seen := map[string]bool{}
-	write := func(h inventory.StorageHost, remark string) {
-		if seen[h.Name] {
+	seen := map[string][]string{} // by name, the addresses in the records
+	write := func(h inventory.StorageHost, address, remark string) {
+		known := seen[h.Name]
+		if !slices.Contains(known, address) {
+			seen[h.Name] = append(known, address)
+		}
+		if len(known) > 0 {
+			if !slices.Contains(known, address) {
+				w.comment(2, "? A storage host %s is at %s in another record: a lab file has only one of a name.", h.Name, address)
+			}
 			return
 		}
-		seen[h.Name] = true
 		w.remark(2, remark)
 		h.Site = ""
 		h, doubtful := parted(h)
@@ -149,16 +155,16 @@ func (in Records) writeStorage(w *writer) {
 	const there = "? As it was reached from there. Is it reached from here so, too, and are these the account and the key?"
 	for _, f := range in.Found {
 		if in.Host != nil && !f.OnSource() {
-			write(in.reached(f.Target), "With the replicas, as it was reached just now. ? Is the target that of this side")
+			write(in.reached(f.Target), f.Target.SSH.Address, "With the replicas, as it was reached just now. ? Is the target that of this side")
 		} else {
-			write(f.Target, there)
+			write(f.Target, f.Target.SSH.Address, there)
 		}
 	}
 	for _, f := range in.Found {
 		if in.Host != nil && f.OnSource() {
-			write(in.reached(f.Source), "The source, as it was reached just now.")
+			write(in.reached(f.Source), f.Source.SSH.Address, "The source, as it was reached just now.")
 		} else {
-			write(f.Source, "? The source. Is it still there? It is needed to replicate, not for what is done with replicas.")
+			write(f.Source, f.Source.SSH.Address, "? The source. Is it still there? It is needed to replicate, not for what is done with replicas.")
 		}
 	}
 }

@@ -122,6 +122,7 @@ func TestFromFilesAndWithoutVMs(t *testing.T) {
 	in.Found[0].VCenters, in.Found[0].Protection.Hooks = nil, inventory.SnapshotHooks{}
 	other := in.Found[0]
 	other.Lab = "away"
+	other.Source.SSH.Address = "10.8.0.1"
 	in.Found = append(in.Found, other)
 	text, err := labimport.WriteRecords(in)
 	require.NoError(t, err)
@@ -130,6 +131,8 @@ func TestFromFilesAndWithoutVMs(t *testing.T) {
 	require.Equal(t, "dr", lab.Lab)
 	require.Contains(t, string(text), "there are records of the labs home, away")
 	require.Contains(t, string(text), "# ? Lab away has a group mail, too")
+	require.Contains(t, string(text), "# ? A storage host ss1 is at 10.8.0.1 in another record: a lab file has only one of a name.")
+	require.Equal(t, 1, strings.Count(string(text), "in another record"), "the other host is the same")
 	require.Contains(t, string(text), "# ? Which VMs lie on the replicas of group mail? Its record has none.")
 	_, err = labimport.WriteRecords(labimport.Records{})
 	require.ErrorContains(t, err, "there is no identity record")
