@@ -67,8 +67,8 @@ func comstarLU(s section) (LU, int, error) {
 	}
 	lu := LU{Name: naa, Device: s.known("Data File"), State: stateOf(s.get("Operational Status")), ReadOnly: s.get("Write Protect") == "Enabled"}
 	lu.Identity = Identity{NAA: naa, Vendor: s.known("Vendor ID"), Product: s.known("Product ID"), Serial: s.known("Serial Num")}
-	if lu.Device == "" {
-		lu.Device = s.known("Alias") // it is the data file's name, where none was given
+	if alias := s.known("Alias"); lu.Device == "" && strings.HasPrefix(alias, "/") {
+		lu.Device = alias // it is the data file's name, where none was given
 	}
 	if lu.Identity.Size, err = comstarNumber(s, "Size", 64); err != nil {
 		return LU{}, 0, err

@@ -93,6 +93,21 @@ func TestCOMSTARIsRead(t *testing.T) {
 	require.Equal(t, []string{pool1 + " shows " + vm109 + " to every initiator"}, l.Remarks)
 }
 
+// An alias may be anything: where the data file is not told, nobody knows on which zvol it is, and it counts as being on each.
+func TestCOMSTARDoesNotTellTheDataFile(t *testing.T) {
+	const path = ": /dev/zvol/rdsk/pool1/vm-109-disk-1"
+	told := string(fixture(t, "comstar/list-lu.txt"))
+	standby := strings.Replace(told, "Data File         "+path, "Data File         : prop unavailable in standby", 1)
+	require.NotEqual(t, told, standby)
+	for alias, open := range map[string]int{path: 0, ": vol1": 1, ": not set": 1} {
+		h := comstarHost(t, map[string]string{"stmfadm list-lu -v": strings.Replace(standby, path, alias, 1)})
+		l, err := iscsi.NewCOMSTAR(h, pfexec, false).List(t.Context())
+		require.NoError(t, err, alias)
+		require.Len(t, l.OpenLUNs("pool1/other"), open, alias)
+		require.Len(t, l.OpenLUNs("pool1/vm-109-disk-1"), 1, alias)
+	}
+}
+
 // Solaris 11 gives LUN numbers by itself and says "Auto". One such view takes nothing from the rest; what ESXi compares is then not known.
 func TestALUNNumberThatIsNotTold(t *testing.T) {
 	const listView = "stmfadm list-view -l 600144F721DCA2888BA402E411EE3AF1"
