@@ -22,7 +22,11 @@ state=/etc/nightshift-lio
 held=/run/nightshift-lio.lock
 saveconfigs='/etc/rtslib-fb-target/saveconfig.json /etc/target/saveconfig.json'
 
-say() { printf '%s\n' "$*"; }
+# What was begun is done to its end, though the connection is lost and nobody hears of it: else it could be so, and come back at boot as
+# it was before.
+trap '' PIPE HUP
+
+say() { printf '%s\n' "$*" 2>/dev/null || :; }
 
 fail() {
 	status=$1

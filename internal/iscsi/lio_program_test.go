@@ -145,6 +145,22 @@ func TestTheProgramUnderstandsAllThatIsAccepted(t *testing.T) {
 	}
 }
 
+// Who publishes may lose the connection: what is then, and finds to be so, is also what comes back at boot.
+func TestAPublicationOfWhichNobodyHears(t *testing.T) {
+	r := newRig(t)
+	p := publication(r.volume("tank/vol1"))
+	p.Grants = append(p.Grants, iscsi.Grant{Initiator: esx2, CHAP: p.Grants[0].CHAP})
+	r.ensure(p)
+	p.Grants = p.Grants[:1]
+	_ = r.host.Unheard(t.Context(), []string{"publish", "vol1"}, strings.NewReader(r.spec(p))) // how it ended nobody hears either
+	require.Empty(t, r.ensure(p), "it is so")
+	before := r.list()
+	res, err := r.host.Boot(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, res.Status, "%s", res.Summary())
+	require.Equal(t, before, r.list(), "whose LUN was taken away has not got it back")
+}
+
 // What lies where the program is started is none of its business: neither as a module nor as a match for the brackets of IPv6.
 func TestTheProgramTakesNothingFromWhereItIsStarted(t *testing.T) {
 	r := newRig(t)

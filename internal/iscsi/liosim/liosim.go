@@ -133,6 +133,21 @@ func (h *Host) Act(ctx context.Context, argv []string, stdin io.Reader) (sshexec
 	return sshexec.Result{Status: 127, Stderr: []byte("sh: 1: " + argv[0] + ": not found\n")}, nil
 }
 
+// Unheard is Act with the program over a connection that is lost: what it says reaches nobody.
+func (h *Host) Unheard(ctx context.Context, args []string, stdin io.Reader) error {
+	there, here, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	if err := there.Close(); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", h.program(), "nightshift-lio"}, args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, here, here
+	return cmd.Run()
+}
+
 func (h *Host) place(path string) string {
 	if strings.HasPrefix(path, "/sys/class") {
 		return h.Path(strings.TrimPrefix(path, "/sys/class"))
