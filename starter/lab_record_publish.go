@@ -102,7 +102,7 @@ func publicationOf(ctx context.Context, f identity.Found, h inventory.StorageHos
 			x := publicationLUN{Dataset: d.Name, LUN: l.Identity.LUN, NoLUN: l.Identity.NoLUN, NAA: naaName(l.Identity.NAA), On: d.Name, Commands: []publicationCommand{}}
 			if p.Source != "" {
 				x.On = d.Replica + "-copy"
-				x.Make = "zfs clone -o volmode=dev " + d.Replica + "@RECOVERY-POINT " + x.On
+				x.Make = iscsi.Command{Argv: []string{"zfs", "clone", "-o", "volmode=dev", d.Replica + "@RECOVERY-POINT", x.On}}.Line()
 			}
 			planned, err := l.Plan(ctx, target, *h.Target, x.On)
 			x.Otherwise = planned.Otherwise

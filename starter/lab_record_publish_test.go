@@ -89,6 +89,17 @@ func TestHowTheLUNsOfARecordWouldBePublished(t *testing.T) {
 	}
 }
 
+// Whoever can write to a storage account can write a record. Its names are words of a command, and no commands.
+func TestNamesOfARecordAreNoCommands(t *testing.T) {
+	f := capturedRecord(t)
+	f.Datasets = f.Datasets[:1]
+	f.Datasets[0].Replica = "backup/$(id); touch x"
+	h, target := capturedHost(t, "ss2", inventory.TargetLIO)
+	p := publicationOf(t.Context(), f, h, target)
+	require.Equal(t, "zfs clone -o volmode=dev 'backup/$(id); touch x@RECOVERY-POINT' 'backup/$(id); touch x-copy'", p.LUNs[0].Make)
+	require.Contains(t, p.LUNs[0].Cannot, "is no device of a zvol")
+}
+
 // On the host that the record was made of, nothing has to be made first; what is shown as it was takes no command.
 func TestAtTheSourceItIsPublished(t *testing.T) {
 	f := capturedRecord(t)
