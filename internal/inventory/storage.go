@@ -60,13 +60,14 @@ type TargetCHAP struct {
 	MutualSecret SecretRef `json:"mutualSecret,omitempty"` // a reference, never the secret itself
 }
 
-// CHAPOf is how an initiator proves itself; nil: the lab file does not say.
+// CHAPOf is how an initiator proves itself; nil: the lab file does not say. Names of iSCSI are the same in capitals and small letters
+// (RFC 3722), and targets tell them in small ones, whatever the initiator shows.
 func (t *StorageTarget) CHAPOf(initiator string) *TargetCHAP {
 	if t == nil {
 		return nil
 	}
 	for i := range t.CHAP {
-		if slices.Contains(t.CHAP[i].Initiators, initiator) {
+		if slices.ContainsFunc(t.CHAP[i].Initiators, func(name string) bool { return strings.EqualFold(name, initiator) }) {
 			return &t.CHAP[i]
 		}
 	}

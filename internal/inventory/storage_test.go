@@ -20,6 +20,14 @@ const (
 	mail      = "  - {name: mail, source: {host: ss1, datasets: [tank/mail, tank/mail-log]}, target: {host: ss2, under: backup/ss1}, every: 1h}\n"
 )
 
+// A host shows its name as somebody typed it; the target tells it in small letters.
+func TestNamesOfInitiatorsAreTheSameInCapitals(t *testing.T) {
+	target := &inventory.StorageTarget{CHAP: []inventory.TargetCHAP{{Initiators: []string{"iqn.1998-01.com.vmware:ESX21"}, User: "esx"}}}
+	require.NotNil(t, target.CHAPOf("iqn.1998-01.com.vmware:esx21"))
+	require.Equal(t, "esx", target.CHAPOf("iqn.1998-01.com.vmware:ESX21").User)
+	require.Nil(t, target.CHAPOf("iqn.1998-01.com.vmware:esx2"))
+}
+
 func TestStorageDefaults(t *testing.T) {
 	l, err := inventory.Parse("lab.yaml", []byte(twoStores+mailGroup))
 	require.NoError(t, err)
@@ -118,7 +126,7 @@ func TestWhatIsWrongWithAStorageHost(t *testing.T) {
 		{name: "a portal by name", place: "23:66", text: withStorageHost(start + ", target: {kind: lio, portal: ss1}"), field: "storageHosts[0].target.portal", says: []string{"IP address"}},
 		{name: "nothing to accept", place: "23:68", text: withStorageHost(start + ", target: {kind: lio, unproven: accept}"), field: "storageHosts[0].target.unproven", says: []string{"lio is proven"}},
 		{name: "an initiator that is none", place: "23:79", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: [esx21], user: u, secret: 'env:S'}]}"), field: "storageHosts[0].target.chap[0].initiators[0]", says: []string{"is no iSCSI name"}},
-		{name: "an initiator with two secrets", place: "23:132", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: ['iqn.x:a'], user: u, secret: 'env:S'}, {initiators: ['iqn.x:a'], user: v, secret: 'env:S'}]}"), field: "storageHosts[0].target.chap[1].initiators[0]", says: []string{"has a user and a secret already"}},
+		{name: "an initiator with two secrets", place: "23:132", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: ['iqn.x:a'], user: u, secret: 'env:S'}, {initiators: ['iqn.x:A'], user: v, secret: 'env:S'}]}"), field: "storageHosts[0].target.chap[1].initiators[0]", says: []string{"has a user and a secret already"}},
 		{name: "a secret itself", place: "23:108", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: ['iqn.x:a'], user: u, secret: hunter2hunter2}]}"), field: "storageHosts[0].target.chap[0].secret", says: []string{"a secret itself never stands in the lab file"}},
 		{name: "half of mutual CHAP", place: "23:129", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: ['iqn.x:a'], user: u, secret: 'env:S', mutualUser: t}]}"), field: "storageHosts[0].target.chap[0].mutualUser", says: []string{"go together"}},
 		{name: "CHAP of nobody", place: "23:66", text: withStorageHost(start + ", target: {kind: lio, chap: [{initiators: [], user: u, secret: 'env:S'}]}"), field: "storageHosts[0].target.chap[0].initiators", says: []string{"it is nobody's"}},

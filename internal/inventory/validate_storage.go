@@ -82,10 +82,11 @@ func (c *checker) targetCHAP(at string, entry TargetCHAP, seen map[string]bool) 
 		if !strings.HasPrefix(initiator, "iqn.") && !strings.HasPrefix(initiator, "eui.") && !strings.HasPrefix(initiator, "naa.") {
 			c.add(field, fmt.Sprintf("%q is no iSCSI name", initiator), "the initiator's IQN, as the host shows it: iqn.1998-01.com.vmware:esx21")
 		}
-		if seen[initiator] {
+		name := strings.ToLower(initiator)
+		if seen[name] {
 			c.add(field, fmt.Sprintf("%q has a user and a secret already", initiator), "an initiator stands in one entry")
 		}
-		seen[initiator] = true
+		seen[name] = true
 	}
 	c.secret(at+".secret", entry.Secret)
 	c.secret(at+".mutualSecret", entry.MutualSecret)
