@@ -124,9 +124,9 @@ func newerLab(t *testing.T) (m *mailLab, p plan.Plan, common, first string) {
 	t.Helper()
 	m, _ = newPruneLab(t)
 	here := m.snapshots(m.ss1, "tank/mail")
-	common, first = here[len(here)-1], "nightshift_mail_2099-01-01T01:00:00Z"
+	common, first = here[len(here)-1], "nightshift_mail_2026-01-03T01:00:00Z"
 	m.write("tank/mail", 20, 1)
-	for _, name := range []string{first, "nightshift_mail_2099-01-01T02:00:00Z"} {
+	for _, name := range []string{first, "nightshift_mail_2026-01-03T02:00:00Z"} {
 		m.root(m.ss1, "zfs", "snapshot", "tank/mail@"+name, "tank/log@"+name)
 	}
 	p = m.prunePlan()

@@ -37,7 +37,8 @@ type Verdict struct {
 }
 
 // Rollup says what becomes of each snapshot of a dataset. Only those of the group may be destroyed; the others are foreign.
-// The time of a point is that of its name, so that all datasets of a group come to the same answer.
+// The time of a point is that of its name, so that all datasets of a group come to the same answer. Those of the Future stay, and
+// none of the others goes for them.
 func Rollup(d *live.ZDataset, group string, p Policy, facts Facts, now time.Time) ([]Verdict, error) {
 	if p.Zone == nil {
 		return nil, errNoZone
@@ -59,7 +60,10 @@ func Rollup(d *live.ZDataset, group string, p Policy, facts Facts, now time.Time
 			v.Foreign = true
 			v.protect("foreign: of group " + of)
 		default:
-			v.At = at
+			if v.At = at; Future(at, now) { // its time has not come: it stands in the place of no point of today
+				v.keep("of the future, by a clock that was wrong")
+				continue
+			}
 			points = append(points, v)
 		}
 	}

@@ -135,6 +135,31 @@ func TestALabThatStoodStillLosesNothing(t *testing.T) {
 	require.Len(t, d.Snapshots, 3)
 }
 
+// A run whose worker had a clock that was a year ahead costs none of the points that the policy keeps.
+func TestAPointOfTheFutureTakesNoPlace(t *testing.T) {
+	p := Policy{Daily: 2, Monthly: 1, Yearly: 1, Zone: time.UTC}
+	d := &live.ZDataset{}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for day := 1; day <= 21; day++ {
+		add(d, time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC))
+	}
+	ahead := now.AddDate(1, 0, 0)
+	add(d, ahead)
+	whole := map[string]bool{}
+	for _, s := range d.Snapshots {
+		whole[s.Name] = true
+	}
+	by := rollup(t, d, p, Facts{Whole: whole}, now)
+	require.Len(t, d.Snapshots, 3)
+	require.Equal(t, []string{"last of 2026-11-20"}, by["nightshift_mail_2026-11-20T12:00:00Z"].Why)
+	require.Equal(t, []string{"the newest", "last of 2026-11-21", "month end 2026-11", "year end 2026"}, by["nightshift_mail_2026-11-21T12:00:00Z"].Why)
+	require.Equal(t, Kept, by["nightshift_mail_2027-11-21T12:00:00Z"].What)
+	require.Equal(t, []string{"of the future, by a clock that was wrong"}, by["nightshift_mail_2027-11-21T12:00:00Z"].Why)
+
+	by = rollup(t, d, p, Facts{}, ahead)
+	require.Contains(t, by["nightshift_mail_2027-11-21T12:00:00Z"].Why, "the newest", "its time has come")
+}
+
 func TestDaysBeginInTheirZone(t *testing.T) {
 	p := Policy{Daily: 2, Zone: berlin(t)}
 	d := &live.ZDataset{}
