@@ -42,8 +42,11 @@ func (a *Activities) pointsStep(c plan.Call, p plan.PointsParams) (*pointsStep, 
 // remaining are those of the points that are still there: another snapshot of the name is none of them.
 func (s *pointsStep) remaining(ctx context.Context) ([]plan.Point, error) {
 	found, err := listThere(ctx, s.here, []string{s.p.Dataset}) // zfs complains at length of each name that is not there any more
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(found) == 0: // of a pool that is not imported nothing is gone
+		return nil, s.away()
 	}
 	guids := map[string]uint64{}
 	for _, d := range found {
@@ -52,6 +55,10 @@ func (s *pointsStep) remaining(ctx context.Context) ([]plan.Point, error) {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.p.Points), func(x plan.Point) bool { return guids[x.Name] != x.GUID }), nil
+}
+
+func (s *pointsStep) away() error {
+	return refuse(fault.NotFound, "%s is not there any more on %s", s.p.Dataset, s.p.Host)
 }
 
 // both reads both sides, and refuses where they are not any more what the plan was made of.
@@ -72,7 +79,7 @@ func (s *pointsStep) both(ctx context.Context) (here *live.ZDataset, facts repli
 	here, there := mine.Dataset(s.p.Dataset), theirs.Dataset(s.p.Other)
 	switch {
 	case here == nil:
-		return nil, facts, refuse(fault.NotFound, "%s is not there any more on %s", s.p.Dataset, s.p.Host)
+		return nil, facts, s.away()
 	case here.GUID != s.p.GUID:
 		return nil, facts, refuse(fault.Identity, "%s is another dataset than when the plan was made: its GUID was %d, and is %d", s.p.Dataset, s.p.GUID, here.GUID)
 	case there == nil:

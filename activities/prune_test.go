@@ -197,6 +197,9 @@ func TestPruneRefusesWhatIsNotAsPlanned(t *testing.T) {
 		"the replica was set aside": {pruneMail, func(m *mailLab, _ string) {
 			m.root(m.ss2, "zfs", "rename", "backup/ss1/mail", "backup/ss1/aside")
 		}, Precondition, "backup/ss1/mail is not there any more on ss2"},
+		"it was set aside itself, or its pool exported": {pruneReplica, func(m *mailLab, _ string) {
+			m.root(m.ss2, "zfs", "rename", "backup/ss1/mail", "backup/ss1/aside")
+		}, NotFound, "backup/ss1/mail is not there any more on ss2"},
 		"another dataset has the name": {pruneMail, func(m *mailLab, _ string) {
 			m.root(m.ss1, "zfs", "rename", "tank/mail", "tank/aside")
 			m.root(m.ss1, "zfs", "rename", "tank/log", "tank/mail")
