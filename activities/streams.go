@@ -63,6 +63,7 @@ type carriage struct {
 	before  int   // breaks before that one
 	unsure  bool  // there is one: only the next try that gets to look at the target can tell
 	sends   bool  // the try under way, or the last, got as far as sending
+	seen    bool  // the last look saw a try under way
 	waits   int   // tries, one after the other, that found a host away before they sent
 	most    int64 // that had arrived of the stream at a try's begin
 	next    time.Time
@@ -151,7 +152,7 @@ func (t *carriage) begin() <-chan struct{} {
 	}
 	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // it outlives the attempt that begins it, and ends when nobody attends it
 	t.stop, t.ended, t.err, t.began, t.samples, t.total = stop, make(chan struct{}), nil, true, nil, 0
-	t.lively, t.stalled, t.sends = time.Now(), false, false
+	t.lively, t.stalled, t.sends, t.next = time.Now(), false, false, time.Time{}
 	after, ended := t.after, t.ended
 	t.after = nil
 	go t.watch(ctx, stop)
@@ -205,6 +206,11 @@ func (t *carriage) carry(fence func() error) (news <-chan struct{}, _ error) {
 	case t.stop != nil:
 		defer t.mu.Unlock()
 		return t.ended, nil
+	case t.seen: // it has ended since the step looked, which is to ask the target first
+		defer t.mu.Unlock()
+		over := make(chan struct{})
+		close(over)
+		return over, nil
 	}
 	again, err := t.judge()
 	left := time.Until(t.next)
@@ -229,12 +235,8 @@ func (t *carriage) judge() (again bool, _ error) {
 	switch {
 	case !t.began:
 		return true, nil
-	case !t.next.IsZero():
-		if time.Now().Before(t.next) {
-			return false, nil
-		}
-		t.next = time.Time{}
-		return true, nil
+	case !t.next.IsZero(): // what broke off is judged already
+		return !time.Now().Before(t.next), nil
 	case t.err == nil: // and yet the target does not have it
 		t.err = refuse(fault.Unreachable, "the stream ended well, but the target does not have it")
 	case !breaksOff(t.err):
@@ -340,7 +342,7 @@ func (t *carriage) sent(bytes int64) {
 func (t *carriage) progress() (plan.Progress, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.looked = time.Now()
+	t.looked, t.seen = time.Now(), t.stop != nil
 	p := plan.Progress{Total: t.total}
 	if n := len(t.samples); n > 0 {
 		first, last := t.samples[0], t.samples[n-1]

@@ -183,6 +183,27 @@ func TestWhatAnotherAttemptHasIsNotBegunAgain(t *testing.T) {
 	require.Same(t, c, s.of("ss2:backup/mail", "a", nil), "the same step goes on with it")
 }
 
+// While an intent cannot be written down no try is begun, and so none breaks off.
+func TestABreakCountsOnce(t *testing.T) {
+	c := quick().of("ss2:backup/mail", "a", func(context.Context, *carriage) error {
+		return fault.As(zfs.ErrBusy, refuse(fault.State, "a receiver is still there"))
+	})
+	_, err := c.carry(free)
+	require.NoError(t, err)
+	<-c.ended
+	lost := errors.New("the server does not answer")
+	for range 2 * mostBreaks {
+		require.Eventually(t, func() bool {
+			_, err := c.carry(func() error { return lost })
+			if err != nil {
+				require.ErrorIs(t, err, lost)
+			}
+			return err != nil
+		}, time.Minute, time.Millisecond)
+	}
+	require.Equal(t, 1, c.breaks)
+}
+
 func TestTwoStreamsNeverGoIntoOneReplica(t *testing.T) {
 	s := quick()
 	over := make(chan struct{})
@@ -252,6 +273,27 @@ func TestTheEndOfAStreamIsNews(t *testing.T) {
 	require.Equal(t, 1, begun, "the pause was over")
 	<-next()
 	require.Equal(t, 2, begun)
+}
+
+// A stream that ends when a step has just seen it under way did not end in vain: nobody has asked the target yet.
+func TestTheTargetIsAskedBeforeAStreamIsJudged(t *testing.T) {
+	end := make(chan struct{})
+	c := quick().of("ss2:backup/mail", "a", func(context.Context, *carriage) error { <-end; return nil })
+	_, err := c.carry(free)
+	require.NoError(t, err)
+	_, running := c.progress()
+	require.True(t, running)
+	close(end)
+	<-c.ended
+	news, err := c.carry(free)
+	require.NoError(t, err)
+	<-news
+	require.Empty(t, c.remarks())
+	_, running = c.progress()
+	require.False(t, running)
+	_, err = c.carry(free)
+	require.NoError(t, err)
+	require.Contains(t, c.remarks(), "the target does not have it")
 }
 
 func TestProgressTellsSpeedAndTimeLeft(t *testing.T) {
