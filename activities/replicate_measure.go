@@ -129,11 +129,13 @@ func (s *groupStep) noise(m *ledger.Measured, from *live.StorageHost, now time.T
 	return said
 }
 
-// spaceWords lays a line through the free space of the last replications.
+// spaceWords lays a line through the free space of the last replications, but for what a clock that was wrong has put into the future.
 func spaceWords(m *ledger.Measured, before []ledger.Sample, under string, now time.Time) string {
 	var samples []replica.Sample
 	for _, x := range before {
-		samples = append(samples, replica.Sample{At: x.At, Free: x.Free})
+		if !replica.Future(x.At, now) {
+			samples = append(samples, replica.Sample{At: x.At, Free: x.Free})
+		}
 	}
 	f, ok := replica.ForecastOf(append(samples, replica.Sample{At: m.At, Free: m.Free}))
 	ok = ok && now.Sub(samples[0].At) >= leastForecast

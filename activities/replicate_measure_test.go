@@ -158,11 +158,12 @@ func TestSpaceForecast(t *testing.T) {
 		{10, []time.Duration{20 * time.Hour, 10 * time.Hour}, false, false}, // within a day there is day and night
 		{10, []time.Duration{2 * day}, false, false},                        // two points make any line
 		{-10, []time.Duration{3 * day, 2 * day, day}, false, false},         // it grows
+		{10, []time.Duration{3 * day, 2 * day, day, -9 * day}, true, true},  // the last one by a clock that was wrong
 	} {
 		now := time.Now().UTC()
 		var before []ledger.Sample
 		for _, ago := range test.ago {
-			before = append(before, ledger.Sample{At: now.Add(-ago), Free: free + int64(float64(free)/float64(test.lasts)*float64(ago)/float64(day))})
+			before = append(before, ledger.Sample{At: now.Add(-ago), Free: free + int64(float64(free)/float64(test.lasts)*float64(ago.Abs())/float64(day))})
 		}
 		m.w.book.Groups = []ledger.Group{{Measured: ledger.Measured{Group: "mail"}, Samples: slices.Clone(before)}}
 		said, g := m.measured("run-" + strconv.Itoa(i))

@@ -61,8 +61,10 @@ func (s *State) Group(name string) (Group, bool) {
 func (s *State) measure(m Measured) {
 	g, _ := s.Group(m.Group)
 	g.Samples = slices.DeleteFunc(slices.Clone(g.Samples), func(x Sample) bool { return g.Run == m.Run && x.At.Equal(g.At) })
-	if n := len(g.Samples); n > 1 && m.At.Sub(g.Samples[n-2].At) < sampleEvery {
-		g.Samples = g.Samples[:n-1]
+	if n := len(g.Samples); n > 1 {
+		if apart := m.At.Sub(g.Samples[n-2].At); apart >= 0 && apart < sampleEvery { // below 0: by a clock that was wrong
+			g.Samples = g.Samples[:n-1]
+		}
 	}
 	g.Measured, g.Samples = m, append(g.Samples, Sample{m.At, m.Free})
 	if n := len(g.Samples) - keepSamples; n > 0 {

@@ -27,6 +27,21 @@ func TestSamplesReachBackOverADay(t *testing.T) {
 	}
 }
 
+// What one run has measured with a clock that was a year ahead does not stop the list.
+func TestASampleOfTheFutureIsNotTheLastOne(t *testing.T) {
+	var s State
+	for i := range 2 * keepSamples {
+		at := noon.Add(time.Duration(i) * time.Hour)
+		if i == 10 {
+			at = at.AddDate(1, 0, 0)
+		}
+		apply(t, &s, Change{Measure: &Measured{Group: "mail", Run: fmt.Sprint(i), At: at, Free: int64(i)}})
+	}
+	g, _ := s.Group("mail")
+	require.Len(t, g.Samples, keepSamples)
+	require.Equal(t, Sample{noon.Add(keepSamples * time.Hour), keepSamples}, g.Samples[0])
+}
+
 func TestWhatARunMeasuresAgainCountsOnce(t *testing.T) {
 	var s State
 	for i, run := range []string{"a", "b", "b"} {
