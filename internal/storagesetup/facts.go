@@ -23,7 +23,7 @@ type facts struct {
 	exists  map[string]bool     // of datasets
 	allowed map[string][]string // what the account may do, by dataset
 	record  record
-	// recorded is the record as it was read or written: its text without the last line feeds.
+	// recorded is the SHA-256 of the record as it was read or written; empty: there is none.
 	recorded string
 	// unitEnabled says that the unit for the boot is.
 	unitEnabled bool
@@ -106,7 +106,7 @@ func (m *Machine) readFiles(ctx context.Context, w Want) error {
 	}
 	m.record, m.recorded = record{}, ""
 	if text, found := m.files[m.root+recordPath]; found {
-		m.recorded = strings.TrimRight(text, "\n") // as $(…) does
+		m.recorded = sumOf(text)
 		if err := json.Unmarshal([]byte(text), &m.record); err != nil || m.record.Version != recordVersion {
 			return fault.As(fault.Unsupported, fmt.Errorf("%s is not readable as what this nightshift writes there", recordPath))
 		}

@@ -49,9 +49,11 @@ func (e entry) equal(other entry) bool {
 	return errA == nil && errB == nil && string(a) == string(b)
 }
 
-// The record $1 is changed only while it is what was read, $2: somebody else may prepare the host as well.
+// The record $1 is changed only while it is what was read, of which $2 is the SHA-256: somebody else may prepare the host as well. A record of
+// hundreds of datasets is longer than a command may be.
 const (
-	unchanged         = `[ "$(cat "$1" 2>/dev/null)" = "$2" ] || { echo "somebody else prepares this host, too, and has written that down since it was read: do this again" >&2; exit 1; }`
+	unchanged = `sum=; [ ! -e "$1" ] || sum=$(sha256sum <"$1") || exit` + "\n" +
+		`[ "${sum%% *}" = "$2" ] || { echo "somebody else prepares this host, too, and has written that down since it was read: do this again" >&2; exit 1; }`
 	writeRecordScript = "umask 077\n" + `mkdir -p "$(dirname "$1")" || exit` + "\n" + unchanged + "\n" +
 		`cat >"$1.new.$$" && mv -f "$1.new.$$" "$1"`
 	removeRecordScript = unchanged + "\n" + `rm -f "$1" && { rmdir "$(dirname "$1")" 2>/dev/null || :; }`
@@ -79,20 +81,22 @@ func (m *Machine) forget(ctx context.Context, t Thing) error {
 }
 
 func (m *Machine) writeRecord(ctx context.Context, done []entry) error {
-	var text []byte
 	var err error
+	sum := ""
 	if len(done) == 0 {
 		err = m.act(ctx, "", "", script(removeRecordScript, m.root+recordPath, m.recorded)...)
 	} else {
-		text, err = json.MarshalIndent(record{recordVersion, done}, "", "  ")
-		if err != nil {
-			return err
+		text, jsonErr := json.MarshalIndent(record{recordVersion, done}, "", "  ")
+		if jsonErr != nil {
+			return jsonErr
 		}
-		err = m.act(ctx, "", string(text)+"\n", script(writeRecordScript, m.root+recordPath, m.recorded)...)
+		file := string(text) + "\n"
+		sum = sumOf(file)
+		err = m.act(ctx, "", file, script(writeRecordScript, m.root+recordPath, m.recorded)...)
 	}
 	if err != nil {
 		return fmt.Errorf("write down what is done there: %w", err)
 	}
-	m.record, m.recorded = record{recordVersion, done}, string(text)
+	m.record, m.recorded = record{recordVersion, done}, sum
 	return nil
 }

@@ -1,6 +1,7 @@
 package storagesetup
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -266,6 +267,27 @@ func TestWhatOthersWroteDownIsNotLost(t *testing.T) {
 		require.ErrorContains(t, other.Undo(t.Context(), thing), "somebody else prepares this host, too")
 		break
 	}
+}
+
+// A command has room for 100,000 bytes.
+func TestARecordMayBeLongerThanACommand(t *testing.T) {
+	f, m := newFake(t, "tank", "tank/mail", "tank/log")
+	before := f.tree()
+	w := source()
+	prepareAll(t, m, w, nil)
+	for i := range 400 { // of groups that the lab file has no more, and whose datasets are gone
+		m.record.Done = append(m.record.Done, entry{Kind: didAllow, Account: "zfsadm", Dataset: fmt.Sprint("tank/", i), Allowed: sourcePermissions})
+	}
+	require.NoError(t, m.writeRecord(t.Context(), m.record.Done))
+	require.Greater(t, len(f.read(recordPath)), 100_000)
+
+	require.NoError(t, m.Read(t.Context(), w))
+	own := m.record.Done[:len(m.record.Done)-400]
+	require.NoError(t, m.writeRecord(t.Context(), own))
+	for _, thing := range m.Record("ss1") {
+		require.NoError(t, m.Undo(t.Context(), thing))
+	}
+	require.Equal(t, before, f.tree())
 }
 
 func TestARefusalIsNotOnTheRecord(t *testing.T) {
