@@ -62,6 +62,10 @@ func TestCyclesOfReplication(t *testing.T) {
 	require.Equal(t, points, m.snapshots(m.ss1, "tank/mail"))
 }
 
+func TestTheSnapshotsOfAGroupFitIntoOneCommand(t *testing.T) {
+	require.LessOrEqual(t, inventory.MostDatasets, zfs.PerCommand)
+}
+
 func TestOneSnapshotIsTakenThoughItsAnswerIsLost(t *testing.T) {
 	m := newMailLab(t)
 	p := m.plan()

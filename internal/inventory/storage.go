@@ -150,8 +150,11 @@ type ProtectionSource struct {
 	Host string `json:"host"` // one of storageHosts
 	// Datasets are zvols and file systems of one pool, each by its whole name: tank/mail. Those below a file system are not part
 	// of it: list them, too.
-	Datasets []string `json:"datasets" jsonschema:"minItems=1"`
+	Datasets []string `json:"datasets" jsonschema:"minItems=1,maxItems=300"`
 }
+
+// MostDatasets is how many datasets a group has at most: their snapshots are taken, and held, by one command.
+const MostDatasets = 300
 
 // A ProtectionTarget is where the replicas go.
 type ProtectionTarget struct {

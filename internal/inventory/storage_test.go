@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -155,11 +156,16 @@ func TestWhatIsWrongWithAStorageHost(t *testing.T) {
 
 func TestWhatIsWrongWithAProtectionGroup(t *testing.T) {
 	long := strings.Repeat("x", 208)
+	var many []string
+	for i := range inventory.MostDatasets {
+		many = append(many, fmt.Sprintf("tank/%d", i))
+	}
 	for _, b := range []struct{ name, old, text, field, says string }{
 		{"a name for no snapshot", "name: mail", "name: ma_il", "name", "part of the names of snapshots"},
 		{"another host", "host: ss1", "host: ss3", "source.host", `no storage host "ss3"`},
 		{"another target", "host: ss2", "host: ss3", "target.host", `no storage host "ss3"`},
 		{"nothing", "[tank/mail, tank/mail-log]", "[]", "source.datasets", "protects nothing"},
+		{"more than one command takes", "tank/mail-log", strings.Join(many, ", "), "source.datasets", "301 datasets are more than one atomic snapshot is taken of (at most 300"},
 		{"a pool", "tank/mail-log", "tank", "source.datasets[1]", "whole pool"},
 		{"two pools", "tank/mail-log", "tonk/log", "source.datasets[1]", "atomic within one pool only"},
 		{"a snapshot", "tank/mail-log", "tank/log@a", "source.datasets[1]", "a snapshot or bookmark"},

@@ -45,6 +45,9 @@ func (c *checker) datasets(at string, g ProtectionGroup) {
 	if c.has(field) && len(g.Source.Datasets) == 0 && !c.unread[field] {
 		c.add(field, "the group protects nothing", "list its zvols and file systems: [tank/mail, tank/mail-log]")
 	}
+	if n := len(g.Source.Datasets); n > MostDatasets {
+		c.add(field, fmt.Sprintf("%d datasets are more than one atomic snapshot is taken of", n), fmt.Sprintf("at most %d: make two groups", MostDatasets))
+	}
 	first := ""
 	for i, d := range g.Source.Datasets {
 		at := fmt.Sprintf("%s[%d]", field, i)
