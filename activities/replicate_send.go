@@ -224,16 +224,25 @@ func (s *sendStep) unused(ctx context.Context, target *live.ZDataset) error {
 // send sends one stream. Where the source cannot keep to a limit by itself, it goes through this process.
 func (s *sendStep) send(ctx context.Context, t *carriage, tr zfs.Transfer, arrived int64) error {
 	tr.Report = func(p zfs.Progress) { t.moved(arrived+p.Sent, arrived+p.Total) }
+	from, done, err := s.a.zfsForStream(s.p.From)
+	if err != nil {
+		return err
+	}
+	defer done()
 	var sent zfs.Progress
-	var err error
 	if s.p.Via != plan.ViaWorker {
-		if sent, err = s.from.Direct(ctx, s.to, s.route, tr); !errors.Is(err, zfs.ErrNoPacer) {
+		if sent, err = from.Direct(ctx, s.to, s.route, tr); !errors.Is(err, zfs.ErrNoPacer) {
 			t.sent(sent.Sent)
 			return err
 		}
 		t.note(s.p.From + " has neither mbuffer nor pv: to keep to its limit the stream went through nightshift's worker")
 	}
-	sent, err = s.from.Relay(ctx, s.to, tr)
+	to, done, err := s.a.zfsForStream(s.p.To)
+	if err != nil {
+		return err
+	}
+	defer done()
+	sent, err = from.Relay(ctx, to, tr)
 	t.sent(sent.Sent)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/plan"
+	"nightshift/internal/sshexec"
 	"nightshift/internal/zfs"
 )
 
@@ -91,13 +94,16 @@ func TestOneSnapshotIsTakenThoughItsAnswerIsLost(t *testing.T) {
 }
 
 // limited is a plan whose streams are slow enough to be disturbed.
-func (m *mailLab) limited() plan.Plan {
+func (m *mailLab) limited() plan.Plan { return m.limitedTo(128 << 10) }
+
+// limitedTo is a plan whose streams have so many bytes a second, of the lab's time, which is fast.
+func (m *mailLab) limitedTo(limit int64) plan.Plan {
 	p := m.plan()
 	for i, s := range p.Steps {
 		if s.Action == plan.SendDataset {
 			var sp plan.SendParams
 			require.NoError(m.t, json.Unmarshal(s.Params, &sp))
-			sp.Limit = 128 << 10 // of the lab's time, which is fast
+			sp.Limit = limit
 			p.Steps[i].Params = plan.Encode(sp)
 		}
 	}
@@ -406,6 +412,30 @@ func TestFromOnePoolOfAHostToAnother(t *testing.T) {
 		m.same("tank/log", "backup/ss1/log")
 		m.write("tank/mail", 20, 2)
 	}
+}
+
+// A machine runs ten commands at a time in one connection. Streams of many groups, of hours each, leave places for the looks of all.
+func TestStreamsLeavePlacesForCommands(t *testing.T) {
+	m := newMailLab(t)
+	p := m.limitedTo(16 << 10)
+	m.must(p, "run-1", "snapshot:mail")
+	h, ok := m.lab.StorageHost("ss1")
+	require.True(t, ok)
+	for i := range 9 { // as streams of other groups
+		in, w := io.Pipe()
+		t.Cleanup(func() { _ = w.Close() })
+		_, err := m.a.storage.of(m.a, h).StartWith(t.Context(), []string{"zfs", "receive", "-s", "-u", fmt.Sprint("tank/", i)}, sshexec.Streams{Stdin: in})
+		require.NoError(t, err)
+	}
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	from, err := m.a.zfsOf("ss1")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err = from.GUIDs(ctx, "tank/mail@x")
+	require.NoError(t, err)
+	m.a.Close()
+	<-end
 }
 
 // ZFS receives into a volume that initiators have open, and says nothing: the guard does.

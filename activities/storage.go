@@ -39,11 +39,28 @@ func (s *storageHosts) of(a *Activities, h *inventory.StorageHost) *sshexec.Shar
 		s.shared = map[string]*sshexec.Shared{}
 	}
 	if s.shared[h.Name] == nil {
-		s.shared[h.Name] = sshexec.NewShared(func(ctx context.Context) (*sshexec.Client, error) {
-			return a.dialSSH(ctx, "storage host "+h.Name+" at "+h.SSH.Address, h.SSH)
-		})
+		s.shared[h.Name] = a.lineTo(h)
 	}
 	return s.shared[h.Name]
+}
+
+// lineTo is a connection to a storage host.
+func (a *Activities) lineTo(h *inventory.StorageHost) *sshexec.Shared {
+	return sshexec.NewShared(func(ctx context.Context) (*sshexec.Client, error) {
+		return a.dialSSH(ctx, "storage host "+h.Name+" at "+h.SSH.Address, h.SSH)
+	})
+}
+
+// zfsForStream is zfsOf for a stream, which may run for hours: where much runs already, as many groups are replicated at a time, it has a
+// connection of its own. The caller calls done.
+func (a *Activities) zfsForStream(name string) (c *zfs.Client, done func(), err error) {
+	h, ok := a.lab.StorageHost(name)
+	if !ok || a.storage.runner != nil || !a.storage.of(a, h).Crowded() {
+		c, err = a.zfsOf(name)
+		return c, func() {}, err
+	}
+	own := a.lineTo(h)
+	return zfs.New(name, zfs.OverSSH(own)), own.Close, nil
 }
 
 // close hangs up everywhere.

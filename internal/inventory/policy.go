@@ -64,7 +64,7 @@ type Limits struct {
 	VCenter int `json:"vcenter,omitempty" jsonschema:"minimum=0"` // default 16
 	Host    int `json:"host,omitempty" jsonschema:"minimum=0"`    // default 4
 	BMC     int `json:"bmc,omitempty" jsonschema:"minimum=0"`     // default 1
-	// Storage is how many streams a storage host sends or receives at a time. Default 2.
+	// Storage is how many streams of a run a storage host sends or receives at a time. Default 2.
 	Storage int `json:"storage,omitempty" jsonschema:"minimum=0"`
 	// PowerOn is how many hosts are switched on at a time: each draws most while its fans and disks start. A host counts
 	// until its BMC says On. Default 4.

@@ -42,6 +42,13 @@ func (s *sessions) enter(ctx context.Context, gone <-chan struct{}) error {
 	}
 }
 
+// places is how many commands run at a time, as far as is known.
+func (s *sessions) places() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
 // leave says that a command has ended.
 func (s *sessions) leave() {
 	s.mu.Lock()

@@ -166,6 +166,18 @@ func (s *Shared) leave(c *Client) {
 	})
 }
 
+// Crowded tells whether half of the commands that the machine runs at a time in one connection run: what takes hours had better have
+// another one, or it leaves no place for the others.
+func (s *Shared) Crowded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := mostSessions
+	if s.client != nil {
+		most = s.client.sessions.places()
+	}
+	return s.users >= most/2
+}
+
 // Close hangs up. Commands that run are not told to end, but lose their output.
 func (s *Shared) Close() {
 	s.mu.Lock()

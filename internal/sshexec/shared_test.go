@@ -60,6 +60,18 @@ func TestManyCommandsOverOneConnection(t *testing.T) {
 	}
 }
 
+func TestWhetherAConnectionIsCrowded(t *testing.T) {
+	m := newMachine(t)
+	s := m.shared()
+	require.False(t, s.Crowded(), "nobody has used it")
+	for range mostSessions / 2 {
+		require.False(t, s.Crowded())
+		_, err := s.Start(t.Context(), []string{"sleep", "600"})
+		require.NoError(t, err)
+	}
+	require.True(t, s.Crowded())
+}
+
 // Whoever waits for a place and has no more time has sent nothing.
 func TestAFullConnection(t *testing.T) {
 	m := newMachine(t)
