@@ -196,6 +196,7 @@ func TestWhatIsWrongWithAProtectionGroup(t *testing.T) {
 		{"another way", "every: 1h", "every: 1h, send: {via: email}", "send.via", "direct, worker"},
 		{"a hook in one word", "every: 1h", "every: 1h, hooks: {before: {command: [systemctl stop x], at: ss1}}", "hooks.before.command", "no shell splits it"},
 		{"a hook nowhere", "every: 1h", "every: 1h, hooks: {after: {command: [x], at: ss9}}", "hooks.after.at", "no machine that is reached over SSH"},
+		{"a hook for ever", "every: 1h", "every: 1h, hooks: {before: {command: [x], at: ss1, timeout: 2562047h}}", "hooks.before.timeout", "longer than a hundred years"},
 		{"nothing kept", "every: 1h", "every: 1h, keep: {target: {}}", "keep.target", "nothing would be kept"},
 		{"nothing kept at length", "every: 1h", "every: 1h, keep: {source: {daily: 0}}", "keep.source", "nothing would be kept"},
 		{"a weekday of no week", "every: 1h", "every: 1h, keep: {source: {daily: 3, weekday: Mon}}", "keep.source.weekday", "weekly"},

@@ -202,6 +202,9 @@ func (d *Decoder) scalar(n ast.Node, v reflect.Value, field string, r rule) {
 	}
 }
 
+// longestDuration leaves room to add and to double: Go counts nanoseconds, up to 292 years.
+const longestDuration = 100 * 365 * 24 * time.Hour
+
 func (d *Decoder) duration(n ast.Node, v reflect.Value, field string, r rule) {
 	const remedy = "a number with its unit: 90s, 5m, 1h30m; the largest is the hour: 48h"
 	s, ok := textOf(n)
@@ -217,6 +220,8 @@ func (d *Decoder) duration(n ast.Node, v reflect.Value, field string, r rule) {
 		d.refuse(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), remedy)
 	case t <= 0:
 		d.refuse(position(n), field, fmt.Sprintf("the duration %s is not above zero", s), "leave the key out for the default")
+	case t > longestDuration:
+		d.refuse(position(n), field, fmt.Sprintf("the duration %s is longer than a hundred years", s), remedy)
 	default:
 		v.Set(reflect.ValueOf(plan.Duration(t)))
 	}
