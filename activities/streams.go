@@ -58,6 +58,7 @@ type carriage struct {
 	ended   chan struct{}      // of it, or of the last
 	err     error              // of the last
 	last    error              // with which a try broke off
+	away    string             // why the last try that is waited for did not send
 	began   bool
 	breaks  int   // since the stream got on, or since one of which is not known yet whether it did
 	before  int   // breaks before that one
@@ -244,7 +245,7 @@ func (t *carriage) judge() (again bool, _ error) {
 	}
 	if away { // that says nothing of the stream: only sendLimit ends it
 		t.next = time.Now().Add(min(t.pause<<t.waits, longBreak))
-		t.waits = min(t.waits+1, mostBreaks)
+		t.waits, t.away = min(t.waits+1, mostBreaks), t.err.Error()
 		t.remember(fmt.Sprintf("waited for a host: %s", t.err))
 		return false, nil
 	}
@@ -267,7 +268,7 @@ func (t *carriage) waiting() *plan.Progress {
 	if t.waits == 0 || t.next.IsZero() {
 		return nil
 	}
-	return &plan.Progress{Bytes: t.most, Waits: t.err.Error()}
+	return &plan.Progress{Bytes: t.most, Waits: t.away}
 }
 
 // vain is why it is given up. The caller holds mu.
@@ -343,7 +344,10 @@ func (t *carriage) progress() (plan.Progress, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.looked, t.seen = time.Now(), t.stop != nil
-	p := plan.Progress{Total: t.total}
+	p := plan.Progress{Bytes: t.most, Total: t.total}
+	if t.waits > 0 {
+		p.Waits = t.away
+	}
 	if n := len(t.samples); n > 0 {
 		first, last := t.samples[0], t.samples[n-1]
 		p.Bytes = last.bytes

@@ -75,6 +75,30 @@ func TestAStreamWaitsForAHostThatIsAway(t *testing.T) {
 	require.Contains(t, c.remarks(), "waited for a host: ss1 does not answer")
 }
 
+// While a host that is away is tried again, what is told does not begin at nothing.
+func TestATryTellsWhatItWaitsFor(t *testing.T) {
+	enough := make(chan struct{})
+	n := 0
+	c := quick().of("ss2:backup/mail", "a", func(_ context.Context, c *carriage) error {
+		switch n++; n {
+		case 1:
+			return cmp.Or(c.arrived(7<<20), refuse(fault.Unreachable, "the line broke"))
+		case 2:
+			return refuse(fault.Unreachable, "ss1 does not answer")
+		}
+		<-enough
+		return refuse(fault.Permission, "enough")
+	})
+	require.Eventually(t, func() bool {
+		_, err := c.carry(free)
+		require.NoError(t, err)
+		p, running := c.progress()
+		return running && p.String() == "7 MiB, waits for a host: ss1 does not answer"
+	}, 10*time.Second, time.Millisecond)
+	close(enough)
+	<-c.ended
+}
+
 // That all ended well, and the target does not have it, is no host that is away.
 func TestAStreamThatIsNowhereIsGivenUp(t *testing.T) {
 	begun := 0
