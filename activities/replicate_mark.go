@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightshift/internal/fault"
@@ -101,6 +102,9 @@ func (g groupMark) still(ctx context.Context) error {
 	case err != nil || got.done:
 		return err
 	case got.by == "":
+		if _, err := z.Get(ctx, g.under, "type"); err != nil { // its pool is not imported, say
+			return fmt.Errorf("the mark that this run works on group %s cannot be read: %w", g.group, err)
+		}
 		return refuse(fault.State, "the mark that this run works on group %s is not on %s any more: somebody took it off. Abort this run, and start it again", g.group, g.under)
 	default:
 		return g.marking().others(got.by)

@@ -115,6 +115,20 @@ func (m *mailLab) all() (text string) {
 	return text
 }
 
+// What the mark is on is not there while its pool is not imported: nobody has taken anything off, and there is no reason to abort a run.
+func TestAMarkThatCannotBeSeenWasNotTakenOff(t *testing.T) {
+	m := newMailLab(t)
+	p := m.plan()
+	c := m.call(p, "run-1", "snapshot:mail")
+	m.root(m.ss2, "zfs", "rename", "backup/ss1", "backup/aside")
+	_, err := attemptOf(t, m.a, plan.SnapshotGroup, c, nil)
+	requireType(t, err, NotFound)
+	require.ErrorContains(t, err, "the mark that this run works on group mail cannot be read: ss2: `zfs get")
+	require.ErrorContains(t, err, "dataset does not exist")
+	m.root(m.ss2, "zfs", "rename", "backup/aside", "backup/ss1")
+	m.must(p, "run-1", "snapshot:mail")
+}
+
 // Plans that were made by a nightshift that knew no marks are carried out.
 func TestAnOlderPlanHasNoMark(t *testing.T) {
 	m := newMailLab(t)
