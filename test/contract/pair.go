@@ -203,7 +203,7 @@ func (r replication) resume(w way, name string) zfs.Estimate {
 // breakOff starts a transfer slow enough to be disturbed, does so once some of it was sent, and answers its error.
 func (r replication) breakOff(w way, tr zfs.Transfer, disturb func()) error {
 	r.t.Helper()
-	tr.Limit = 2 << 20
+	tr.Limit = 1 << 20 // on a slow machine a sync takes seconds, in which not all may be sent
 	moving := make(chan struct{}, 1)
 	tr.Report = func(p zfs.Progress) {
 		if p.Sent > 3<<20 {

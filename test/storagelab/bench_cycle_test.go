@@ -132,7 +132,7 @@ func costing(b *testing.B, lab *storagelab.Lab, user string, do func()) cost {
 // talkative has a machine's SSH server write down every command, to the benchmark's end.
 func talkative(b *testing.B, m *storagelab.Machine) {
 	b.Helper()
-	const file = "/etc/ssh/sshd_config.d/a-bench.conf" // the first that says something counts
+	const file = "/etc/ssh/sshd_config.d/a-bench.conf"                       // the first that says something counts
 	m.Script(`echo "LogLevel VERBOSE" >"$1" && systemctl restart ssh`, file) // a reload ends before it answers again
 	b.Cleanup(func() { m.Script(`rm -f "$1" && systemctl restart ssh`, file) })
 }
