@@ -308,10 +308,11 @@ func (h *hunt) over(ctx context.Context, c client.Client) bool {
 func (h *hunt) answer() {
 	h.t.Helper()
 	for _, s := range h.report(h.id).Steps {
-		if s.State != report.StateBlocked {
+		known, told := h.known[s.ID]
+		if s.State != report.StateBlocked || !told { // follow is still to tell of it
 			continue
 		}
-		switch h.known[s.ID].kind.Action {
+		switch known.kind.Action {
 		case plan.Confirm:
 			_, _ = h.run("confirm", h.id, s.ID)
 		case plan.RunCommand, plan.RunInGuest:
