@@ -47,8 +47,9 @@ func (a *Activities) inspectStorageHost(ctx context.Context, w runbooks.StorageR
 	defer cancel()
 	var h live.StorageHost
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() (err error) {
-		h.System, h.ZFS, h.Module, err = c.Version(ctx)
+	all.Go(func() error {
+		s, err := c.System(ctx)
+		h.System, h.ZFS, h.Module, h.Ahead = s.Name, s.Tools, s.Module, s.Ahead
 		return err
 	})
 	all.Go(func() (err error) {

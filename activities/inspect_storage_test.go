@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,7 +60,7 @@ func TestStorageHostsAreReadSideBySide(t *testing.T) {
 	answers := func(argv []string) (string, string, int) {
 		switch words := strings.Join(argv, " "); {
 		case argv[0] == "sh":
-			return "Linux\n6.1.0\nzfs-2.3.2-1\nzfs-kmod-2.3.2-1\n", "", 0
+			return "Linux\n6.1.0\nclock 1000\nzfs-2.3.2-1\nzfs-kmod-2.3.2-1\n", "", 0
 		case strings.HasPrefix(words, "zpool list"):
 			return "tank\t1\tONLINE\t100\t40\t60\toff\n", "", 0
 		case strings.HasPrefix(words, "zfs holds"):
@@ -88,6 +89,7 @@ func TestStorageHostsAreReadSideBySide(t *testing.T) {
 	require.Equal(t, "ss1", got[0].Host)
 	require.Empty(t, got[0].Err)
 	require.Equal(t, "2.3.2-1", got[0].ZFS)
+	require.Less(t, got[0].Ahead, -24*time.Hour)
 	require.Equal(t, []live.ZPool{{Name: "tank", GUID: 1, Health: "ONLINE", Size: 100, Allocated: 40, Free: 60}}, got[0].Pools)
 	require.Len(t, got[0].Datasets, 1, "what is not there is left out")
 	require.NotNil(t, got[0].Dataset("tank/mail").Snapshot("a"))

@@ -115,6 +115,9 @@ func (r *pruning) read(s *pruned, st *live.State) {
 		r.unread(s, st.Storage[i].Err)
 		return
 	}
+	if text := WrongClock(&st.Storage[i]); text != "" {
+		r.block("storage host "+s.host, text+". Nobody knows how old recovery points are, so nothing is destroyed", rightClock)
+	}
 	s.live = &live.StorageHost{Host: s.host, Mark: st.Storage[i].Mark}
 	count, gone, there := map[string]int{}, map[string]int{}, 0
 	for _, name := range s.datasets {

@@ -210,6 +210,25 @@ func TestForeignSnapshotsAreNeverTouched(t *testing.T) {
 	require.Equal(t, plan.RollupRow{What: "protected", Why: "foreign: not made by nightshift", First: "weekly", Last: "by hand", Count: 2}, r[len(r)-1])
 }
 
+// By nightshift's clock points are old. Where that of a storage host says otherwise, one of them is wrong.
+func TestNothingIsDestroyedByAWrongClock(t *testing.T) {
+	for ahead, says := range map[time.Duration]string{26 * time.Hour: "its clock is 26 h ahead of nightshift's", -2 * time.Hour: "its clock is 2 h behind nightshift's",
+		30 * time.Minute: ""} {
+		for i, host := range []string{"ss1", "ss2"} {
+			f := pruneLab()
+			f.state.Storage[i].Ahead = ahead
+			p := f.plan(t, runbooks.Prune)
+			if says == "" {
+				require.Empty(t, p.Blockers)
+				continue
+			}
+			require.Len(t, p.Blockers, 1)
+			require.Equal(t, "storage host "+host, p.Blockers[0].Subject)
+			require.Equal(t, says+". Nobody knows how old recovery points are, so nothing is destroyed", p.Blockers[0].Text)
+		}
+	}
+}
+
 func TestWhereOneSideIsNotKnownNothingIsDestroyed(t *testing.T) {
 	f := pruneLab()
 	f.state.Storage[1] = live.StorageHost{Host: "ss2", Err: "no route to host"}

@@ -28,6 +28,11 @@ func (r *replication) check() {
 	pool, _, _ := strings.Cut(g.Target.Under, "/")
 	r.checkPool(r.target, pool, false)
 	r.checkMark(g, r.target)
+	for _, h := range slices.Compact([]*live.StorageHost{r.source, r.target}) {
+		if text := WrongClock(h); text != "" {
+			r.warn("storage host "+h.Host, text+": recovery points have the time of nightshift's, by which `prune` tells how old they are", rightClock)
+		}
+	}
 	if under == nil {
 		r.block("dataset "+g.Target.Under, "is not there on "+g.Target.Host+", and the replicas are to lie below it", "run nightshift lab prepare-storage, which makes it, or correct target.under")
 	}
@@ -53,6 +58,19 @@ func (r *replication) checkPool(h *live.StorageHost, name string, source bool) {
 	for _, f := range warnings {
 		r.warn(f.Subject, f.Text, f.Remedy)
 	}
+}
+
+const rightClock = "have both clocks set by NTP"
+
+// WrongClock says how a storage host's clock differs from nightshift's; empty: not by so much that one of them must be wrong.
+func WrongClock(h *live.StorageHost) string {
+	switch {
+	case h.Ahead > replica.ClocksDiffer:
+		return "its clock is " + words.Roughly(h.Ahead) + " ahead of nightshift's"
+	case h.Ahead < -replica.ClocksDiffer:
+		return "its clock is " + words.Roughly(-h.Ahead) + " behind nightshift's"
+	}
+	return ""
 }
 
 // PoolFindings are what stands in the way of a replication in a pool of its source or target, and what a person should know of it.

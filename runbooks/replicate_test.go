@@ -244,6 +244,15 @@ func TestReplicateWarnsOfAReservationThatASnapshotDoesNotFitBeside(t *testing.T)
 	}
 }
 
+func TestReplicateWarnsOfAWrongClock(t *testing.T) {
+	f := mailLab()
+	f.state.Storage[0].Ahead = -3 * time.Hour
+	p := f.plan(t, runbooks.Replicate)
+	require.Empty(t, p.Blockers, "an old replica is worse")
+	w := find(p.Warnings, func(w plan.Finding) bool { return w.Subject == "storage host ss1" })
+	require.Contains(t, w.Text, "its clock is 3 h behind nightshift's")
+}
+
 func TestWhatWasBrokenOffGoesOn(t *testing.T) {
 	f := mailLab()
 	f.storage("ss2", "backup/ss1/mail").ResumeToken = "1-abc"

@@ -46,6 +46,15 @@ func checkStorageHost(ctx context.Context, lab *inventory.Lab, h inventory.Stora
 		c.fail("pools", err)
 		return c.rows
 	}
+	system, err := seen.System(ctx)
+	if err != nil {
+		c.fail("clock", err)
+		return c.rows
+	}
+	seen.host.Ahead = system.Ahead
+	if text := runbooks.WrongClock(&seen.host); text != "" {
+		c.add(checkWarn, "clock", "have both set by NTP: with that, prune destroys nothing", "%s", text)
+	}
 	for _, g := range lab.ProtectionGroups {
 		of := &checks{subject: "group " + g.Name}
 		if g.Source.Host == h.Name {

@@ -49,3 +49,10 @@ func TestLabCheckLooksAtProtectionGroups(t *testing.T) {
 	require.Equal(t, []checkRow{{"group mail", "source on ss1", checkFail, "pool tonk is not imported on ss1", imported},
 		{"group mail", "target on ss2", checkFail, "pool bakup is not imported on ss2", imported}}, about())
 }
+
+func TestLabCheckTellsOfAWrongClock(t *testing.T) {
+	sim, lab := simLab(t, simlab.StorageSpec())
+	sim.StorageHost("ss2").SetClock(-30 * time.Hour)
+	require.Contains(t, checkEverything(t.Context(), lab), checkRow{"storage host ss2", "clock", checkWarn, "its clock is 30 h behind nightshift's",
+		"have both set by NTP: with that, prune destroys nothing"})
+}

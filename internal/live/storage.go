@@ -13,12 +13,14 @@ type StorageHost struct {
 	Err string `json:",omitempty"`
 	// System is the operating system and its release: "Linux 6.1.0-40-cloud-amd64"; ZFS the version of its tools, "2.3.2",
 	// and Module that of the kernel's part. Either is empty where the system does not tell (illumos).
-	System   string
-	ZFS      string     `json:",omitempty"`
-	Module   string     `json:",omitempty"`
-	Pools    []ZPool    `json:",omitempty"`
-	Datasets []ZDataset `json:",omitempty"`
-	Holds    []ZHold    `json:",omitempty"`
+	System string
+	ZFS    string `json:",omitempty"`
+	Module string `json:",omitempty"`
+	// Ahead is how much its clock is ahead of nightshift's, at least; below 0: behind.
+	Ahead    time.Duration `json:",omitempty"`
+	Pools    []ZPool       `json:",omitempty"`
+	Datasets []ZDataset    `json:",omitempty"`
+	Holds    []ZHold       `json:",omitempty"`
 	// Mark is that of the protection group that was asked for: which nightshift works on it. Empty: none does.
 	Mark string `json:",omitempty"`
 }

@@ -20,11 +20,11 @@ type Lag struct {
 	Level string        // Good, Late, Critical; Unknown where there is no recovery point, or one of the Future
 }
 
-// clocksDiffer is how far clocks are taken to differ. What is later is of a clock that was wrong.
-const clocksDiffer = time.Hour
+// ClocksDiffer is how far clocks are taken to differ. What differs more is a clock that is wrong.
+const ClocksDiffer = time.Hour
 
 // Future tells whether a recovery point was made with a clock that was wrong: it says nothing of how old the replica is.
-func Future(point, now time.Time) bool { return point.After(now.Add(clocksDiffer)) }
+func Future(point, now time.Time) bool { return point.After(now.Add(ClocksDiffer)) }
 
 // LagOf judges the newest recovery point that the target has whole. One that is a little ahead (clocks differ) has no age, one of the Future
 // is Unknown.

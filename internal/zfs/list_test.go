@@ -213,9 +213,9 @@ func TestPoolsAndVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []live.ZPool{{Name: "tank", GUID: 17000000000000000000, Health: "ONLINE", Size: 1996488704, Allocated: 100, Free: 1996488604},
 		{Name: "old", GUID: 1, Health: "SUSPENDED", ReadOnly: true}}, pools)
-	system, tools, module, err := c.Version(t.Context())
+	system, err := c.System(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"Linux 6.1.0-40-cloud-amd64", "2.3.2-2~bpo12+2", "2.3.2-2~bpo12+2"}, []string{system, tools, module})
+	require.Equal(t, System{Name: "Linux 6.1.0-40-cloud-amd64", Tools: "2.3.2-2~bpo12+2", Module: "2.3.2-2~bpo12+2"}, system)
 
 	_, err = parsePools([]byte("tank\t1\tSLEEPY\t1\t1\t1\toff\n"))
 	require.ErrorIs(t, err, fault.Unsupported)

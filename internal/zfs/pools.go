@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"nightshift/internal/fault"
 	"nightshift/internal/live"
@@ -50,34 +52,65 @@ func parsePools(out []byte) ([]live.ZPool, error) {
 	return pools, err
 }
 
-// versionScript prints the system, its release, and what `zfs version` says where there is one.
+// versionScript prints the system, its release, the time of its clock in seconds since 1970 where its `date` can tell, and what `zfs version`
+// says where there is one.
 const versionScript = `uname -s || exit
 uname -r || exit
+echo "clock $(date +%s 2>/dev/null)"
 command -v zfs >/dev/null 2>&1 || { echo "zfs: not found" >&2; exit 127; }
 zfs version 2>/dev/null
 exit 0`
 
-// Version reads the operating system and, where they tell, the versions of the tools and of the kernel's part.
-func (c *Client) Version(ctx context.Context) (system, tools, module string, err error) {
+// A System is what a host tells of itself.
+type System struct {
+	Name   string // the operating system and its release
+	Tools  string // the version of the tools, and
+	Module string // of the kernel's part; empty where the system does not tell (illumos)
+	// Ahead is how much its clock is ahead of the one here, at least; below 0: behind. 0: not at all, or it does not tell.
+	Ahead time.Duration
+}
+
+// System reads what the host tells of itself.
+func (c *Client) System(ctx context.Context) (s System, _ error) {
 	var out, errs bounded
 	out.limit, errs.limit = maxWords, maxWords
+	asked := time.Now()
 	exit, err := c.run.Run(ctx, c.script(versionScript), Streams{Stdout: &out, Stderr: &errs})
 	switch {
 	case err != nil:
-		return "", "", "", fmt.Errorf("%s: %w", c.name, err)
+		return s, fmt.Errorf("%s: %w", c.name, err)
 	case !exit.OK():
-		return "", "", "", c.refused([]string{"zfs", "version"}, exit, errs.String())
+		return s, c.refused([]string{"zfs", "version"}, exit, errs.String())
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) < 2 || lines[0] == "" || lines[1] == "" {
-		return "", "", "", fault.As(fault.Unsupported, fmt.Errorf("%s: uname says %q", c.name, clean(out.String())))
+		return s, fault.As(fault.Unsupported, fmt.Errorf("%s: uname says %q", c.name, clean(out.String())))
 	}
+	s.Name = lines[0] + " " + lines[1]
 	for _, line := range lines[2:] {
 		if v, is := strings.CutPrefix(line, "zfs-kmod-"); is {
-			module = v
+			s.Module = v
 		} else if v, is := strings.CutPrefix(line, "zfs-"); is {
-			tools = v
+			s.Tools = v
+		} else if v, is := strings.CutPrefix(line, "clock "); is {
+			s.Ahead = ahead(v, asked, time.Now())
 		}
 	}
-	return lines[0] + " " + lines[1], tools, module, nil
+	return s, nil
+}
+
+// ahead is how much a clock that told the second, at some moment between asked and answered, is ahead.
+func ahead(second string, asked, answered time.Time) time.Duration {
+	n, err := strconv.ParseInt(second, 10, 64)
+	if err != nil {
+		return 0
+	}
+	from, to := time.Unix(n, 0), time.Unix(n+1, 0)
+	switch {
+	case from.After(answered):
+		return from.Sub(answered).Truncate(time.Second)
+	case to.Before(asked):
+		return to.Sub(asked).Truncate(time.Second)
+	}
+	return 0
 }

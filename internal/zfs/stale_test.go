@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,21 +106,32 @@ func TestAReceiverThatDoesNotEndIsTold(t *testing.T) {
 func TestVersionOfThisMachine(t *testing.T) {
 	b := newBench(t)
 	b.program("zfs", "echo zfs-2.3.2-2; echo zfs-kmod-2.3.2-1")
-	system, tools, module, err := b.client("here").Version(t.Context())
+	b.program("date", `[ "$*" = +%s ] && echo $(($(/bin/date +%s) + 7200))`)
+	system, err := b.client("here").System(t.Context())
 	require.NoError(t, err)
-	require.Contains(t, system, "Linux ")
-	require.Equal(t, "2.3.2-2", tools)
-	require.Equal(t, "2.3.2-1", module)
+	require.Contains(t, system.Name, "Linux ")
+	require.Equal(t, "2.3.2-2", system.Tools)
+	require.Equal(t, "2.3.2-1", system.Module)
+	require.InDelta(t, 2*time.Hour, system.Ahead, float64(time.Minute))
 
 	b.program("zfs", "echo \"unrecognized command 'version'\" >&2; exit 2") // illumos
-	_, tools, _, err = b.client("here").Version(t.Context())
+	b.program("date", "echo s")                                             // Solaris 10
+	system, err = b.client("here").System(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, tools)
+	require.Empty(t, system.Tools)
+	require.Zero(t, system.Ahead)
 
 	require.NoError(t, os.Remove(filepath.Join(b.dir, "zfs")))
 	if _, err := exec.LookPath("zfs"); err != nil {
-		_, _, _, err = b.client("here").Version(t.Context())
+		_, err = b.client("here").System(t.Context())
 		require.ErrorIs(t, err, fault.Unsupported)
 		require.ErrorContains(t, err, "not found")
+	}
+}
+
+func TestHowMuchAClockIsAhead(t *testing.T) {
+	asked := time.Unix(1000, 500e6)
+	for second, want := range map[string]time.Duration{"1000": 0, "1001": 0, "1003": 0, "1010": 6 * time.Second, "999": 0, "990": -9 * time.Second, "": 0, "s": 0} {
+		require.Equal(t, want, ahead(second, asked, asked.Add(3*time.Second)), second)
 	}
 }

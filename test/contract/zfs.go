@@ -3,6 +3,7 @@ package contract
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,9 +17,10 @@ import (
 func Reading(t *testing.T, p Pair) {
 	ctx := t.Context()
 	c := p.Source.Client()
-	system, _, _, err := c.Version(ctx)
+	system, err := c.System(ctx)
 	require.NoError(t, err)
-	require.NotEmpty(t, system)
+	require.NotEmpty(t, system.Name)
+	require.Less(t, system.Ahead.Abs(), time.Minute)
 	pools, err := c.Pools(ctx, p.Source.Pool())
 	require.NoError(t, err)
 	require.Equal(t, "ONLINE", pools[0].Health)

@@ -3,7 +3,6 @@ package storage
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // above finds the dataset in which a new one is to be; nil: it says why not.
@@ -42,7 +41,7 @@ func (t *tool) create() int {
 	if up == nil {
 		return 1
 	}
-	d := up.pool.add(name, t.guid(), t.tick(), time.Now())
+	d := up.pool.add(name, t.guid(), t.tick(), t.now())
 	if t.has('V') {
 		d.volume, d.block = true, 16<<10
 		if b, ok := size(t.last('b', "16K")); ok {
@@ -116,7 +115,7 @@ func (t *tool) clone() int {
 	if up.pool != x.d.pool {
 		return t.fail("cannot create '%s': source and target pools differ", name)
 	}
-	d := up.pool.add(name, t.guid(), t.tick(), time.Now())
+	d := up.pool.add(name, t.guid(), t.tick(), t.now())
 	d.volume, d.block, d.volsize, d.refs, d.origin, d.crypt = x.d.volume, x.d.block, x.s.volsize, x.s.refs, x.s, x.d.crypt
 	if status := t.withOptions(d, "create"); status != 0 {
 		delete(up.pool.datasets, name)

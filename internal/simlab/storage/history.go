@@ -54,7 +54,7 @@ func (h *Host) copyTo(to *Host, p Past) error {
 		return fmt.Errorf("%s: %s lies in nothing, or is there", to.cfg.Name, p.Replica)
 	}
 	d := h.dataset(p.Dataset)
-	r := up.pool.add(p.Replica, to.guid(), to.tick(), time.Now())
+	r := up.pool.add(p.Replica, to.guid(), to.tick(), to.now())
 	r.volume, r.block = d.volume, d.block
 	r.local["readonly"] = "on"
 	if d.volume {

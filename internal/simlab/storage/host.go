@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -50,6 +51,8 @@ type Host struct {
 
 	target *lio // its iSCSI target; nil: none
 
+	ahead atomic.Int64 // how much its clock is, in nanoseconds
+
 	files map[string][]byte // by path
 
 	net   *Network
@@ -86,6 +89,12 @@ func (h *Host) Crash() {
 	}
 }
 
+// now is what its clock says.
+func (h *Host) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
+
+// SetClock puts its clock ahead; below 0: behind.
+func (h *Host) SetClock(ahead time.Duration) { h.ahead.Store(int64(ahead)) }
+
 // Name is the host's.
 func (h *Host) Name() string { return h.cfg.Name }
 
@@ -121,7 +130,7 @@ func (h *Host) AddPool(name string, size int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := &pool{name: name, guid: h.guid(), size: size, datasets: map[string]*dataset{}, allowed: map[string]grants{}}
-	root := p.add(name, h.guid(), h.tick(), time.Now())
+	root := p.add(name, h.guid(), h.tick(), h.now())
 	root.local["mountpoint"], root.local["compression"] = "none", "lz4"
 	h.pools[name] = p
 }

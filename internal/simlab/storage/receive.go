@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A receiving is a zfs receive that has begun.
@@ -218,7 +217,7 @@ func (t *tool) newReplica(r *receiving, h header) *dataset {
 		t.fail("%s: inherited key must be loaded", r.what)
 		return nil
 	}
-	d := up.pool.add(r.into, t.guid(), t.tick(), time.Now())
+	d := up.pool.add(r.into, t.guid(), t.tick(), t.now())
 	d.volume, d.volsize, d.block, d.fresh, d.crypt = h.Volume, h.Size, h.blocks(), true, up.crypt
 	if h.Raw {
 		d.crypt = &crypt{root: d, key: h.Key, prompt: true}

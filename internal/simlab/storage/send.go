@@ -269,7 +269,7 @@ func (c *call) send(s *sending, verbose bool) Exit {
 			for {
 				select {
 				case <-t.C:
-					fmt.Fprintf(c.err, "%s\t%d\t%s\n", time.Now().Format(time.TimeOnly), sent.Load(), s.Snapshot)
+					fmt.Fprintf(c.err, "%s\t%d\t%s\n", c.now().Format(time.TimeOnly), sent.Load(), s.Snapshot)
 				case <-over:
 					return
 				case <-c.p.gone:

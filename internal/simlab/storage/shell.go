@@ -121,7 +121,7 @@ func (c *call) script(ctx context.Context, argv []string) Exit {
 	}
 	switch argv[2] {
 	case zfs.VersionScript:
-		fmt.Fprintf(c.out, "Linux\n6.1.0-40-amd64\nzfs-%s\nzfs-kmod-%s\n", version, version)
+		fmt.Fprintf(c.out, "Linux\n6.1.0-40-amd64\nclock %d\nzfs-%s\nzfs-kmod-%s\n", c.now().Unix(), version, version)
 		return Exit{}
 	case zfs.StaleScript:
 		return c.endReceivers(args)

@@ -3,7 +3,6 @@ package storage
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // snapshots is zfs snapshot: all of them at one moment, or none.
@@ -73,7 +72,7 @@ func (t *tool) snapshots() int {
 	if refused {
 		return no()
 	}
-	txg, now := t.tick(), time.Now()
+	txg, now := t.tick(), t.now()
 	for _, w := range wanted {
 		s := w.d.take(w.short, t.guid(), txg, now)
 		for k, v := range user {
@@ -176,7 +175,7 @@ func (t *tool) hold() int {
 	}
 	t.tick()
 	for _, s := range found {
-		s.holds[tag] = time.Now()
+		s.holds[tag] = t.now()
 	}
 	return 0
 }
