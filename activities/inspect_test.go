@@ -112,6 +112,9 @@ func TestARunWaitsUntilItsVCenterNoticesADeadHost(t *testing.T) {
 		a := newActivities(w)
 		a.lab.Self.Guest, a.lab.Guests, a.lab.Hosts = "", nil, a.lab.Hosts[:1]
 		a.lab.Policies.Guest.Timeout, a.lab.Policies.Host.Timeout = within(time.Minute), within(time.Minute)
+		if w.onInspect != nil {
+			a.settle = time.Minute // something comes
+		}
 		reply, err := makePlan(t, a, plan.Request{Runbook: runbooks.PowerDown, Lab: "home", Run: run})
 		require.NoError(t, err)
 		return reply
@@ -158,7 +161,9 @@ func TestAHostOutOfSightIsWaitedForWhereTheEndIsLookedAt(t *testing.T) {
 					w.host.Connection = live.Connected
 				}
 			}
-			_, err := makePlan(t, newActivities(w), plan.Request{Runbook: runbooks.PowerUp, Lab: "home", Run: "run-1", Again: tc.again})
+			a := newActivities(w)
+			a.settle = time.Minute
+			_, err := makePlan(t, a, plan.Request{Runbook: runbooks.PowerUp, Lab: "home", Run: "run-1", Again: tc.again})
 			require.NoError(t, err)
 			require.Equal(t, tc.looks, looks)
 		})

@@ -177,7 +177,7 @@ func (h host) Kill(verb string) {
 	h.m.Script(`tries=300
 until pkill -KILL -f "$1"; do # it may be about to start
 	tries=$((tries - 1)); [ $tries -gt 0 ] || exit 1; sleep 0.2
-done`, "^zfs "+verb+" .*"+h.pool.Name)
+done`, "^zfs "+verb+" (-vP -t |.*"+h.pool.Name+")") // a sender that goes on with a token names no pool
 }
 
 // service is a connection to a machine as zfsadm, made when first used.
