@@ -8,6 +8,7 @@ import (
 
 func TestWhoRefused(t *testing.T) {
 	for said, want := range map[string]bool{
+		"sudo: unable to resolve host ss2: Name or service not known\n":                                         false,
 		"sudo: a password is required\n":                                                                        true,
 		"sudo: nightshift-lio: command not found\n":                                                             true,
 		"sudo: a terminal is required\nsudo: a password is required\n":                                          true,
@@ -17,5 +18,6 @@ func TestWhoRefused(t *testing.T) {
 		"": false,
 	} {
 		require.Equal(t, want, NotElevated(Result{Status: 1, Stderr: []byte(said)}), said)
+		require.False(t, NotElevated(Result{Status: 137, Stderr: []byte(said)}), "the program was killed: %s", said)
 	}
 }
