@@ -161,9 +161,7 @@ func TestWhatIsInFlightByThenIsNotDestroyed(t *testing.T) {
 	m.write("tank/mail", 20, 8)
 	q := m.limited()
 	m.must(q, "run-9", "snapshot:mail")
-	end := m.sending(q, "run-9", "send:tank/mail", "backup/ss1/mail")
-	m.a.Close()
-	<-end
+	m.leaveHalf(q, "run-9", "send:tank/mail", "backup/ss1/mail")
 	m.restart()
 	require.Eventually(t, func() bool {
 		return m.root(m.ss2, "zfs", "get", "-H", "-o", "value", "receive_resume_token", "backup/ss1/mail") != "-"

@@ -140,6 +140,15 @@ func (m *mailLab) sending(p plan.Plan, run, step, replica string) <-chan ended {
 	return end
 }
 
+// leaveHalf is a process that ends when a part of its stream has arrived.
+func (m *mailLab) leaveHalf(p plan.Plan, run, step, replica string) {
+	m.t.Helper()
+	end := m.sending(p, run, step, replica)
+	m.a.Close()
+	<-end
+	require.Eventually(m.t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
+}
+
 func TestABrokenStreamGoesOnWhereItWas(t *testing.T) {
 	for name, disturb := range map[string]func(m *mailLab){
 		"the sender is killed":   func(m *mailLab) { require.NoError(m.t, m.ss1.Kill(m.t.Context(), "send", "tank")) },
@@ -272,9 +281,7 @@ func TestWhatAnEarlierRunLeftIsSentFirst(t *testing.T) {
 	m := newMailLab(t)
 	p := m.limited()
 	m.must(p, "run-1", "snapshot:mail")
-	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
-	m.a.Close()
-	<-end
+	m.leaveHalf(p, "run-1", "send:tank/mail", "backup/ss1/mail")
 
 	m.restart()
 	m.write("tank/mail", 20, 1)
@@ -287,11 +294,8 @@ func TestATokenOfNoUseIsThrownAway(t *testing.T) {
 	m := newMailLab(t)
 	p := m.limited()
 	m.must(p, "run-1", "snapshot:mail")
-	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
-	m.a.Close()
-	<-end
+	m.leaveHalf(p, "run-1", "send:tank/mail", "backup/ss1/mail")
 	point := m.snapshots(m.ss1, "tank/mail")[0]
-	require.Eventually(t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
 	m.root(m.ss1, "zfs", "release", "nightshift:mail", "tank/mail@"+point)
 	m.root(m.ss1, "zfs", "destroy", "tank/mail@"+point)
 
@@ -312,10 +316,7 @@ func TestATokenWhoseBaseIsGoneIsThrownAway(t *testing.T) {
 	m.write("tank/mail", 8, 24)
 	p := m.limited()
 	m.must(p, "run-2", "snapshot:mail")
-	end := m.sending(p, "run-2", "send:tank/mail", "backup/ss1/mail")
-	m.a.Close()
-	<-end
-	require.Eventually(t, func() bool { return len(m.ss1.Running()) == 0 }, time.Minute, 5*time.Millisecond)
+	m.leaveHalf(p, "run-2", "send:tank/mail", "backup/ss1/mail")
 	m.root(m.ss1, "zfs", "release", "nightshift:mail", "tank/mail@"+base)
 	m.root(m.ss1, "zfs", "destroy", "tank/mail@"+base)
 	m.root(m.ss1, "zfs", "destroy", "tank/mail#"+base)

@@ -28,7 +28,7 @@ func (r *replication) check() {
 	pool, _, _ := strings.Cut(g.Target.Under, "/")
 	r.checkPool(r.target, pool, false)
 	r.checkMark(g, r.target)
-	for _, h := range slices.Compact([]*live.StorageHost{r.source, r.target}) {
+	for _, h := range []*live.StorageHost{r.source, r.target} {
 		if text := WrongClock(h); text != "" {
 			r.warn("storage host "+h.Host, text+": recovery points have the time of nightshift's, by which `prune` tells how old they are", rightClock)
 		}

@@ -52,9 +52,9 @@ func parsePools(out []byte) ([]live.ZPool, error) {
 	return pools, err
 }
 
-// versionScript prints the system, its release, the time of its clock in seconds since 1970 where its `date` can tell, and what `zfs version`
+// systemScript prints the system, its release, the time of its clock in seconds since 1970 where its `date` can tell, and what `zfs version`
 // says where there is one.
-const versionScript = `uname -s || exit
+const systemScript = `uname -s || exit
 uname -r || exit
 echo "clock $(date +%s 2>/dev/null)"
 command -v zfs >/dev/null 2>&1 || { echo "zfs: not found" >&2; exit 127; }
@@ -75,7 +75,7 @@ func (c *Client) System(ctx context.Context) (s System, _ error) {
 	var out, errs bounded
 	out.limit, errs.limit = maxWords, maxWords
 	asked := time.Now()
-	exit, err := c.run.Run(ctx, c.script(versionScript), Streams{Stdout: &out, Stderr: &errs})
+	exit, err := c.run.Run(ctx, c.script(systemScript), Streams{Stdout: &out, Stderr: &errs})
 	switch {
 	case err != nil:
 		return s, fmt.Errorf("%s: %w", c.name, err)

@@ -47,7 +47,7 @@ func describe(argv []string) (verb string, changes bool) {
 		return verb, true
 	case argv[0] == "sh" && len(argv) > 4 && argv[2] == zfs.StaleScript:
 		return "end receivers:" + argv[4], true
-	case argv[0] == "sh" && len(argv) > 2 && argv[2] == zfs.VersionScript:
+	case argv[0] == "sh" && len(argv) > 2 && argv[2] == zfs.SystemScript:
 		return "zfs version", false
 	case argv[0] == "sh" && len(argv) > 2 && argv[2] == iscsi.LIOReadScript():
 		return "nightshift-lio list", false

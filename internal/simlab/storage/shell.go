@@ -120,7 +120,7 @@ func (c *call) script(ctx context.Context, argv []string) Exit {
 		args = argv[4:]
 	}
 	switch argv[2] {
-	case zfs.VersionScript:
+	case zfs.SystemScript:
 		fmt.Fprintf(c.out, "Linux\n6.1.0-40-amd64\nclock %d\nzfs-%s\nzfs-kmod-%s\n", c.now().Unix(), version, version)
 		return Exit{}
 	case zfs.StaleScript:
