@@ -137,13 +137,14 @@ func (s *sendStep) try(ctx context.Context, t *carriage) error {
 
 // one sends one stream, or sees that there is nothing left to send. Receivers of ours that were left over are ended before.
 func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
-	if err := s.mark.still(ctx); err != nil {
-		return false, err
-	}
 	var source, target *live.ZDataset
+	var point zfs.Marked // asked for anew: the attempt that made this carriage may have ended before it had read anything
 	for stale := true; stale; {
 		all, ctx := errgroup.WithContext(ctx)
 		all.Go(func() error {
+			if err := s.mark.still(ctx); err != nil {
+				return err
+			}
 			pids, err := s.to.EndReceivers(ctx, s.p.Replica)
 			if stale = len(pids) > 0; stale { // what it had is written only when it has ended
 				s.a.log.Info("receivers of an earlier stream were ended", "step", s.call.Step, "target", s.p.Replica, "pids", pids)
@@ -152,6 +153,10 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		})
 		all.Go(func() (err error) {
 			source, target, err = s.both(ctx)
+			return err
+		})
+		all.Go(func() (err error) {
+			point, err = s.find(ctx)
 			return err
 		})
 		if err := all.Wait(); err != nil {
@@ -185,10 +190,6 @@ func (s *sendStep) one(ctx context.Context, t *carriage) (done bool, _ error) {
 		}
 		tr.Send, arrived = zfs.Send{Token: target.ResumeToken}, e.AlreadyArrived
 	} else {
-		point, err := s.find(ctx) // the attempt that made this carriage may have ended before it had read anything
-		if err != nil {
-			return false, err
-		}
 		base, err := replica.ChooseBase(source, point.Name, target, replica.Stream{Raw: s.p.Raw, LargeBlocks: s.p.LargeBlocks})
 		if err != nil {
 			return false, refuse(fault.State, "%w", err)
