@@ -180,6 +180,7 @@ func Silent(t *testing.T, h TargetHost) {
 	l, err := published.List(ctx)
 	require.NoError(t, err)
 	require.ErrorIs(t, l.Free(volume, "roll back "+volume), fault.State)
+	require.ErrorIs(t, l.Free(h.Pool(), "export "+h.Pool()), fault.State, "as it takes the volume along")
 	_, err = published.Unpublish(ctx, name, false)
 	require.NoError(t, err)
 	l, err = published.List(ctx)

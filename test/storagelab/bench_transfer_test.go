@@ -16,7 +16,7 @@ import (
 
 const (
 	pairsTransferred = 5
-	mibTransferred   = 192
+	mibTransferred   = 384
 	// leastRatio is how fast replicate is to be at least, where plain commands are 1.
 	leastRatio = 0.95
 )
@@ -68,6 +68,8 @@ func transferred(b *testing.B) string {
 		took := map[string]time.Duration{}
 		for _, way := range order {
 			took[way] = by[way]()
+			lab.SS2.Run("zpool", "wait", "-t", "free", s.to.pool.Name) // what was destroyed is freed in the background
+			lab.SS2.Run("zpool", "sync", s.to.pool.Name)
 		}
 		ratio := float64(took["plain"]) / float64(took["replicate"])
 		ratios = append(ratios, ratio)
