@@ -102,7 +102,7 @@ func (g groupMark) still(ctx context.Context) error {
 	case err != nil || got.done:
 		return err
 	case got.by == "":
-		if _, err := z.Get(ctx, g.under, "type"); err != nil { // its pool is not imported, say
+		if _, err := z.Get(ctx, g.under, "type"); err != nil { // it is not there itself
 			return fmt.Errorf("the mark that this run works on group %s cannot be read: %w", g.group, err)
 		}
 		return refuse(fault.State, "the mark that this run works on group %s is not on %s any more: somebody took it off. Abort this run, and start it again", g.group, g.under)

@@ -17,6 +17,7 @@ import (
 	"nightshift/internal/inventory"
 	"nightshift/internal/iscsi"
 	"nightshift/internal/plan"
+	"nightshift/internal/simlab/storage"
 	"nightshift/internal/sshexec"
 	"nightshift/internal/zfs"
 )
@@ -250,6 +251,36 @@ func TestASourceThatIsAwayInMidSendIsWaitedFor(t *testing.T) {
 	require.NoError(t, got.err)
 	require.Less(t, r.away.Load(), int64(0), "it was away for so many tries")
 	require.Contains(t, got.out.Note, "waited for a host: ss1: it boots")
+	require.Contains(t, got.out.Note, "went on with a stream of which")
+	m.same("tank/mail", "backup/ss1/mail")
+}
+
+// A host that boots takes logins before it has imported its pools.
+func TestASourceThatBootsWithoutItsPoolIsWaitedFor(t *testing.T) {
+	m := newMailLab(t)
+	m.a.streams.pause = time.Microsecond
+	l := m.listen("ss1")
+	r := &rebooter{Runner: l.Runner}
+	l.Runner = r
+	p := m.limited()
+	m.must(p, "run-1", "snapshot:mail")
+	end := m.sending(p, "run-1", "send:tank/mail", "backup/ss1/mail")
+	r.away.Store(1 << 40)
+	m.ss1.Crash()
+	require.Eventually(t, func() bool {
+		return m.ss1.Run(t.Context(), "root", []string{"zpool", "export", "tank"}, storage.Streams{}) == storage.Exit{}
+	}, time.Minute, time.Millisecond)
+	r.away.Store(0)
+	m.a.streams.mu.Lock()
+	send := m.a.streams.by["ss2:backup/ss1/mail"]
+	m.a.streams.mu.Unlock()
+	require.Eventually(t, func() bool {
+		now := send.waiting()
+		return now != nil && strings.HasSuffix(now.Waits, "its pool tank is not imported")
+	}, time.Minute, time.Millisecond)
+	m.root(m.ss1, "zpool", "import", "tank")
+	got := <-end
+	require.NoError(t, got.err)
 	require.Contains(t, got.out.Note, "went on with a stream of which")
 	m.same("tank/mail", "backup/ss1/mail")
 }

@@ -16,7 +16,7 @@ import (
 const maxListing = 256 << 20
 
 // List reads datasets, with their snapshots and bookmarks; with below, also all that lie below them. One command, and one
-// more for each property that an older ZFS does not know. fault.NotFound: one of them is not there.
+// more for each property that an older ZFS does not know. fault.NotFound: one of them is not there; fault.Unreachable: nor is its pool.
 func (c *Client) List(ctx context.Context, below bool, datasets ...string) ([]live.ZDataset, error) {
 	if err := all(datasets, checkDataset); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (c *Client) List(ctx context.Context, below bool, datasets ...string) ([]li
 	}
 	found, err := c.list(ctx, slices.Concat([]string{"-t", "filesystem,volume,snapshot,bookmark", "-d", depth}, datasets)...)
 	if err != nil || below {
-		return found, err
+		return found, c.absent(ctx, err, datasets...)
 	}
 	return slices.DeleteFunc(found, func(d live.ZDataset) bool { return !slices.Contains(datasets, d.Name) }), nil // children
 }

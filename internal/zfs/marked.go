@@ -17,7 +17,7 @@ type Marked struct {
 }
 
 // Marked finds the snapshots of datasets whose user property has the value. Of each only name, GUID, transaction group and the
-// number of holds are read. fault.NotFound: one of the datasets is not there.
+// number of holds are read. fault.NotFound: one of the datasets is not there; fault.Unreachable: nor is its pool.
 func (c *Client) Marked(ctx context.Context, property, value string, datasets ...string) ([]Marked, error) {
 	if err := all(datasets, checkDataset); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (c *Client) Marked(ctx context.Context, property, value string, datasets ..
 	argv := slices.Concat([]string{"zfs", "list", "-Hp", "-t", "snapshot", "-d", "1", "-o", "name,guid,createtxg,userrefs," + property}, datasets)
 	out, err := c.output(ctx, maxListing, argv...)
 	if err != nil {
-		return nil, err
+		return nil, c.absent(ctx, err, datasets...)
 	}
 	var found []Marked
 	err = eachLine("zfs list", out, 5, func(f []string) bool {

@@ -2,6 +2,7 @@ package zfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +32,25 @@ func (c *Client) Pools(ctx context.Context, names ...string) ([]live.ZPool, erro
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	return pools, nil
+}
+
+// absent tells of an error that says that something is not there whether that is so as its pool is not imported: fault.Unreachable, as a
+// host that boots takes logins before it has imported its pools. Any other error stays as it is.
+func (c *Client) absent(ctx context.Context, err error, names ...string) error {
+	if !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	pools := make([]string, len(names))
+	for i, name := range names {
+		pools[i], _, _ = strings.Cut(dataset(name), "/")
+	}
+	slices.Sort(pools)
+	for _, pool := range slices.Compact(pools) {
+		if _, err := c.Pools(ctx, pool); errors.Is(err, fault.NotFound) {
+			return fault.As(fault.Unreachable, fmt.Errorf("%s: its pool %s is not imported", c.name, pool))
+		}
+	}
+	return err
 }
 
 func checkPool(name string) error {

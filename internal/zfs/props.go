@@ -19,7 +19,8 @@ type Property struct {
 	Source string // local | received | default | temporary | "inherited from tank" | - (what cannot be set)
 }
 
-// Get reads properties of one dataset or snapshot. User properties that it does not have are missing from the answer.
+// Get reads properties of one dataset or snapshot. User properties that it does not have are missing from the answer. fault.NotFound: it is
+// not there; fault.Unreachable: nor is its pool.
 func (c *Client) Get(ctx context.Context, name string, properties ...string) (map[string]Property, error) {
 	if err := checkAny(name); err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func (c *Client) Get(ctx context.Context, name string, properties ...string) (ma
 	}
 	out, err := c.output(ctx, maxListing, "zfs", "get", "-Hp", "-o", "property,value,source", strings.Join(properties, ","), name)
 	if err != nil {
-		return nil, err
+		return nil, c.absent(ctx, err, name)
 	}
 	found := make(map[string]Property)
 	if err := eachLine("zfs get", out, 3, func(f []string) bool {

@@ -111,3 +111,35 @@ func Pruned(t *testing.T, p Pair) {
 	}))
 	r.verify(second)
 }
+
+// Away: of a pool that is not imported nobody says that something in it is not there any more. It comes back, and all goes on.
+func Away(t *testing.T, p Pair) {
+	r := newReplication(t, p, "mail", 16)
+	p.Source.Write(r.from, 0, 1)
+	first := r.point(1)
+	r.replicate(direct, first)
+	for _, h := range []struct {
+		Host
+		dataset string
+	}{{p.Source, r.from}, {p.Target, r.to}} {
+		z := h.Client()
+		away := func(err error) {
+			t.Helper()
+			require.ErrorIs(t, err, fault.Unreachable)
+			require.ErrorContains(t, err, h.Pool()+" is not imported")
+		}
+		h.Root("zpool", "export", h.Pool())
+		_, err := z.List(t.Context(), false, h.dataset)
+		away(err)
+		_, err = z.Get(t.Context(), h.dataset, "type")
+		away(err)
+		_, err = z.Marked(t.Context(), "nightshift:run", "run-1", h.dataset)
+		away(err)
+		h.Root("zpool", "import", h.Pool())
+		_, err = z.List(t.Context(), false, h.Pool()+"/nothing")
+		require.ErrorIs(t, err, fault.NotFound)
+		require.NotErrorIs(t, err, fault.Unreachable)
+	}
+	p.Source.Write(r.from, 1, 1)
+	r.replicate(direct, r.point(2))
+}

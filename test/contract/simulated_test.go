@@ -45,6 +45,7 @@ func TestSimulatedMixed(t *testing.T)    { t.Parallel(); contract.Mixed(t, pair(
 func TestSimulatedBlocks(t *testing.T)   { t.Parallel(); contract.Blocks(t, pair(t)) }
 func TestSimulatedFiles(t *testing.T)    { t.Parallel(); contract.Files(t, pair(t)) }
 func TestSimulatedClones(t *testing.T)   { t.Parallel(); contract.Clones(t, pair(t)) }
+func TestSimulatedAway(t *testing.T)     { t.Parallel(); contract.Away(t, pair(t)) }
 func TestSimulatedPruned(t *testing.T)   { t.Parallel(); contract.Pruned(t, pair(t)) }
 
 // speed is that of the hosts: twice as fast as real ones, so that there is time to disturb them.

@@ -40,6 +40,7 @@ func TestZFSRaw(t *testing.T)        { long(t); contract.Raw(t, pair(t, storagel
 func TestZFSMixed(t *testing.T)      { long(t); contract.Mixed(t, pair(t, storagelab.Connect(t))) }
 func TestZFSFiles(t *testing.T)      { long(t); contract.Files(t, pair(t, storagelab.Connect(t))) }
 func TestZFSClones(t *testing.T)     { long(t); contract.Clones(t, pair(t, storagelab.Connect(t))) }
+func TestZFSAway(t *testing.T)       { long(t); contract.Away(t, pair(t, storagelab.Connect(t))) }
 func TestZFSPruned(t *testing.T)     { long(t); contract.Pruned(t, pair(t, storagelab.Connect(t))) }
 func TestZFSBlocks(t *testing.T)     { long(t); contract.Blocks(t, pair(t, storagelab.Connect(t))) }
 

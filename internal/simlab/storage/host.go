@@ -44,7 +44,8 @@ type Host struct {
 
 	mu    sync.Mutex
 	rng   *rand.Rand
-	pools map[string]*pool
+	pools map[string]*pool // that are imported, and
+	away  map[string]*pool // those that are not
 	procs map[int]*process
 	pid   int
 	txg   uint64
@@ -67,7 +68,7 @@ type Host struct {
 func New(ctx context.Context, cfg Config) *Host {
 	cfg.Account = orDefault(cfg.Account, "zfsadm")
 	cfg.Speed, cfg.Unit, cfg.Scale = orDefault(cfg.Speed, 1), orDefault(cfg.Unit, 16<<10), orDefault(cfg.Scale, 1)
-	h := &Host{cfg: cfg, rng: rand.New(rand.NewSource(cfg.Seed)), pools: map[string]*pool{}, procs: map[int]*process{}, pid: 700, txg: 4, //nolint:gosec // no secrets
+	h := &Host{cfg: cfg, rng: rand.New(rand.NewSource(cfg.Seed)), pools: map[string]*pool{}, away: map[string]*pool{}, procs: map[int]*process{}, pid: 700, txg: 4, //nolint:gosec // no secrets
 		known: map[string]ssh.PublicKey{}, files: map[string][]byte{}}
 	h.ctx, h.stop = context.WithCancel(ctx)
 	return h

@@ -18,7 +18,7 @@ func (c *call) zpool(argv []string, out, errs *bytes.Buffer) int {
 	if len(argv) == 0 {
 		return t.wrong("missing command")
 	}
-	if status := t.parse(argv[1:], "Hpo:vx"); status != 0 {
+	if status := t.parse(argv[1:], "Hpo:vxd:fN"); status != 0 {
 		return status
 	}
 	properties := ""
@@ -31,6 +31,9 @@ func (c *call) zpool(argv []string, out, errs *bytes.Buffer) int {
 	var found []*pool
 	status := 0
 	names := t.args
+	if argv[0] == "import" {
+		return t.importPools(names)
+	}
 	if len(names) == 0 {
 		names = slices.Sorted(maps.Keys(t.pools))
 	}
@@ -55,8 +58,45 @@ func (c *call) zpool(argv []string, out, errs *bytes.Buffer) int {
 		return status
 	case "sync": // all is, at once
 		return status
+	case "export":
+		return max(status, t.exportPools(found))
 	}
 	return t.wrong("unrecognized command '%s'", argv[0])
+}
+
+// exportPools takes pools away, as a host that has booted without their disks has none. What uses one keeps it.
+func (t *tool) exportPools(pools []*pool) int {
+	for _, p := range pools {
+		if t.user != root {
+			return t.fail("cannot export '%s': permission denied", p.name)
+		}
+		for _, d := range p.datasets {
+			sends := slices.ContainsFunc(d.snaps, func(s *snapshot) bool { return s.sends > 0 })
+			if sends || d.receiver != nil && !d.receiver.dead() || t.open1(d) {
+				return t.fail("cannot export '%s': pool is busy", p.name)
+			}
+		}
+		delete(t.pools, p.name)
+		t.away[p.name] = p
+	}
+	return 0
+}
+
+func (t *tool) importPools(names []string) int {
+	for _, n := range names {
+		p := t.away[n]
+		switch {
+		case t.user != root:
+			return t.fail("cannot import '%s': permission denied", n)
+		case t.pools[n] != nil:
+			return t.fail("cannot import '%s': a pool with that name already exists\nuse the form 'zpool import <pool | id> <newpool>' to give it a new name", n)
+		case p == nil:
+			return t.fail("cannot import '%s': no such pool available", n)
+		}
+		delete(t.away, n)
+		t.pools[n] = p
+	}
+	return 0
 }
 
 func (t *tool) poolValue(p *pool, name string) (string, bool) {
