@@ -255,6 +255,23 @@ func TestASourceThatIsAwayInMidSendIsWaitedFor(t *testing.T) {
 	m.same("tank/mail", "backup/ss1/mail")
 }
 
+// A volume with a reservation needs room beside its snapshots: without it there is no recovery point of any.
+func TestASnapshotForWhichThereIsNoRoom(t *testing.T) {
+	m := newMailLab(t)
+	m.root(m.ss1, "zfs", "set", "refreservation=64M", "tank/mail")
+	m.root(m.ss1, "zfs", "create", "-o", "refreservation=1900M", "tank/ballast")
+	p := m.plan()
+	require.Len(t, p.Warnings, 1)
+	require.Equal(t, "dataset tank/mail", p.Warnings[0].Subject)
+	_, err := m.step(p, "run-1", "snapshot:mail")
+	requireType(t, err, Precondition)
+	require.ErrorContains(t, err, "out of space")
+	require.Empty(t, m.snapshots(m.ss1, "tank/log"))
+	m.root(m.ss1, "zfs", "destroy", "tank/ballast")
+	require.Empty(t, m.plan().Warnings)
+	m.must(p, "run-1", "snapshot:mail")
+}
+
 // A host that boots takes logins before it has imported its pools.
 func TestASourceThatBootsWithoutItsPoolIsWaitedFor(t *testing.T) {
 	m := newMailLab(t)

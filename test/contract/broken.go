@@ -136,6 +136,31 @@ func Space(t *testing.T, p Pair) {
 	}
 }
 
+// Reserved: a snapshot of what has a reservation needs as much room again as there is in it that no snapshot has yet. Where there is
+// less, none of several is made.
+func Reserved(t *testing.T, p Pair) {
+	const mib = 1 << 20
+	h, z := p.Source, p.Source.Client()
+	thick, thin := h.Volume("thick", 24, "-o", "refreservation=24M"), h.Volume("thin", 8)
+	h.Write(thick, 0, 12)
+	h.Root("zpool", "sync", h.Pool())
+	require.InDelta(t, 12*mib, read(t, h, thick).UsedByReservation, mib)
+	h.Root("zfs", "create", "-o", fmt.Sprintf("refreservation=%d", read(t, h, h.Pool()).Available-6*mib), h.Pool()+"/ballast")
+
+	both := []string{thick + "@1", thin + "@1"}
+	err := z.Snapshot(t.Context(), nil, both...)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorIs(t, err, zfs.ErrNoSpace)
+	require.NotErrorIs(t, err, zfs.ErrQuota)
+	found, err := z.GUIDs(t.Context(), both...)
+	require.NoError(t, err)
+	require.Empty(t, found)
+
+	h.Root("zfs", "destroy", h.Pool()+"/ballast")
+	require.NoError(t, z.Snapshot(t.Context(), nil, both...))
+	require.InDelta(t, 24*mib, read(t, h, thick).UsedByReservation, mib, "all of it is reserved anew")
+}
+
 // Diverged: a replica that went its own way is never taken back unasked.
 func Diverged(t *testing.T, p Pair) {
 	ctx := t.Context()

@@ -35,6 +35,7 @@ func TestSimulatedWaits(t *testing.T) {
 }
 func TestSimulatedTokens(t *testing.T)   { t.Parallel(); contract.Tokens(t, pair(t)) }
 func TestSimulatedSpace(t *testing.T)    { t.Parallel(); contract.Space(t, pair(t)) }
+func TestSimulatedReserved(t *testing.T) { t.Parallel(); contract.Reserved(t, pair(t)) }
 func TestSimulatedDiverged(t *testing.T) { t.Parallel(); contract.Diverged(t, pair(t)) }
 func TestSimulatedCut(t *testing.T)      { t.Parallel(); contract.Cut(t, pair(t)) }
 func TestSimulatedKeys(t *testing.T)     { t.Parallel(); contract.Keys(t, pair(t)) }

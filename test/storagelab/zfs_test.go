@@ -32,6 +32,7 @@ func TestZFSCycles(t *testing.T)     { long(t); contract.Cycles(t, pair(t, stora
 func TestZFSBroken(t *testing.T)     { long(t); contract.Broken(t, pair(t, storagelab.Connect(t))) }
 func TestZFSTokens(t *testing.T)     { long(t); contract.Tokens(t, pair(t, storagelab.Connect(t))) }
 func TestZFSSpace(t *testing.T)      { long(t); contract.Space(t, pair(t, storagelab.Connect(t))) }
+func TestZFSReserved(t *testing.T)   { long(t); contract.Reserved(t, pair(t, storagelab.Connect(t))) }
 func TestZFSDiverged(t *testing.T)   { long(t); contract.Diverged(t, pair(t, storagelab.Connect(t))) }
 func TestZFSCut(t *testing.T)        { long(t); contract.Cut(t, pair(t, storagelab.ConnectAlone(t))) }
 func TestZFSRights(t *testing.T)     { long(t); contract.Rights(t, pair(t, storagelab.Connect(t))) }

@@ -64,10 +64,15 @@ func (t *tool) snapshots() int {
 	}
 	refused := false
 	for _, w := range wanted {
-		if w.d.snap(w.short) != nil {
+		switch {
+		case w.d.snap(w.short) != nil:
 			t.fail("cannot create snapshot '%s@%s': dataset already exists", w.d.name, w.short)
-			refused = true
+		case t.lacks(w.d):
+			t.fail("cannot create snapshot '%s@%s': out of space", w.d.name, w.short)
+		default:
+			continue
 		}
+		refused = true
 	}
 	if refused {
 		return no()

@@ -23,6 +23,21 @@ func (d *dataset) empty() int64 {
 // referenced is what a number of units takes.
 func (h *Host) referenced(d *dataset, refs int64) int64 { return d.empty() + refs*h.cfg.Unit }
 
+// unique is what a dataset has for itself alone, no snapshot with it: that much of its reservation is used up.
+func (h *Host) unique(d *dataset) int64 {
+	if len(d.snaps) == 0 && d.origin == nil {
+		return h.referenced(d, d.refs)
+	}
+	return int64(len(d.head)) * h.cfg.Unit
+}
+
+// lacks tells whether there is no room for a snapshot: what the dataset has for itself alone is then reserved anew
+// (dsl_dataset_snapshot_reserve_space).
+func (h *Host) lacks(d *dataset) bool {
+	free, _ := h.available(d)
+	return min(h.unique(d), d.number("refreservation")) > max(0, free-h.spread(d).reserved)
+}
+
 func (h *Host) spread(d *dataset) spread {
 	all, shown := d.own()
 	s := spread{dataset: h.referenced(d, shown), snapshots: (all - shown) * h.cfg.Unit}
@@ -33,7 +48,7 @@ func (h *Host) spread(d *dataset) spread {
 			s.children += int64(len(p.layer)) * h.cfg.Unit
 		}
 	}
-	s.reserved = max(0, d.number("refreservation")-h.referenced(d, d.refs))
+	s.reserved = max(0, d.number("refreservation")-h.unique(d))
 	for n, c := range d.pool.datasets {
 		if p := c.parent(); p == d && n != d.name {
 			s.children += h.spread(c).used()
