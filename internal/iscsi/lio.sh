@@ -260,6 +260,7 @@ obstacles() {
 		[ "$(value "$tpg/attrib/authentication")" = "$chap" ] ||
 			fail 3 "group $group of $target has other LUNs, and CHAP is $(value "$tpg/attrib/authentication") there, not $chap"
 		[ "$(value "$tpg/attrib/generate_node_acls")" = 0 ] || fail 3 "group $group of $target lets every initiator in"
+		[ "$(value "$tpg/enable")" = 1 ] || fail 3 "group $group of $target is closed, and has other LUNs, which would be open with this one"
 	done
 }
 

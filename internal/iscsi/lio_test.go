@@ -67,6 +67,12 @@ func (r rig) list() iscsi.Listing {
 	return l
 }
 
+// shut closes the portal group to all initiators, as an administrator does.
+func (r rig) shut() {
+	r.Helper()
+	require.NoError(r, os.WriteFile(r.host.Path("/sys/kernel/config/target/iscsi/"+iqn+"/tpgt_1/enable"), []byte("0\n"), 0o600))
+}
+
 func (r rig) ensure(p iscsi.Publication) []string {
 	r.Helper()
 	done, err := iscsi.Ensure(r.Context(), r.target, p)
@@ -260,6 +266,9 @@ func TestOnlyWhatDiffersIsDone(t *testing.T) {
 	acls := r.list().LUs[0].Paths[0].ACLs
 	require.Equal(t, iscsi.ACL{Initiator: esx2, LUN: 3, ReadOnly: true, CHAP: true, Session: &iscsi.Session{}}, acls[1])
 
+	r.shut()
+	require.Equal(t, []string{iqn + ", group 1, is open to its initiators"}, r.ensure(p))
+
 	p.Grants = p.Grants[1:]
 	require.Contains(t, r.ensure(p), "LUN 3 is taken from "+esx1)
 	require.Len(t, r.list().LUs[0].Paths[0].ACLs, 1)
@@ -288,6 +297,10 @@ func TestWhatIsInTheWay(t *testing.T) {
 			p.Name, p.Device, p.Identity.NAA, p.Identity.LUN = "other", r.volume("tank/vol9"), "600144f07ed404000000496ff8cd0009", 9
 			p.Grants = []iscsi.Grant{{Initiator: esx1}}
 		}, fault.State, "has other LUNs, and CHAP is 1 there, not 0"},
+		"others are behind a closed door": {func(r rig, p *iscsi.Publication) {
+			r.shut()
+			p.Name, p.Device, p.Identity.NAA, p.Identity.LUN = "other", r.volume("tank/vol9"), "600144f07ed404000000496ff8cd0009", 9
+		}, fault.State, "group 1 of " + iqn + " is closed, and has other LUNs"},
 		"NAA of eight bytes": {func(_ rig, p *iscsi.Publication) { p.Identity.NAA = "5005076719d163d8" }, fault.Unsupported, "LIO shows no NAA but"},
 		"no name":            {func(_ rig, p *iscsi.Publication) { p.Name = "../x" }, fault.Invalid, "no name of a backstore"},
 	} {
@@ -295,8 +308,8 @@ func TestWhatIsInTheWay(t *testing.T) {
 			r := newRig(t)
 			p := publication(r.volume("tank/vol1"))
 			r.ensure(p)
-			before := r.list()
 			c.change(r, &p)
+			before := r.list()
 			_, err := iscsi.Ensure(t.Context(), r.target, p)
 			require.ErrorIs(t, err, c.kind)
 			require.ErrorIs(t, err, fault.NotDone)

@@ -51,13 +51,19 @@ func TestMoreThanOneInATarget(t *testing.T) {
 	b := publication(second, storagelab.Device(pool.Volume("b", 16)), lab.SS1, lab.SS2.Initiator)
 	b.Target, b.Identity.LUN = a.Target, 8
 	b.Grants[0].ReadOnly = true
-	for _, p := range []iscsi.Publication{a, b} {
-		_, err := iscsi.Ensure(t.Context(), published, p)
-		require.NoError(t, err)
-	}
+	_, err := iscsi.Ensure(t.Context(), published, a)
+	require.NoError(t, err)
+	group := "/sys/kernel/config/target/iscsi/" + a.Target + "/tpgt_1"
+	lab.SS1.Script(`echo 0 >"$1/enable"`, group)
+	_, err = iscsi.Ensure(t.Context(), published, b)
+	require.ErrorIs(t, err, fault.State)
+	require.ErrorContains(t, err, "is closed, and has other LUNs")
+	lab.SS1.Script(`echo 1 >"$1/enable"`, group)
+	_, err = iscsi.Ensure(t.Context(), published, b)
+	require.NoError(t, err)
 	twin := b
 	twin.Name, twin.Device, twin.Identity.LUN = unique(), storagelab.Device(pool.Volume("c", 16)), 9
-	_, err := published.Publish(t.Context(), twin)
+	_, err = published.Publish(t.Context(), twin)
 	require.ErrorIs(t, err, fault.State)
 	require.ErrorContains(t, err, "the NAA is shown by")
 
