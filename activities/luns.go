@@ -180,7 +180,8 @@ func guard(v vmfs.Volume, l live.LUN, wrong error) error {
 		return refuse(fault.Identity, "the identity guard refuses logical unit %s: its target does not tell its LUN number, which ESXi compares", l.Name)
 	}
 	if differs := newExtent(v, l, true).Differs; len(differs) > 0 {
-		return refuse(fault.Identity, "the identity guard refuses logical unit %s, which ESXi would take for a snapshot's: %s", l.Name, strings.Join(differs, "; "))
+		return advice{refuse(fault.Identity, "the identity guard refuses logical unit %s, which ESXi would take for a snapshot's: %s", l.Name, strings.Join(differs, "; ")),
+			"let no host see it before it shows what the volume expects; `nightshift lab record HOST --publish` tells how, from the identity record. Then make a new plan"}
 	}
 	return nil
 }

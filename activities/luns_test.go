@@ -233,6 +233,7 @@ func TestInspectASnapshot(t *testing.T) {
 	_, err = r.step(plan.InspectVolume, p)
 	requireType(t, err, Unsafe)
 	require.ErrorContains(t, err, "the identity guard refuses logical unit web, which ESXi would take for a snapshot's: LUN number: the volume expects 9, the LUN would be 7; NAA: ")
+	require.ErrorContains(t, err, "Next: let no host see it before")
 	good := mailParams()
 	good.Guard = true
 	_, err = r.step(plan.InspectVolume, good)
