@@ -47,7 +47,7 @@ func (r *run) suspended() bool { return r.Replan != "" || r.Proposal != nil }
 
 // forgetPlans drops what is being planned: the run ends, or nobody wants it any more.
 func (r *run) forgetPlans() {
-	r.Replan, r.Asking, r.Proposal, r.Proposed, r.replanning, r.unsettled = "", nil, nil, nil, nil, false
+	r.Replan, r.Asking, r.Proposal, r.Proposed, r.replanning, r.amid, r.unsettled = "", nil, nil, nil, nil, false, false
 }
 
 // amend does what can be done now about a new plan: ask for it, take it in, carry it out once it is approved.
@@ -55,15 +55,27 @@ func (r *run) amend(ctx workflow.Context) {
 	switch {
 	case r.replanning != nil && r.replanning.IsReady():
 		r.takeIn(ctx)
-	case r.replanning == nil && r.Replan != "" && !r.leaving && (!r.unsettled || len(r.flights) == 0):
-		r.unsettled = false
-		r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
+		if r.unsettled && r.mayAsk() { // nothing is under way any more whose end would wake the run
+			r.askForPlan(ctx)
+		}
+	case r.mayAsk():
+		r.askForPlan(ctx)
 	case r.replanning == nil && r.Proposal != nil && r.approvedPlan(r.Proposal.To):
 		r.proposalAnswered(ctx)
 		a, packed := *r.Proposal, r.Proposed
 		a.ApprovedBy = r.approvers(a.To)
 		r.adopt(ctx, a, packed)
 	}
+}
+
+// mayAsk tells whether a new plan is wanted, and the lab can be read for it.
+func (r *run) mayAsk() bool {
+	return r.replanning == nil && r.Replan != "" && !r.leaving && (!r.unsettled || len(r.flights) == 0)
+}
+
+func (r *run) askForPlan(ctx workflow.Context) {
+	r.amid, r.unsettled = len(r.flights) > 0, false
+	r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
 }
 
 // takeIn takes in the answer of the planner.
@@ -74,7 +86,7 @@ func (r *run) takeIn(ctx workflow.Context) {
 	if err != nil && r.leaving { // it was called back: the next run of the chain asks again
 		return
 	}
-	if err == nil && len(r.flights) > 0 && (len(reply.Blockers) > 0 || r.leavesMore(ctx, reply)) {
+	if err == nil && (len(reply.Blockers) > 0 || r.leavesMore(ctx, reply)) && r.readAmid(ctx) {
 		// What is under way looks like a fault: a host that goes down is lost to its vCenter. Asked again when it has landed.
 		r.unsettled = true
 		return
@@ -90,6 +102,17 @@ func (r *run) takeIn(ctx workflow.Context) {
 		r.consider(ctx, a, reply)
 	}
 	r.looked(ctx, err == nil)
+}
+
+// landedMeanwhile is the change under workflow.GetVersion: before it, what had landed when the plan came counted as settled.
+const landedMeanwhile = "landed-meanwhile"
+
+// readAmid tells whether something was under way when the lab was read for the plan that has come, whether or not it has landed since.
+func (r *run) readAmid(ctx workflow.Context) bool {
+	if workflow.GetVersion(ctx, landedMeanwhile, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return len(r.flights) > 0
+	}
+	return r.amid
 }
 
 // leftInFlight is the change under workflow.GetVersion: before it, no plan left anything as it was.

@@ -101,7 +101,8 @@ func TestAStepThatFindsItsGuestElsewhere(t *testing.T) {
 	require.Equal(t, []string{"host:esx22"}, p.Steps[0].Holds)
 }
 
-// A host that goes down is lost to its vCenter, which looks like a fault: the plan is made again when that has landed.
+// A host that goes down is lost to its vCenter, which looks like a fault: the plan is made again when that has landed, also
+// where it lands between the reading of the lab and the plan.
 func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
 	for name, inTheWay := range map[string]func(*plan.Plan){
 		"blocked": func(p *plan.Plan) {
@@ -109,16 +110,20 @@ func TestBlockersThatComeOfWhatIsUnderWay(t *testing.T) {
 		},
 		"left as it is": func(p *plan.Plan) { p.Left, p.Steps = []string{"host esx21"}, nil },
 	} {
-		t.Run(name, func(t *testing.T) { waitsForWhatIsUnderWay(t, inTheWay) })
+		t.Run(name, func(t *testing.T) { waitsForWhatIsUnderWay(t, inTheWay, false) })
+		t.Run(name+", and it lands first", func(t *testing.T) { waitsForWhatIsUnderWay(t, inTheWay, true) })
 	}
 }
 
-func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan)) {
+func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan), landsFirst bool) {
 	b := newBench(t, guest("g1", plan.LeaveGuest), step("slow"), always("unmark", "g1", "slow"))
 	b.does["g1"] = asking(1, "guest g1 is on host esx22 now")
-	answered, plans := make(chan struct{}), 0
+	read, answered, over, plans := make(chan struct{}), make(chan struct{}), make(chan struct{}), 0
 	b.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) {
-		if info.ActivityType.Name == plan.MakePlan {
+		switch {
+		case info.ActivityID == "slow":
+			close(over)
+		case info.ActivityType.Name == plan.MakePlan:
 			if plans++; plans == 2 {
 				close(answered)
 			}
@@ -128,7 +133,11 @@ func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan)) {
 	b.does["slow"] = func(plan.Call) (plan.Outcome, error) {
 		b.mu.Unlock()
 		defer b.mu.Lock()
-		<-answered
+		if landsFirst {
+			<-read
+		} else {
+			<-answered
+		}
 		landed.Store(true)
 		return plan.Outcome{}, nil
 	}
@@ -137,6 +146,10 @@ func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan)) {
 		switch n {
 		case 2:
 			inTheWay(&p)
+			close(read)
+			if landsFirst {
+				<-over
+			}
 		case 3:
 			require.True(t, landed.Load())
 			p.Steps = []plan.Step{guest("g1", plan.LeaveGuest), always("unmark", "g1")}
@@ -151,6 +164,7 @@ func waitsForWhatIsUnderWay(t *testing.T, inTheWay func(*plan.Plan)) {
 	require.Equal(t, 4, b.planned)
 	require.Len(t, s.Amendments, 1)
 	require.Empty(t, s.Amendments[0].Refused)
+	require.WithinDuration(t, s.Started, s.Amendments[0].At, tickEvery/2, "nothing but a tick has woken it")
 }
 
 // TestWhatIsLeftAsItIsIsNotDone: the run says so, and does not wait again for what it has left from the beginning.

@@ -42,6 +42,7 @@ type run struct {
 
 	replanning workflow.Future // the new plan that is being made
 	recalled   map[string]int  // how often a step in flight was called back, since this run of the chain began
+	amid       bool            // something was under way when it was asked for
 	unsettled  bool            // it is to be made when what is under way has landed
 	timely     bool            // lost time is noticed
 	due        time.Time       // when the run should have woken at the latest; zero: whenever
