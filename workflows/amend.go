@@ -74,7 +74,8 @@ func (r *run) mayAsk() bool {
 }
 
 func (r *run) askForPlan(ctx workflow.Context) {
-	r.amid, r.unsettled = len(r.flights) > 0, false
+	r.amid = len(r.flights) > 0 || !r.unsettled && r.Paused == "" && r.interrupted()
+	r.unsettled = false
 	r.replanning = workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, replanOptions()), plan.MakePlan, r.request(ctx))
 }
 
@@ -104,12 +105,17 @@ func (r *run) takeIn(ctx workflow.Context) {
 	r.looked(ctx, err == nil)
 }
 
-// landedMeanwhile is the change under workflow.GetVersion: before it, what had landed when the plan came counted as settled.
+// landedMeanwhile is the change under workflow.GetVersion: before it, what had landed when the plan came counted as settled, and what was
+// interrupted did not go on before the plan was there.
 const landedMeanwhile = "landed-meanwhile"
+
+func (r *run) believesOnlySettled(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, landedMeanwhile, workflow.DefaultVersion, 1) >= 1
+}
 
 // readAmid tells whether something was under way when the lab was read for the plan that has come, whether or not it has landed since.
 func (r *run) readAmid(ctx workflow.Context) bool {
-	if workflow.GetVersion(ctx, landedMeanwhile, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if !r.believesOnlySettled(ctx) {
 		return len(r.flights) > 0
 	}
 	return r.amid

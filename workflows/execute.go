@@ -137,15 +137,22 @@ func (r *run) nudge(ctx workflow.Context) {
 	r.between, r.blind = memos, err != nil
 }
 
-// start starts whatever may start.
+// start starts whatever may start: where another plan may come, only what was interrupted.
 func (r *run) start(ctx workflow.Context) {
-	if r.Paused != "" || r.leaving || r.suspended() {
+	suspended := r.suspended()
+	if r.Paused != "" || r.leaving || suspended && !(r.interrupted() && r.believesOnlySettled(ctx)) {
 		return
 	}
+	var later []int
 	for i := r.graph.Take(); i >= 0; i = r.graph.Take() {
 		s := r.graph.Steps[i]
 		if r.steps[i] != runapi.Todo { // abort came between its offer and now
 			r.graph.Release(i)
+			continue
+		}
+		if suspended && !r.Memos[s.ID].Sent() {
+			r.graph.Release(i)
+			later = append(later, i)
 			continue
 		}
 		again := r.Again[s.ID]
@@ -162,6 +169,19 @@ func (r *run) start(ctx workflow.Context) {
 		f := workflow.ExecuteActivity(workflow.WithActivityOptions(r.acts, stepOptions(s, id)), string(s.Action), call)
 		r.flights = append(r.flights, &flight{step: i, id: id, begun: workflow.Now(ctx).UTC(), f: f, acts: r.acts})
 	}
+	for _, i := range later {
+		r.graph.Offer(i)
+	}
+}
+
+// interrupted tells whether a step that may go on has sent its call, and waits for its next attempt: it is under way in the lab.
+func (r *run) interrupted() bool {
+	for i, c := range r.steps {
+		if c == runapi.Todo && r.graph.Open(i) == 0 && r.Memos[r.graph.Steps[i].ID].Sent() {
+			return true
+		}
+	}
+	return false
 }
 
 // await blocks until a step or the future ends, somebody speaks, or the alarm rings, then takes in everything that has come.

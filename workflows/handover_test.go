@@ -28,6 +28,42 @@ func TestAfterAHandOverWhatWasSentKeepsItsSlots(t *testing.T) {
 	require.Equal(t, []string{"sent", "long"}, b.ran())
 }
 
+// What was sent goes on before there is a new plan, and that is not made of a lab in which it is under way; nothing else begins.
+func TestAfterAHandOverWhatWasSentGoesOnBeforeTheNewPlan(t *testing.T) {
+	b := newBench(t, guest("g1", plan.LeaveGuest), step("sent"), step("other"))
+	b.planned = 1
+	landed, begun := make(chan struct{}), false
+	b.does["sent"] = func(plan.Call) (plan.Outcome, error) {
+		close(landed)
+		return plan.Outcome{}, nil
+	}
+	b.again = func(n int) (plan.Plan, error) {
+		p := b.plan
+		switch n {
+		case 2:
+			<-landed
+			p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "nobody knows what it does"}}
+		case 3:
+			begun = len(b.ran()) > 1
+		default:
+			return b.left, nil
+		}
+		return p, nil
+	}
+	packed, err := b.plan.Pack()
+	require.NoError(t, err)
+	b.run(runapi.Params{Approved: true}, packed, State{Phase: runapi.PhaseExecute, Hash: b.plan.Hash(), Steps: "...", BegunAt: []int64{2, 3, -1}, EndedAt: []int64{-1, -1, -1},
+		Memos:  map[string]*plan.Memo{"sent": {Intent: "Shutdown", Phase: "shutdown"}},
+		Replan: "guest g1 is on host esx22 now", Asking: []string{"g1"}, Notes: map[string]string{"g1": "guest g1 is on host esx22 now"}})
+	s := b.sheet()
+	require.Equal(t, runapi.Done, s.Outcome, s.Why)
+	require.Equal(t, "sent", b.ran()[0])
+	require.False(t, begun)
+	require.Len(t, b.ran(), 3)
+	require.Len(t, s.Amendments, 1)
+	require.Empty(t, s.Amendments[0].Refused)
+}
+
 // A step that only waits doesn't hold up the hand-over, and its time goes on in the next run.
 func TestAStepThatOnlyWaitsIsLeftBehind(t *testing.T) {
 	wait := step("check")
