@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -78,4 +80,22 @@ func TestTwoWhoMarkAtTheSameMoment(t *testing.T) {
 		}, " works on vCenter vcenter: two must not")
 		require.NoError(t, vc.SetMark(t.Context(), ""))
 	}
+}
+
+// The mark of another one may be on its way when ours is there: it is read again when that must have arrived.
+func TestAMarkThatIsOnItsWayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newActivities(newWorld())
+		a.settle = 20 * markSettles
+		var bobs atomic.Bool
+		m := marking{place: "group mail", remedy: "take its mark off", look: func(context.Context) (marked, error) {
+			if bobs.Load() {
+				return marked{by: bob, other: true}, nil
+			}
+			return marked{by: "me", done: true}, nil
+		}}
+		require.NoError(t, a.marks(m).finish(t.Context(), seen{}))
+		time.AfterFunc(markSettles-time.Millisecond, func() { bobs.Store(true) })
+		require.ErrorContains(t, a.marks(m).finish(t.Context(), seen{}), "nightshift "+bob+" works on group mail: two must not; if it is gone, take its mark off")
+	})
 }
