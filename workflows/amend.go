@@ -87,7 +87,7 @@ func (r *run) takeIn(ctx workflow.Context) {
 	if err != nil && r.leaving { // it was called back: the next run of the chain asks again
 		return
 	}
-	if err == nil && (len(reply.Blockers) > 0 || r.leavesMore(ctx, reply)) && r.readAmid(ctx) {
+	if err == nil && r.readAmid(ctx) && (len(reply.Blockers) > 0 || r.leavesMore(ctx, reply)) {
 		// What is under way looks like a fault: a host that goes down is lost to its vCenter. Asked again when it has landed.
 		r.unsettled = true
 		return
@@ -115,16 +115,14 @@ func (r *run) believesOnlySettled(ctx workflow.Context) bool {
 
 // readAmid tells whether something was under way when the lab was read for the plan that has come, whether or not it has landed since.
 func (r *run) readAmid(ctx workflow.Context) bool {
-	if !r.believesOnlySettled(ctx) {
-		return len(r.flights) > 0
-	}
-	return r.amid
+	return r.amid && r.believesOnlySettled(ctx) || len(r.flights) > 0
 }
 
 // leftInFlight is the change under workflow.GetVersion: before it, no plan left anything as it was.
 const leftInFlight = "left-in-flight"
 
-// leavesMore tells whether the new plan leaves something as it is that this one does not: a blocker, where there is a battery.
+// leavesMore tells whether the new plan leaves something as it is that this one does not: a blocker, where there is a battery. It is asked
+// only of a plan that was read amid something, as ever: what it asks of workflow.GetVersion is in histories where it was asked.
 func (r *run) leavesMore(ctx workflow.Context, reply plan.Reply) bool {
 	more := slices.ContainsFunc(reply.Left, func(s string) bool { return !slices.Contains(r.graph.Left, s) })
 	return more && workflow.GetVersion(ctx, leftInFlight, workflow.DefaultVersion, 1) >= 1

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
@@ -28,20 +29,45 @@ func TestAfterAHandOverWhatWasSentKeepsItsSlots(t *testing.T) {
 	require.Equal(t, []string{"sent", "long"}, b.ran())
 }
 
-// What was sent goes on before there is a new plan, and that is not made of a lab in which it is under way; nothing else begins.
+// What was sent goes on before there is a new plan, also in a run that was paused and resumes while the lab is read; and that plan is not
+// made of a lab in which it is under way. Nothing else begins.
 func TestAfterAHandOverWhatWasSentGoesOnBeforeTheNewPlan(t *testing.T) {
+	t.Run("it lands before the plan", func(t *testing.T) { goesOnBeforeTheNewPlan(t, false) })
+	t.Run("paused", func(t *testing.T) { goesOnBeforeTheNewPlan(t, true) })
+}
+
+func goesOnBeforeTheNewPlan(t *testing.T, paused bool) {
 	b := newBench(t, guest("g1", plan.LeaveGuest), step("sent"), step("other"))
 	b.planned = 1
-	landed, begun := make(chan struct{}), false
+	st := State{Phase: runapi.PhaseExecute, Hash: b.plan.Hash(), Steps: "...", BegunAt: []int64{2, 3, -1}, EndedAt: []int64{-1, -1, -1},
+		Memos:  map[string]*plan.Memo{"sent": {Intent: "Shutdown", Phase: "shutdown"}},
+		Replan: "guest g1 is on host esx22 now", Asking: []string{"g1"}, Notes: map[string]string{"g1": "guest g1 is on host esx22 now"}}
+	if paused {
+		st.Paused = "ann: look"
+	}
+	goesOn, answered, begun := make(chan struct{}), make(chan struct{}), false
+	b.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) {
+		if info.ActivityType.Name == plan.MakePlan && b.planned == 2 {
+			close(answered)
+		}
+	})
 	b.does["sent"] = func(plan.Call) (plan.Outcome, error) {
-		close(landed)
+		close(goesOn)
+		if paused {
+			b.mu.Unlock()
+			defer b.mu.Lock()
+			<-answered
+		}
 		return plan.Outcome{}, nil
 	}
 	b.again = func(n int) (plan.Plan, error) {
 		p := b.plan
 		switch n {
 		case 2:
-			<-landed
+			if paused {
+				b.RegisterDelayedCallback(func() { b.say(runapi.Resume, runapi.Order{By: "ann"}, "") }, 0)
+			}
+			<-goesOn
 			p.Blockers = []plan.Finding{{Subject: "host esx21", Text: "nobody knows what it does"}}
 		case 3:
 			begun = len(b.ran()) > 1
@@ -52,9 +78,7 @@ func TestAfterAHandOverWhatWasSentGoesOnBeforeTheNewPlan(t *testing.T) {
 	}
 	packed, err := b.plan.Pack()
 	require.NoError(t, err)
-	b.run(runapi.Params{Approved: true}, packed, State{Phase: runapi.PhaseExecute, Hash: b.plan.Hash(), Steps: "...", BegunAt: []int64{2, 3, -1}, EndedAt: []int64{-1, -1, -1},
-		Memos:  map[string]*plan.Memo{"sent": {Intent: "Shutdown", Phase: "shutdown"}},
-		Replan: "guest g1 is on host esx22 now", Asking: []string{"g1"}, Notes: map[string]string{"g1": "guest g1 is on host esx22 now"}})
+	b.run(runapi.Params{Approved: true}, packed, st)
 	s := b.sheet()
 	require.Equal(t, runapi.Done, s.Outcome, s.Why)
 	require.Equal(t, "sent", b.ran()[0])
